@@ -1,0 +1,22 @@
+import { readFile } from "node:fs/promises";
+import { defineConfig } from "vitest/config";
+
+/** Vite's twin of the esbuild loader in serverless.yml: both make a text file the default export of its module. */
+const textFiles = {
+  name: "text-files",
+  enforce: "pre" as const,
+  async load(id: string) {
+    if (!/\.(lua|yaml)$/.test(id)) return null;
+    return `export default ${JSON.stringify(await readFile(id, "utf8"))};`;
+  },
+};
+
+export default defineConfig({
+  plugins: [textFiles],
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
