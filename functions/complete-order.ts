@@ -1,0 +1,13 @@
+import { RedisEnv, readEnv } from "../lib/env.ts";
+import { job } from "../lib/job.ts";
+import { completeOrder as complete } from "../lib/orders/complete-order.ts";
+import { DueOrder } from "../lib/orders/complete-orders.ts";
+import { createRedis } from "../lib/redis/client.ts";
+
+const redis = createRedis(readEnv(RedisEnv));
+
+async function completeOrder(event: unknown) {
+  await complete(redis, DueOrder.parse(event), Date.now());
+}
+
+export const handler = job(completeOrder);

@@ -1,0 +1,13 @@
+import type { Context } from "aws-lambda";
+import { RedisEnv, readEnv } from "../lib/env.ts";
+import { job } from "../lib/job.ts";
+import { sweepOrders as sweep } from "../lib/orders/sweep-orders.ts";
+import { createRedis } from "../lib/redis/client.ts";
+
+const redis = createRedis(readEnv(RedisEnv));
+
+async function sweepOrders(_event: unknown, context: Context) {
+  await sweep(redis, Date.now(), () => context.getRemainingTimeInMillis());
+}
+
+export const handler = job(sweepOrders);

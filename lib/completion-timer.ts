@@ -1,0 +1,72 @@
+import {
+  ActionAfterCompletion,
+  ConflictException,
+  CreateScheduleCommand,
+  FlexibleTimeWindowMode,
+  SchedulerClient,
+} from "@aws-sdk/client-scheduler";
+import type { SchedulerEnv } from "./env.ts";
+import type { DueOrder } from "./orders/complete-orders.ts";
+
+/** One attempt may take so long; with two attempts and their pause a create stays under 5 s with its Redis call. */
+const ATTEMPT_TIMEOUT_MS = 1_000;
+const ATTEMPTS = 2;
+
+/** Scheduler's own retries of a delivery. The sweep completes the order long before they end. */
+const RETRY_POLICY = { MaximumRetryAttempts: 10, MaximumEventAgeInSeconds: 900 };
+
+export interface CompletionTimer {
+  /**
+   * Has `completeOrder` invoked once the order is due.
+   * @param due in ms since the epoch, in the future; rounded up to the second, so that it is never early. AWS fires
+   *   within 60 s after that (EventBridge Scheduler user guide, "Schedule types")
+   * @throws the SDK's error, after its retries
+   */
+  schedule(pk: string, due: number): Promise<void>;
+}
+
+/** The timer on EventBridge Scheduler: one one-time schedule an order, which deletes itself once it has fired. */
+export function completionTimer(env: SchedulerEnv): CompletionTimer {
+  const client = new SchedulerClient({
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: ATTEMPT_TIMEOUT_MS,
+      requestTimeout: ATTEMPT_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
+
+  async function schedule(pk: string, due: number): Promise<void> {
+    const order: DueOrder = { pk };
+    const command = new CreateScheduleCommand({
+      Name: pk,
+      ClientToken: pk,
+      GroupName: env.SCHEDULE_GROUP,
+      ScheduleExpression: atExpression(due),
+      ScheduleExpressionTimezone: "UTC",
+      FlexibleTimeWindow: { Mode: FlexibleTimeWindowMode.OFF },
+      ActionAfterCompletion: ActionAfterCompletion.DELETE,
+      Target: {
+        Arn: env.SCHEDULE_TARGET_ARN,
+        RoleArn: env.SCHEDULE_ROLE_ARN,
+        Input: JSON.stringify(order),
+        RetryPolicy: RETRY_POLICY,
+        DeadLetterConfig: { Arn: env.SCHEDULE_DEAD_LETTER_ARN },
+      },
+    });
+    try {
+      await client.send(command);
+    } catch (error) {
+      // The name is the order's pk, so a conflict is this very schedule, made by an attempt whose reply was lost.
+      if (!(error instanceof ConflictException)) throw error;
+    }
+  }
+
+  return { schedule };
+}
+
+/** `at(yyyy-MM-ddTHH:mm:ss)` in UTC, the first whole second that is not before `due`. */
+export function atExpression(due: number): string {
+  const second = new Date(Math.ceil(due / 1_000) * 1_000).toISOString().slice(0, "yyyy-MM-ddTHH:mm:ss".length);
+  return `at(${second})`;
+}

@@ -1,0 +1,2 @@
+// A file of its own, because the page's Content-Security-Policy allows no inline script.
+window.ui = SwaggerUIBundle({ url: new URL("openapi.yaml", document.baseURI).href, dom_id: "#swagger-ui" });

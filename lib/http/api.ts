@@ -1,0 +1,44 @@
+import middy, { type MiddlewareObj } from "@middy/core";
+import jsonBodyParser from "@middy/http-json-body-parser";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
+import { logger, observed } from "../observability.ts";
+import { bodyLimit } from "./body-limit.ts";
+import { problemCode, problemReply, problemStatus } from "./problem.ts";
+
+/** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
+const TIMEOUT_EARLY_MS = 250;
+
+/** An HTTP API event, payload version 2, whose body may be parsed already. */
+export type ApiEvent = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
+export type ApiReply = APIGatewayProxyStructuredResultV2;
+export type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
+
+/**
+ * The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line.
+ * @param options.body "json" for functions that take a body: they get it parsed
+ */
+export function api(apiFunction: ApiFunction, options: { body?: "json" } = {}) {
+  const stack = middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS });
+  stack.use(observed()).use(problems);
+  return options.body === "json" ? stack.use(bodyLimit).use(jsonBodyParser()) : stack;
+}
+
+const problems: MiddlewareObj<ApiEvent, ApiReply> = {
+  onError(request) {
+    const { error, context, event } = request;
+    logFailure(error, event);
+    request.response = problemReply(error, requestId(context));
+  },
+};
+
+function logFailure(error: unknown, event: ApiEvent): void {
+  const code = problemCode(error);
+  const status = problemStatus(code);
+  const route = event.routeKey;
+  if (status >= 500) logger.error("Request failed", { code, status, route, error: toError(error) });
+  else logger.warn("Request refused", { code, status, route });
+}
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+const requestId = (context: Context): string => context.awsRequestId;

@@ -1,0 +1,19 @@
+export type HttpErrorCode =
+  | "malformed_json"
+  | "route_not_found"
+  | "method_not_allowed"
+  | "body_too_large"
+  | "unsupported_media_type";
+
+/** A request that was refused before it reached the domain. `headers` go onto the reply. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  readonly code: HttpErrorCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: HttpErrorCode, options: { cause?: unknown; headers?: Readonly<Record<string, string>> } = {}) {
+    super(code, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.headers = options.headers ?? {};
+  }
+}

@@ -1,0 +1,84 @@
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import * as z from "zod/mini";
+import { type ErrorCode, type FieldError, OrderError } from "../errors.ts";
+import { HttpError, type HttpErrorCode } from "./http-error.ts";
+
+/** What each error is over HTTP. Everything that is not in this table is an `internal_error`. */
+const PROBLEMS = {
+  malformed_json: { status: 400, title: "The body is not JSON" },
+  invalid_idempotency_key: { status: 400, title: "The Idempotency-Key is not valid" },
+  order_not_found: { status: 404, title: "There is no such order" },
+  route_not_found: { status: 404, title: "There is nothing at this path" },
+  method_not_allowed: { status: 405, title: "The path does not know this method" },
+  body_too_large: { status: 413, title: "The body is too large" },
+  unsupported_media_type: { status: 415, title: "The body must be application/json" },
+  invalid_order: { status: 422, title: "The order is not valid" },
+  idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for a different order" },
+  redis_failed: { status: 500, title: "Something went wrong on our side" },
+  redis_replied_nonsense: { status: 500, title: "Something went wrong on our side" },
+  internal_error: { status: 500, title: "Something went wrong on our side" },
+} as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", { status: number; title: string }>;
+
+const BodyParserError = z.object({
+  statusCode: z.number(),
+  cause: z.object({ package: z.literal("@middy/http-json-body-parser") }),
+});
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** An RFC 9457 problem document. Which of our failures a 500 is stays in the log. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly request_id: string;
+  /** One entry a refused field, `pointer` a JSON pointer as a URI fragment (RFC 6901 section 6). */
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+}
+
+/** The code of an error that any part of a request threw. */
+export function problemCode(error: unknown): ProblemCode {
+  if (error instanceof OrderError || error instanceof HttpError) return error.code;
+  return bodyParserCode(error) ?? "internal_error";
+}
+
+/** The body parser throws 415 for another media type and 422 for what is not JSON, which is a 400 here. */
+function bodyParserCode(error: unknown): HttpErrorCode | undefined {
+  const thrown = BodyParserError.safeParse(error);
+  if (!thrown.success) return undefined;
+  return thrown.data.statusCode === 415 ? "unsupported_media_type" : "malformed_json";
+}
+
+export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].status;
+
+/**
+ * The reply to a request that failed.
+ * @param requestId the id of the invocation, by which the log lines are found
+ */
+export function problemReply(error: unknown, requestId: string): APIGatewayProxyStructuredResultV2 {
+  const code = problemCode(error);
+  const { status, title } = PROBLEMS[code];
+  const public_code = status < 500 ? code : "internal_error";
+  const fields = error instanceof OrderError ? error.fields : [];
+  const problem: Problem = {
+    type: `urn:orders:problem:${public_code.replaceAll("_", "-")}`,
+    title,
+    status,
+    request_id: requestId,
+    ...(fields.length > 0 && { errors: fields.map(fieldProblem) }),
+  };
+  return {
+    statusCode: status,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...(error instanceof HttpError && error.headers),
+    },
+    body: JSON.stringify(problem),
+  };
+}
+
+function fieldProblem({ path, detail }: FieldError) {
+  const segments = path.map((name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1"));
+  return { pointer: ["#", ...segments.map(encodeURIComponent)].join("/"), detail };
+}

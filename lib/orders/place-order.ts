@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import type { Redis } from "@upstash/redis";
+import { ulid } from "ulid";
+import type { CompletionTimer } from "../completion-timer.ts";
+import { OrderError } from "../errors.ts";
+import { countMetric, logger } from "../observability.ts";
+import { COMPLETION_DELAY_MS, type Order, type OrderRequest } from "../order.ts";
+import { idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/keys.ts";
+import { runPipeline, scriptCommand } from "../redis/pipeline.ts";
+import { parseReply } from "../redis/reply.ts";
+import { CreateOrderCode, CreateOrderReply } from "../redis/reply-codes.ts";
+import { script } from "../redis/script.ts";
+import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
+import { findOrder } from "./find-order.ts";
+
+/** How long an Idempotency-Key is remembered: 24 hours. */
+export const IDEMPOTENCY_RETENTION_S = 86_400;
+
+const createOrderScript = script(createOrderLua);
+
+export interface Placing {
+  readonly request: OrderRequest;
+  /** The client's own key: a second placing with it gives the first order. */
+  readonly idempotencyKey: string | undefined;
+  /** The time, in ms since the epoch. */
+  readonly now: number;
+}
+
+export interface Placed {
+  readonly order: Order;
+  /** True when the Idempotency-Key had placed this order before. */
+  readonly replayed: boolean;
+}
+
+/**
+ * Stores an order that is due in 5 seconds and has its completion scheduled. The order is durable once stored: when no
+ * schedule can be made, that is logged and counted, and the sweep completes the order.
+ * @throws OrderError `idempotency_key_reused`, `redis_failed`, `redis_replied_nonsense`
+ */
+export async function placeOrder(redis: Redis, timer: CompletionTimer, placing: Placing): Promise<Placed> {
+  const order = newOrder(placing.request, placing.now);
+  const due = placing.now + COMPLETION_DELAY_MS;
+  const [code, pk] = await createOrder(redis, order, due, placing.idempotencyKey);
+  if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
+  if (code === CreateOrderCode.replayed) {
+    countMetric("OrdersReplayed");
+    logger.info("Order was placed before with this Idempotency-Key", { pk });
+    return { order: await findOrder(redis, pk), replayed: true };
+  }
+  countMetric("OrdersCreated");
+  logger.info("Order placed", { pk });
+  await scheduleOrLeaveToSweep(timer, pk, due);
+  return { order, replayed: false };
+}
+
+function newOrder(request: OrderRequest, now: number): Order {
+  return {
+    pk: ulid(now),
+    product_id: request.id,
+    quantity: request.quantity,
+    status: "pending",
+    created_at: new Date(now).toISOString(),
+  };
+}
+
+async function createOrder(redis: Redis, order: Order, due: number, idempotencyKey: string | undefined) {
+  const keys = [orderKey(order.pk), PENDING_KEY];
+  if (idempotencyKey !== undefined) keys.push(idempotencyKeyKey(idempotencyKey));
+  const { pk, product_id, quantity, created_at } = order;
+  const args = [pk, product_id, quantity, created_at, due, fingerprint(order), IDEMPOTENCY_RETENTION_S];
+  const [reply] = await runPipeline(redis, [scriptCommand(createOrderScript, keys, args)]);
+  return parseReply(CreateOrderReply, reply);
+}
+
+/** What must be equal for two requests to be the same: the order asked for, however the JSON was written. */
+function fingerprint({ product_id, quantity }: Order): string {
+  return createHash("sha256")
+    .update(JSON.stringify([product_id, quantity]))
+    .digest("hex");
+}
+
+async function scheduleOrLeaveToSweep(timer: CompletionTimer, pk: string, due: number): Promise<void> {
+  try {
+    await timer.schedule(pk, due);
+  } catch (error) {
+    countMetric("ScheduleFailures");
+    logger.error("No completion was scheduled: the sweep will complete this order", { pk, error });
+  }
+}

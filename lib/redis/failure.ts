@@ -1,0 +1,23 @@
+import { OrderError } from "../errors.ts";
+
+/** The client puts the command, with all its arguments, behind this. */
+const COMMAND_IN_MESSAGE = /, command was: [\s\S]*$/;
+
+/** The client quotes the first 200 characters of a body that is not JSON. */
+const BODY_IN_MESSAGE = /^(Unable to parse response body): [\s\S]*$/;
+
+/**
+ * Turns what the Redis client threw into a domain error that is safe to log: the messages of the whole cause chain lose
+ * commands, arguments and bodies.
+ */
+export function redisFailure(error: unknown): OrderError {
+  return new OrderError("redis_failed", { cause: redacted(error) });
+}
+
+function redacted(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error("The Redis client threw something that is not an error");
+  const message = error.message.replace(COMMAND_IN_MESSAGE, "").replace(BODY_IN_MESSAGE, "$1");
+  const safe = new Error(message, error.cause === undefined ? undefined : { cause: redacted(error.cause) });
+  safe.name = error.name;
+  return safe;
+}

@@ -1,0 +1,18 @@
+import { createHash } from "node:crypto";
+
+/** Sorted set of the pks that still owe a completion, by due time in ms: the outbox of the completion timer. */
+export const PENDING_KEY = "orders:pending";
+
+/** Stream of completed orders, one entry an order. */
+export const COMPLETED_STREAM = "order_completed";
+
+/** Stream on which other services ask for refunds, its consumer group, and where refused requests are kept. */
+export const REFUND_STREAM = "refund_order";
+export const REFUND_GROUP = "payment-group";
+export const DEAD_REFUND_STREAM = "refund_order:dead";
+
+export const orderKey = (pk: string): string => `order:${pk}`;
+
+/** The client's key is hashed: it may be long, and it is the client's secret (who has it can read the order). */
+export const idempotencyKeyKey = (idempotencyKey: string): string =>
+  `idempotency:${createHash("sha256").update(idempotencyKey).digest("hex")}`;

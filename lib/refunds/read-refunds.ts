@@ -1,0 +1,52 @@
+import { OrderPk } from "../order.ts";
+import { REFUND_GROUP, REFUND_STREAM } from "../redis/keys.ts";
+import { type Command, scriptCommand } from "../redis/pipeline.ts";
+import { parseReply } from "../redis/reply.ts";
+import { ReadRefundsReply } from "../redis/reply-codes.ts";
+import { script } from "../redis/script.ts";
+import readRefundsLua from "../scripts/read-refunds.lua" with { type: "text" };
+
+/** Upstash allows 1,000 pending entries a consumer; two pollers at once may each hold a batch. */
+const BATCH_SIZE = 200;
+
+/** One fixed name: a name an instance would leave a dead consumer behind for every cold start. */
+const CONSUMER = "drain-refunds";
+
+/** Longer than any poller can run (its function's time-out is 50 s), so that no batch is taken from a live one. */
+export const RECLAIM_IDLE_MS = 60_000;
+
+/** The cursor that begins with what another run left pending. */
+export const RECLAIM = "0-0";
+
+const readRefundsScript = script(readRefundsLua);
+
+/** A request to refund the order `pk`, or one that can only be refused, and why. */
+export type RefundRequest =
+  | { readonly id: string; readonly pk: string }
+  | { readonly id: string; readonly refusal: "missing_pk" | "malformed_pk" };
+
+export interface RefundBatch {
+  readonly requests: readonly RefundRequest[];
+  /** Where the next read goes on. */
+  readonly cursor: string;
+}
+
+/** The command that takes the next batch of requests for this consumer; `refundBatch` decodes its reply. */
+export function readRefundsCommand(cursor: string): Command {
+  return scriptCommand(
+    readRefundsScript,
+    [REFUND_STREAM],
+    [REFUND_GROUP, CONSUMER, RECLAIM_IDLE_MS, BATCH_SIZE, cursor],
+  );
+}
+
+/** @throws OrderError `redis_replied_nonsense` */
+export function refundBatch(reply: unknown): RefundBatch {
+  const [cursor, entries] = parseReply(ReadRefundsReply, reply);
+  return { cursor, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
+}
+
+function refundRequest(id: string, pk: string | null): RefundRequest {
+  if (pk === null) return { id, refusal: "missing_pk" };
+  return OrderPk.safeParse(pk).success ? { id, pk } : { id, refusal: "malformed_pk" };
+}

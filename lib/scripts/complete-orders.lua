@@ -1,0 +1,59 @@
+-- Completes pending orders and announces each on the stream of completed orders.
+--
+-- KEYS[1]   orders:pending, sorted set
+-- KEYS[2]   order_completed, stream
+-- KEYS[3…]  order:{pk}, hash, one an order
+-- ARGV[1]   completed_at (RFC 3339)
+-- ARGV[2…]  pk, one an order, in the order of KEYS[3…]
+--
+-- Returns one code an order:
+--   1  completed now
+--   2  was completed before
+--   3  was refunded before
+--   4  unknown: there is no such order, or its key holds something else
+-- In every case the order owes no completion afterwards.
+-- Stream entries: to order_completed one for each code 1, the order's fields as flat strings.
+local pending_key, completed_stream = KEYS[1], KEYS[2]
+local completed_at = ARGV[1]
+local FIRST_ORDER_KEY, FIRST_PK = 3, 2
+
+local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN = 1, 2, 3, 4
+local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
+
+local function completed_entry(fields)
+  local entry, status = {}, nil
+  for i = 1, #fields, 2 do
+    local value = fields[i + 1]
+    if fields[i] == 'status' then
+      status, value = value, 'completed'
+    end
+    entry[i], entry[i + 1] = fields[i], value
+  end
+  table.insert(entry, 'completed_at')
+  table.insert(entry, completed_at)
+  return status, entry
+end
+
+local function complete(order_key)
+  -- pcall: a key of another type must not keep the rest of the batch from completing.
+  local fields = redis.pcall('HGETALL', order_key)
+  local status, entry = completed_entry(fields)
+  if status ~= 'pending' then
+    return CODE_OF[status] or UNKNOWN
+  end
+  redis.call('XADD', completed_stream, '*', unpack(entry))
+  redis.call('HSET', order_key, 'status', 'completed', 'completed_at', completed_at)
+  return COMPLETED
+end
+
+-- A guard: on a key of another type this raises before anything is written.
+redis.call('ZCARD', pending_key)
+
+local codes, pks = {}, {}
+for i = FIRST_ORDER_KEY, #KEYS do
+  local pk = ARGV[FIRST_PK + i - FIRST_ORDER_KEY]
+  table.insert(codes, complete(KEYS[i]))
+  table.insert(pks, pk)
+end
+redis.call('ZREM', pending_key, unpack(pks))
+return codes

@@ -1,0 +1,42 @@
+-- Stores a new order and the completion that is owed for it.
+--
+-- KEYS[1]  order:{pk}, hash
+-- KEYS[2]  orders:pending, sorted set
+-- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key)
+-- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention (s)
+--
+-- Returns {code, pk}:
+--   1  created: the order is stored, now or by an earlier run of this very call
+--   2  replayed: the key made the order `pk` before, of the same fingerprint; nothing is written
+--   3  reused: the key made an order of another fingerprint; nothing is written
+-- Stream entries: none.
+local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
+local pk, product_id, quantity, created_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local due, fingerprint, retention = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+
+local CREATED, REPLAYED, REUSED = 1, 2, 3
+
+if idempotency_key then
+  local first = redis.call('GET', idempotency_key)
+  if first then
+    local first_pk, first_fingerprint = string.match(first, '^(%w+):(%w+)$')
+    if first_fingerprint ~= fingerprint then
+      return { REUSED, first_pk }
+    elseif first_pk ~= pk then
+      return { REPLAYED, first_pk }
+    end
+  end
+end
+
+if redis.call('EXISTS', order_key) == 1 then
+  return { CREATED, pk }
+end
+
+-- First the one write that can fail (on a key of another type): a script that breaks off keeps what it wrote.
+redis.call('ZADD', pending_key, due, pk)
+redis.call('HSET', order_key,
+  'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at)
+if idempotency_key then
+  redis.call('SET', idempotency_key, pk .. ':' .. fingerprint, 'EX', retention)
+end
+return { CREATED, pk }

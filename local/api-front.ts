@@ -1,0 +1,45 @@
+import { randomUUID } from "node:crypto";
+import { HttpError } from "../lib/http/http-error.ts";
+import { problemReply } from "../lib/http/problem.ts";
+
+interface FrontRequest {
+  readonly headers: Record<string, string>;
+  readonly raw: { readonly req: { readonly rawHeaders: string[] } };
+  readonly response: { readonly isBoom?: boolean; readonly output?: { readonly statusCode: number } };
+}
+
+interface FrontReply {
+  code(status: number): FrontReply;
+  type(mediaType: string): FrontReply;
+}
+
+interface FrontToolkit {
+  readonly continue: symbol;
+  response(body: string | undefined): FrontReply;
+}
+
+/** What is used of the hapi server that serverless-offline puts before the functions. */
+export interface ApiFront {
+  readonly info: { readonly started: number };
+  ext(event: string, method: (request: FrontRequest, toolkit: FrontToolkit) => symbol | FrontReply): void;
+}
+
+/**
+ * Evens out two differences between serverless-offline and API Gateway:
+ * - it passes a body without a Content-Type on as `application/json`; here it is what RFC 9110 section 8.3 lets a
+ *   recipient assume, so that the function refuses it;
+ * - it refuses more than 10 MB, as API Gateway does, with a reply of its own; here it is the service's problem document.
+ */
+export function behaveLikeApiGateway(front: ApiFront): void {
+  front.ext("onRequest", (request, toolkit) => {
+    if (request.headers["content-type"] === undefined) {
+      request.raw.req.rawHeaders.push("Content-Type", "application/octet-stream");
+    }
+    return toolkit.continue;
+  });
+  front.ext("onPreResponse", (request, toolkit) => {
+    if (!request.response.isBoom || request.response.output?.statusCode !== 413) return toolkit.continue;
+    const { statusCode = 413, body } = problemReply(new HttpError("body_too_large"), randomUUID());
+    return toolkit.response(body).code(statusCode).type("application/problem+json");
+  });
+}
