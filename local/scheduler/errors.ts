@@ -1,0 +1,80 @@
+import type { z } from "zod";
+
+const LONGEST_QUOTE = 200;
+
+/**
+ * An error of the service as its REST-JSON protocol carries it: `type` goes into the `x-amzn-errortype` header, from
+ * which the SDK picks the exception class.
+ */
+export class SchedulerError extends Error {
+  readonly status: number;
+  readonly type: string;
+
+  constructor(status: number, type: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SchedulerError";
+    this.status = status;
+    this.type = type;
+  }
+}
+
+/** A refused request; `message` is what the client reads. */
+export function validationError(message: string): SchedulerError {
+  return new SchedulerError(400, "ValidationException", message);
+}
+
+export function notFound(resource: "Schedule" | "Schedule group", name: string): SchedulerError {
+  return new SchedulerError(404, "ResourceNotFoundException", `${resource} ${name} does not exist.`);
+}
+
+/** Another schedule has this name, or this one was made by a request with another client token or other parameters. */
+export function alreadyExists(name: string): SchedulerError {
+  return new SchedulerError(409, "ConflictException", `Schedule ${name} already exists.`);
+}
+
+/**
+ * What `schema` makes of `input`.
+ *
+ * @throws SchedulerError a ValidationException that names every member at fault, in AWS's wording.
+ */
+export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(describe);
+  const count = faults.length === 1 ? "1 validation error" : `${faults.length} validation errors`;
+  throw validationError(`${count} detected: ${faults.join("; ")}`);
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const member = issue.path.map((part) => String(part).replace(/^./, (first) => first.toLowerCase())).join(".");
+  const absent = issue.input === undefined || issue.input === null;
+  const fault = absent ? "Member must not be null" : constraint(issue);
+  return `Value ${absent ? "null" : quote(issue.input)} at '${member}' failed to satisfy constraint: ${fault}`;
+}
+
+/** Cut short: an Input that is too long would make a message as long. */
+function quote(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > LONGEST_QUOTE ? `'${text.slice(0, LONGEST_QUOTE)}…'` : `'${text}'`;
+}
+
+function constraint(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "too_small":
+      return `Member must have ${measure(issue.origin)} greater than or equal to ${issue.minimum}`;
+    case "too_big":
+      return `Member must have ${measure(issue.origin)} less than or equal to ${issue.maximum}`;
+    case "invalid_format":
+      return `Member must satisfy regular expression pattern: ${(issue.pattern ?? "").replace(/^\/|\/$/g, "")}`;
+    case "invalid_value":
+      return `Member must satisfy enum value set: [${issue.values.join(", ")}]`;
+    case "invalid_type":
+      return `Member must be of type ${issue.expected}`;
+    default:
+      return issue.message;
+  }
+}
+
+function measure(origin: string): string {
+  return origin === "string" ? "length" : "value";
+}

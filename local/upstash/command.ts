@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { Refusal } from "./refusal.ts";
+
+/** One Redis command: its name, then its arguments. Bytes where the caller sent bytes, else text. */
+export type Command = readonly [name: string, ...args: (string | Buffer)[]];
+
+const list = z.array(z.unknown());
+
+/**
+ * The command in the body of `POST /`: `["SET", "key", 1, true]`. Numbers keep the digits they were written with, however
+ * many; booleans become "true" and "false". Throws a 400 Refusal for anything else.
+ */
+export function parseCommand(body: Buffer): Command {
+  return commandOf(parseJson(body));
+}
+
+/** The commands in the body of `POST /pipeline` and `POST /multi-exec`, at least one; otherwise as `parseCommand`. */
+export function parseCommands(body: Buffer): Command[] {
+  const commands = listOf(parseJson(body));
+  if (commands.length === 0) throw malformed("empty pipeline");
+  return commands.map(commandOf);
+}
+
+/**
+ * The command of the path form, `/set/key/value?EX=100`: the segments of the path, then the bytes of the body if there
+ * are any, then the names and values of the query. Throws a 400 Refusal when the path is not valid percent-encoded
+ * UTF-8. https://upstash.com/docs/redis/features/restapi (API Semantics)
+ */
+export function commandOfPath(url: URL, body: Buffer): Command {
+  const [name = "", ...args] = url.pathname.slice(1).split("/").map(decodeSegment);
+  const options = [...url.searchParams].filter(([key]) => key !== "_token").flat();
+  return [name, ...args, ...(body.length > 0 ? [body] : []), ...options.filter((word) => word !== "")];
+}
+
+function commandOf(value: unknown): Command {
+  const [name, ...args] = listOf(value).map(argumentOf);
+  if (!name) throw malformed("empty command");
+  return [name, ...args];
+}
+
+function listOf(value: unknown): unknown[] {
+  const parsed = list.safeParse(value);
+  if (!parsed.success) throw malformed("expected a JSON array", parsed.error);
+  return parsed.data;
+}
+
+/** By hand, not by a schema: zod would collect an issue for each of a million arguments, where the first one will do. */
+function argumentOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "boolean") return String(value);
+  if (value === null) throw malformed("null args are not supported");
+  throw malformed(`unsupported arg type: ${Array.isArray(value) ? "array" : typeof value}`);
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    // A double holds 53 bits and a Redis integer 64, so numbers are taken as they are written, never as doubles.
+    return JSON.parse(body.toString("utf8"), (_key, value: unknown, context?: { source?: string }) =>
+      typeof value === "number" ? (context?.source ?? String(value)) : value,
+    );
+  } catch (cause) {
+    throw malformed("failed to parse the request body as JSON", cause);
+  }
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (cause) {
+    throw malformed("malformed percent-encoding in the path", cause);
+  }
+}
+
+function malformed(what: string, cause?: unknown): Refusal {
+  return new Refusal(400, `ERR ${what}`, { cause });
+}

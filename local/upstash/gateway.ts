@@ -1,0 +1,83 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { inspect } from "node:util";
+import { openDatabase } from "./database.ts";
+import { Refusal } from "./refusal.ts";
+import { encodeError } from "./reply.ts";
+import { answer, type Tokens } from "./rest.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+export interface UpstashGateway {
+  /** `http://127.0.0.1:<port>`, the value of UPSTASH_REDIS_REST_URL. */
+  readonly url: string;
+  /** Ends every connection and frees the port. Safe to call more than once. */
+  stop(): Promise<void>;
+}
+
+export interface UpstashGatewayOptions {
+  /** `redis://[user:password@]host:port[/database]` */
+  readonly redisUrl: string;
+  /** The port to listen on; 0, the default, takes a free one. */
+  readonly port?: number;
+  /** The token that may run every command; "local" by default. */
+  readonly token?: string;
+  /** The token that may only read; "local-readonly" by default. */
+  readonly readOnlyToken?: string;
+  /** Gets a line when Redis is lost, one when it is back, and one for each failure of the gateway itself. */
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * Serves the Upstash REST protocol over a Redis, on the loopback interface only, so that `@upstash/redis` talks to it as
+ * it talks to Upstash (https://upstash.com/docs/redis/features/restapi). Redis may be away, even at the start: requests
+ * then get a 500 at once. Rejects with the listen error (`EADDRINUSE`, `EACCES`) when the port cannot be had.
+ */
+export async function startUpstashGateway(options: UpstashGatewayOptions): Promise<UpstashGateway> {
+  const { redisUrl, port = 0, token = "local", readOnlyToken = "local-readonly", log = () => {} } = options;
+  const tokens: Tokens = new Map([
+    [readOnlyToken, "read-only"],
+    [token, "standard"],
+  ]);
+  const database = openDatabase(redisUrl, log);
+  let syncToken = Date.now();
+
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader("content-type", "application/json; charset=utf-8");
+    // The client sends the last one back to read its own writes. Here every read sees every write: it only has to move.
+    response.setHeader("upstash-sync-token", (++syncToken).toString(36));
+    try {
+      response.end(await answer(request, tokens, database));
+    } catch (error) {
+      const clientHungUp = !request.complete;
+      if (clientHungUp) return;
+      if (!(error instanceof Refusal)) log(`upstash gateway failed: ${inspect(error)}`);
+      response.statusCode = error instanceof Refusal ? error.status : 500;
+      response.end(encodeError(error instanceof Refusal ? error.message : "ERR the gateway failed"));
+    }
+  }
+
+  const server = createServer(respond);
+  try {
+    await once(server.listen(port, LOOPBACK), "listening");
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  await database.attempted;
+
+  let stopping: Promise<unknown> | undefined;
+  async function stop(): Promise<void> {
+    stopping ??= once(server.close(), "close");
+    server.closeAllConnections();
+    database.close();
+    await stopping;
+  }
+  return { url: `http://${LOOPBACK}:${portOf(server)}`, stop };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new TypeError("the gateway listens on no port");
+  return address.port;
+}

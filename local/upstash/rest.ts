@@ -1,0 +1,83 @@
+import type { IncomingMessage } from "node:http";
+import { readBody } from "./body.ts";
+import { commandOfPath, parseCommand, parseCommands } from "./command.ts";
+import type { Database } from "./database.ts";
+import { Refusal } from "./refusal.ts";
+import { encodeOutcome, type Outcome } from "./reply.ts";
+import { type Access, refusalOf } from "./rules.ts";
+
+/** What each bearer token may do. */
+export type Tokens = ReadonlyMap<string, Access>;
+
+const METHODS_WITH_BODY = ["POST", "PUT"];
+const METHODS = [...METHODS_WITH_BODY, "GET", "HEAD"];
+
+/** The three paths that take their commands from the body; every other path is a command itself. */
+const BODY_PATHS = new Set(["/", "/pipeline", "/multi-exec"]);
+
+const UNAUTHORIZED =
+  "WRONGPASS invalid or missing auth token. See https://docs.upstash.com/redis/troubleshooting/http_unauthorized for details.";
+
+/**
+ * The JSON text that answers `request` with status 200; every other answer is a thrown Refusal with its status:
+ * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 404 the path names no command, 405 the
+ * method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
+ */
+export async function answer(request: IncomingMessage, tokens: Tokens, database: Database): Promise<string> {
+  const body = await readBody(request);
+  const url = URL.parse(`http://127.0.0.1${request.url}`);
+  if (!url) throw new Refusal(400, "ERR malformed URL");
+  const path = url.pathname.replace(/(?<=.)\/+$/, "");
+  checkMethod(request.method ?? "", BODY_PATHS.has(path));
+  const access = tokens.get(tokenOf(request, url));
+  if (!access) throw new Refusal(401, UNAUTHORIZED);
+  checkFormat(request);
+  const base64 = request.headers["upstash-encoding"] === "base64";
+
+  if (path === "/pipeline") {
+    const commands = parseCommands(body);
+    const table = await database.commandTable();
+    const outcomes = commands.map((command) => {
+      const refusal = refusalOf(command, table, access);
+      return refusal === undefined ? database.run(command) : { error: refusal };
+    });
+    return encodeOutcomes(await Promise.all(outcomes), base64);
+  }
+  if (path === "/multi-exec") {
+    const commands = parseCommands(body);
+    const table = await database.commandTable();
+    for (const command of commands) refuse(refusalOf(command, table, access));
+    return encodeOutcomes(await database.transact(commands), base64);
+  }
+  const command = path === "/" ? parseCommand(body) : commandOfPath(url, body);
+  const table = await database.commandTable();
+  if (path !== "/" && !table.has(command[0].toLowerCase())) throw new Refusal(404, `ERR no such path: ${path}`);
+  refuse(refusalOf(command, table, access));
+  const outcome = await database.run(command);
+  if ("error" in outcome) throw new Refusal(400, outcome.error);
+  return encodeOutcome(outcome, base64);
+}
+
+function checkMethod(method: string, takesBody: boolean): void {
+  const allowed = takesBody ? METHODS_WITH_BODY : METHODS;
+  if (!allowed.includes(method))
+    throw new Refusal(405, `ERR method ${method} is not allowed: use ${allowed.join(", ")}`);
+}
+
+/** From the query, as a link carries it, else from the header. */
+function tokenOf(request: IncomingMessage, url: URL): string {
+  return url.searchParams.get("_token") ?? /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+}
+
+function checkFormat(request: IncomingMessage): void {
+  const format = request.headers["upstash-response-format"] ?? "json";
+  if (format !== "json") throw new Refusal(400, "ERR the only Upstash-Response-Format here is json");
+}
+
+function refuse(refusal: string | undefined): void {
+  if (refusal !== undefined) throw new Refusal(400, refusal);
+}
+
+function encodeOutcomes(outcomes: readonly Outcome[], base64: boolean): string {
+  return `[${outcomes.map((outcome) => encodeOutcome(outcome, base64)).join(",")}]`;
+}

@@ -1,0 +1,79 @@
+import type { Command } from "./command.ts";
+import type { CommandTable, CommandTraits } from "./command-table.ts";
+
+/** What a token allows: every command REST has, or only those that read. */
+export type Access = "standard" | "read-only";
+
+/** "Only PING and ECHO", "only PUBLISH and PUBSUB": https://upstash.com/docs/redis/features/restapi (compatibility) */
+const SERVED_OF_ITS_KIND = /^(ping|echo|publish|pubsub(\|.*)?)$/;
+
+/** Commands with these traits need a connection of their own, or hold up one that every request shares. */
+const CONNECTION_KINDS = ["@connection", "@transaction", "@pubsub", "@blocking"];
+
+/** No trait tells it apart from SCRIPT LOAD, yet it turns the connection into a debugging session. */
+const SCRIPT_DEBUG = "script|debug";
+
+/** Reads that Upstash keeps from a read-only token all the same, because they walk the whole key space. */
+const POWERFUL_READS = new Set(["keys", "scan"]);
+
+/** Neither reads nor writes, so the server has no flag that would allow them. */
+const HARMLESS = new Set(["ping", "echo", "time"]);
+
+const COMPATIBILITY_PAGE = "https://upstash.com/docs/redis/overall/rediscompatibility";
+
+/**
+ * Why `command` may not run with `access`: the error text for the reply, or `undefined` when it may. What a command does
+ * is read from the server's own table, so commands that a newer Redis brings fall under the same rules.
+ */
+export function refusalOf(command: Command, table: CommandTable, access: Access): string | undefined {
+  const name = nameIn(table, command);
+  const traits = table.get(name);
+  if (!traits) return unavailable(name);
+  if (name === "monitor" || needsOwnConnection(name, traits, command)) return notInRest(name);
+  if (traits.categories.has("@admin") || name === SCRIPT_DEBUG) return unavailable(name);
+  if (access === "read-only" && !onlyReads(name, traits)) {
+    return `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
+  }
+  return undefined;
+}
+
+/** `config|get` when the server knows such a subcommand, else the name alone, in lower case. */
+function nameIn(table: CommandTable, [name, subcommand]: Command): string {
+  const full = `${name}|${String(subcommand)}`.toLowerCase();
+  return table.has(full) ? full : name.toLowerCase();
+}
+
+function needsOwnConnection(name: string, { categories }: CommandTraits, command: Command): boolean {
+  if (SERVED_OF_ITS_KIND.test(name)) return false;
+  // XREAD and XREADGROUP are in @blocking, but block only when asked to.
+  if (name === "xread" || name === "xreadgroup") return asksToBlock(command);
+  return CONNECTION_KINDS.some((kind) => categories.has(kind));
+}
+
+/** Whether BLOCK is among the options, not the name of a group, a consumer or a stream. */
+function asksToBlock([, ...args]: Command): boolean {
+  const words = args.map((word) => String(word).toUpperCase());
+  let at = 0;
+  while (words[at] !== "BLOCK" && at < words.length) {
+    if (words[at] === "STREAMS") return false;
+    at += words[at] === "GROUP" ? 3 : words[at] === "COUNT" ? 2 : 1;
+  }
+  return at < words.length;
+}
+
+/** A command is allowed for what it is known to do, so one without the flag (EVAL, FCALL, SCRIPT LOAD) is refused. */
+function onlyReads(name: string, { flags }: CommandTraits): boolean {
+  return HARMLESS.has(name) || (flags.has("readonly") && !POWERFUL_READS.has(name));
+}
+
+function notInRest(name: string): string {
+  return `ERR Command "${spoken(name)}" is not allowed in REST or it has a special context path`;
+}
+
+function unavailable(name: string): string {
+  return `ERR Command is not available: '${spoken(name)}'. See ${COMPATIBILITY_PAGE} for details`;
+}
+
+function spoken(name: string): string {
+  return name.replace("|", " ").toUpperCase();
+}

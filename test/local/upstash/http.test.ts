@@ -1,0 +1,124 @@
+import { networkInterfaces } from "node:os";
+import { describe, expect, test } from "vitest";
+import { startUpstashGateway } from "../../../local/upstash/gateway.ts";
+import { useRedis } from "../../support/redis.ts";
+import { TOKEN, useGateway } from "./use-gateway.ts";
+
+const redis = useRedis();
+const gateway = useGateway(redis);
+
+const MEGABYTE = 1024 * 1024;
+
+describe("a malformed body gets 400 and an ERR", () => {
+  test.each([
+    { path: "/", body: "" },
+    { path: "/", body: "{" },
+    { path: "/", body: '{"command":"PING"}' },
+    { path: "/", body: "[]" },
+    { path: "/", body: '[""]' },
+    { path: "/", body: '["SET","key",null]' },
+    { path: "/", body: '["SET","key",{"a":1}]' },
+    { path: "/", body: '["SET","key",["a"]]' },
+    { path: "/pipeline", body: "[]" },
+    { path: "/pipeline", body: '["PING"]' },
+    { path: "/pipeline", body: '[["PING"],[]]' },
+    { path: "/multi-exec", body: "[]" },
+    { path: "/multi-exec", body: '[["PING"],["SET","key",null]]' },
+  ])("$path $body", async ({ path, body }) => {
+    expect(await gateway.fetch(path, { method: "POST", body })).toMatchObject({
+      status: 400,
+      json: { error: expect.stringMatching(/^ERR /) },
+    });
+  });
+});
+
+describe("sizes", () => {
+  test("a 9 MB value is stored and comes back", async () => {
+    const value = "x".repeat(9 * MEGABYTE);
+
+    expect(await gateway.post("/", ["SET", "big", value])).toMatchObject({ status: 200 });
+    expect((await gateway.post("/", ["GET", "big"])).json).toEqual({ result: value });
+  });
+
+  test("a body of 10 MB is taken", async () => {
+    const body = JSON.stringify(["SET", "small", "value"]).padEnd(10 * MEGABYTE);
+
+    expect(await gateway.fetch("/", { method: "POST", body })).toMatchObject({ status: 200 });
+  });
+
+  test("a body of 10 MB and one byte gets 413", async () => {
+    const body = JSON.stringify(["SET", "big", ""]).padEnd(10 * MEGABYTE + 1);
+
+    expect(await gateway.fetch("/", { method: "POST", body })).toMatchObject({
+      status: 413,
+      json: { error: expect.stringContaining("max request size exceeded. Limit: 10485760 bytes, Actual: 10485761") },
+    });
+    expect(await redis.client.exists("big")).toBe(0);
+  });
+});
+
+describe("the path form", () => {
+  test.each([
+    { path: "/set/key/a%2Fb%20%E2%98%83", method: "GET", stored: "a/b ☃" },
+    { path: "/set/key", method: "POST", stored: "body" },
+    { path: "/set/key?EX=100&NX", method: "PUT", stored: "body" },
+  ])("$method $path is a command", async ({ path, method, stored }) => {
+    const answer = await gateway.fetch(path, method === "GET" ? {} : { method, body: "body" });
+
+    expect(answer).toMatchObject({ status: 200, json: { result: "OK" } });
+    expect(await redis.client.get("key")).toBe(stored);
+    expect(await redis.client.ttl("key")).toBe(path.includes("EX=100") ? 100 : -1);
+  });
+
+  test("takes the token from the query", async () => {
+    const headers = { authorization: "" };
+
+    expect((await gateway.fetch(`/echo/hello?_token=${TOKEN}`, { headers })).json).toEqual({ result: "hello" });
+    expect(await gateway.fetch("/echo/hello?_token=wrong", { headers })).toMatchObject({ status: 401 });
+  });
+
+  test.each(["/subscribe/channel", "/monitor"])("refuses %s", async (path) => {
+    expect(await gateway.post(path, undefined)).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining("is not allowed in REST") },
+    });
+  });
+
+  test("a path that names no command gets 404", async () => {
+    expect(await gateway.post("/nope", ["PING"])).toMatchObject({
+      status: 404,
+      json: { error: "ERR no such path: /nope" },
+    });
+  });
+});
+
+test.each([
+  { method: "DELETE", path: "/" },
+  { method: "PATCH", path: "/get/key" },
+  { method: "GET", path: "/" },
+  { method: "GET", path: "/pipeline" },
+])("$method $path gets 405", async ({ method, path }) => {
+  expect(await gateway.fetch(path, { method })).toMatchObject({
+    status: 405,
+    json: { error: expect.stringContaining(method) },
+  });
+});
+
+test("only the loopback interface answers", async () => {
+  const { port } = new URL(gateway.url);
+  const others = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, family }) => !internal && family === "IPv4")
+    .map(({ address }) => address);
+
+  expect(gateway.url).toBe(`http://127.0.0.1:${port}`);
+  for (const address of [...others, "127.0.0.2", "[::1]"]) {
+    await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow();
+  }
+});
+
+test("a taken port is a listen error", async () => {
+  const port = Number(new URL(gateway.url).port);
+
+  await expect(startUpstashGateway({ redisUrl: redis.url, port })).rejects.toMatchObject({ code: "EADDRINUSE", port });
+});

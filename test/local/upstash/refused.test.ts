@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { useRedis } from "../../support/redis.ts";
+import { useGateway } from "./use-gateway.ts";
+
+const redis = useRedis();
+const gateway = useGateway(redis);
+
+test.each([
+  ["BLPOP", "list", 1],
+  ["BRPOP", "list", 1],
+  ["BLMOVE", "a", "b", "LEFT", "RIGHT", 1],
+  ["BZPOPMIN", "sorted", 1],
+  ["BLMPOP", 1, 1, "list", "LEFT"],
+  ["XREAD", "COUNT", 1, "BLOCK", 1, "STREAMS", "stream", "$"],
+  ["xreadgroup", "GROUP", "group", "consumer", "block", 1, "STREAMS", "stream", ">"],
+  ["WAIT", 1, 1],
+  ["SUBSCRIBE", "channel"],
+  ["PSUBSCRIBE", "*"],
+  ["SSUBSCRIBE", "channel"],
+  ["MONITOR"],
+  ["WATCH", "key"],
+  ["MULTI"],
+  ["EXEC"],
+  ["DISCARD"],
+  ["CLIENT", "REPLY", "OFF"],
+  ["CLIENT", "KILL", "TYPE", "normal"],
+  ["QUIT"],
+  ["RESET"],
+  ["HELLO", 3],
+  ["SELECT", 1],
+  ["AUTH", "password"],
+])("%s, which needs a connection of its own, is refused", async (...command) => {
+  const name = String(command[0]).toUpperCase();
+
+  const answer = await gateway.post("/", command);
+
+  expect(answer).toMatchObject({ status: 400 });
+  expect(answer.json).toEqual({
+    error: expect.stringMatching(new RegExp(`^ERR Command "${name}.*" is not allowed in REST`)),
+  });
+  expect(await gateway.post("/", ["PING"])).toMatchObject({ json: { result: "PONG" } });
+});
+
+test.each([
+  ["SHUTDOWN", "NOSAVE"],
+  ["DEBUG", "SLEEP", "0"],
+  ["CONFIG", "SET", "maxmemory", "1"],
+  ["REPLICAOF", "127.0.0.1", "1"],
+  ["ACL", "SETUSER", "eve", "on"],
+  ["SCRIPT", "DEBUG", "YES"],
+  ["NOPE", "argument"],
+])("%s %s, which Upstash has not, is not available", async (...command) => {
+  expect(await gateway.post("/", command)).toMatchObject({
+    status: 400,
+    json: { error: expect.stringMatching(/^ERR Command is not available: '/) },
+  });
+  expect(await redis.client.ping()).toBe("PONG");
+});
+
+test("XREAD and XREADGROUP without BLOCK run, even on a stream, group or consumer named block", async () => {
+  await redis.client.xAdd("block", "1-1", { field: "value" });
+  await redis.client.xGroupCreate("block", "block", "0");
+  const entries = [["block", [["1-1", ["field", "value"]]]]];
+
+  expect((await gateway.post("/", ["XREAD", "STREAMS", "block", 0])).json).toEqual({ result: entries });
+  expect(
+    (await gateway.post("/", ["XREADGROUP", "GROUP", "block", "block", "COUNT", 1, "STREAMS", "block", ">"])).json,
+  ).toEqual({ result: entries });
+});
