@@ -1,0 +1,129 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+import { delimiter, join } from "node:path";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const BINARIES = join(PROJECT, "node_modules/.bin");
+
+/** The first line of the service's banner: everything runs. */
+const READY = "Order service ready:";
+
+/** The first build on a busy machine, and Redis found or built before. */
+const READY_TIMEOUT_MS = 110_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+const PORTS = [
+  "ORDERS_API_PORT",
+  "ORDERS_LAMBDA_PORT",
+  "ORDERS_SCHEDULER_PORT",
+  "ORDERS_UPSTASH_PORT",
+  "ORDERS_REDIS_PORT",
+] as const;
+
+/** What would lead to a database or an account of the user's own. An empty variable counts as not set. */
+const NOT_INHERITED = {
+  REDIS_URL: "",
+  UPSTASH_REDIS_REST_URL: "",
+  UPSTASH_REDIS_REST_TOKEN: "",
+  ORDERS_DATA_DIR: "",
+  AWS_REGION: "",
+};
+
+export interface Ended {
+  /** The exit code, or `null` when a signal ended it. */
+  readonly code: number | null;
+  /** Everything it wrote on standard output and standard error. */
+  readonly output: string;
+}
+
+export interface Offline {
+  /** Where the API answers, without a slash at the end. */
+  readonly api: string;
+  /** The whole environment it runs with: for programs that are to find it. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly pid: number;
+  /** Everything it wrote so far on standard output and standard error. */
+  output(): string;
+  /** Ends it as Ctrl-C does and waits for its exit. The second call gives the same answer. */
+  stop(): Promise<Ended>;
+}
+
+/**
+ * Runs `serverless offline start` on free ports with a fresh database, by the Node that the project installs.
+ * @param extra variables over those of this process; an empty one counts as not set
+ * @returns once everything runs
+ * @throws Error with its whole output when it ends or takes too long before that
+ */
+export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offline> {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...NOT_INHERITED,
+    ...(await freePorts()),
+    ...extra,
+    PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}`,
+  };
+  const child = spawn(join(BINARIES, "serverless"), ["offline", "start", "--noSponsor"], {
+    cwd: PROJECT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const exited = once(child, "close").then(
+    ([code]): Ended => ({ code: typeof code === "number" ? code : null, output }),
+  );
+  const ready = new Promise<void>((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        if (output.includes(READY)) resolve();
+      });
+    }
+  });
+
+  let stopping: Promise<Ended> | undefined;
+  function stop(): Promise<Ended> {
+    stopping ??= end();
+    return stopping;
+  }
+
+  async function end(): Promise<Ended> {
+    child.kill("SIGINT");
+    const ended = await within(STOP_TIMEOUT_MS, exited);
+    if (ended) return ended;
+    child.kill("SIGKILL");
+    throw new Error(`The service did not end on SIGINT:\n${output}`);
+  }
+
+  const begun = await within(READY_TIMEOUT_MS, Promise.race([ready.then(() => "ready" as const), exited]));
+  if (begun !== "ready" || child.pid === undefined) {
+    if (begun === undefined) await stop();
+    throw new Error(`The service did not start:\n${output}`);
+  }
+  return { api: `http://localhost:${env.ORDERS_API_PORT}`, env, pid: child.pid, output: () => output, stop };
+}
+
+async function within<Result>(timeoutMs: number, result: Promise<Result>): Promise<Result | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, timeoutMs, undefined);
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** All are held at once before any is let go, so that no two are the same. */
+async function freePorts(): Promise<Record<string, string>> {
+  const servers = PORTS.map(() => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = PORTS.map((name, at): [string, string] => [name, String(portOf(servers[at]))]);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return Object.fromEntries(ports);
+}
+
+function portOf(server: Server | undefined): number {
+  const address = server?.address();
+  if (typeof address !== "object" || !address) throw new TypeError("the server listens on no port");
+  return address.port;
+}
