@@ -7,6 +7,7 @@ export const MAX_QUANTITY = 1_000_000;
 export const MAX_PRODUCT_ID_LENGTH = 128;
 
 const CONTROL_CHARACTER = /\p{Cc}/u;
+const NOT_WHOLE = "must be a whole number, or one in digits";
 const DOT_SEGMENT = /(^|[/\\])\.\.?($|[/\\])/;
 
 /**
@@ -25,9 +26,14 @@ const ProductId = z.string("must be a string").check(
 /** How many pieces: a whole number, or the same in digits, because HTML forms send strings. */
 const Quantity = z.pipe(
   z.transform((value: unknown) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)),
+  // Not z.int: it also refuses what is whole but beyond 2^53, and so would give 10^30 two reasons, one of them untrue.
   z
-    .int("must be a whole number, or one in digits")
-    .check(z.minimum(1, "must be at least 1"), z.maximum(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`)),
+    .number(NOT_WHOLE)
+    .check(
+      z.multipleOf(1, NOT_WHOLE),
+      z.minimum(1, "must be at least 1"),
+      z.maximum(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`),
+    ),
 );
 
 /** What a shop sends to place an order. */

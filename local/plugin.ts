@@ -1,6 +1,7 @@
-import { setTimeout as wait } from "node:timers/promises";
-import { type ApiFront, behaveLikeApiGateway } from "./api-front.ts";
+import { behaveLikeApiGateway } from "./api-front.ts";
 import { banner } from "./banner.ts";
+import { ownBuildFolder } from "./build-folder.ts";
+import { offlineFront } from "./offline-front.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { localEnvironment, type Stack, startStack } from "./stack.ts";
 
@@ -9,34 +10,36 @@ const COMPLETE_ORDER = "completeOrder";
 
 /** What the plugin uses of the Serverless Framework, whose package has no types. */
 interface Serverless {
+  readonly serviceDir: string;
+  readonly processedInput: { readonly commands: readonly string[] };
   readonly service: {
+    readonly custom: { readonly esbuild: object };
     readonly provider: { environment?: Record<string, unknown>; readonly region: string };
     readonly functions: Record<string, { readonly name: string; environment?: Record<string, unknown> }>;
   };
   readonly pluginManager: { getPlugins(): readonly object[] };
 }
 
-/** What it uses of serverless-offline: the HTTP server of the API, once it is there. */
-interface ServerlessOffline {
-  internals(): { getApiGatewayServer(): ApiFront };
-}
-
 /**
  * Runs the whole service on one machine: starts the local stack before serverless-offline, points the functions at it,
- * and says where everything is. Packaging and deploying are left untouched.
+ * and says where everything is. Packaging and deploying get a build folder of their own and are else left untouched.
  */
 export default class LocalStackPlugin {
-  /** `serverless offline` fires the first hook, `serverless offline start` the second. */
+  /** `serverless offline` fires the second hook, `serverless offline start` the third. */
   readonly hooks = {
+    initialize: () => this.#beforeInvokeLocal(),
     "before:offline:start": () => this.#start(),
     "before:offline:start:init": () => this.#start(),
-    "before:invoke:local:invoke": () => this.#pointFunctionsAtStack(readSettings(process.env)),
   };
 
   readonly #serverless: Serverless;
+  readonly #command: string;
 
   constructor(serverless: Serverless) {
     this.#serverless = serverless;
+    this.#command = serverless.processedInput.commands.join(" ");
+    // Here, because serverless-esbuild reads its options in a hook that runs before this plugin's.
+    Object.assign(serverless.service.custom.esbuild, ownBuildFolder(serverless.serviceDir, this.#command));
   }
 
   async #start(): Promise<void> {
@@ -46,13 +49,18 @@ export default class LocalStackPlugin {
       this.#pointFunctionsAtStack(settings);
       void this.#announce(settings, stack);
     } catch (error) {
-      // One line for the person at the terminal; the framework would add its own and a stack trace.
-      process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
-      process.exit(1);
+      exitWith(error);
     }
   }
 
-  #pointFunctionsAtStack(settings: Settings): void {
+  /** In `initialize`, because the framework's own hooks of this command ask AWS what references stand for. */
+  #beforeInvokeLocal(): void {
+    if (this.#command !== "invoke local") return;
+    const environment = this.#pointFunctionsAtStack(readSettings(process.env));
+    Object.assign(process.env, environment);
+  }
+
+  #pointFunctionsAtStack(settings: Settings): Record<string, string> {
     const { provider, functions } = this.#serverless.service;
     const environment = localEnvironment(settings, provider.region, functions[COMPLETE_ORDER]?.name ?? COMPLETE_ORDER);
     // A function's own variables win over the provider's, and some are references that only CloudFormation resolves.
@@ -62,35 +70,21 @@ export default class LocalStackPlugin {
     provider.environment = { ...provider.environment, ...environment };
     // A profile would add its own region and credentials to those given here.
     delete process.env.AWS_PROFILE;
+    return environment;
   }
 
   async #announce(settings: Settings, stack: Stack): Promise<void> {
-    const front = await this.#apiFront();
-    behaveLikeApiGateway(front);
-    process.stdout.write(banner(settings, stack));
-  }
-
-  /** serverless-offline has no hook between starting its servers and waiting for a signal, so this looks every moment. */
-  async #apiFront(): Promise<ApiFront> {
-    const offline = this.#serverless.pluginManager.getPlugins().find(isServerlessOffline);
-    for (;;) {
-      const front = offline && startedFront(offline);
-      if (front) return front;
-      await wait(20);
+    try {
+      behaveLikeApiGateway(await offlineFront(this.#serverless.pluginManager.getPlugins()));
+      process.stdout.write(banner(settings, stack));
+    } catch (error) {
+      exitWith(error);
     }
   }
 }
 
-function isServerlessOffline(plugin: object): plugin is ServerlessOffline {
-  return "internals" in plugin && typeof plugin.internals === "function";
-}
-
-function startedFront(offline: ServerlessOffline): ApiFront | undefined {
-  try {
-    const front = offline.internals().getApiGatewayServer();
-    return front.info.started > 0 ? front : undefined;
-  } catch {
-    // It throws until it has made its server.
-    return undefined;
-  }
+/** One line for the person at the terminal; the framework would add its own and a stack trace. */
+function exitWith(error: unknown): never {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
 }

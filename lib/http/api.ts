@@ -2,6 +2,7 @@ import middy, { type MiddlewareObj } from "@middy/core";
 import jsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
 import { logger, observed } from "../observability.ts";
+import { bodyError } from "./body-error.ts";
 import { bodyLimit } from "./body-limit.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
@@ -25,7 +26,8 @@ export function api(apiFunction: ApiFunction, options: { body?: "json" } = {}) {
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {
   onError(request) {
-    const { error, context, event } = request;
+    const { context, event } = request;
+    const error = bodyError(request.error);
     logFailure(error, event);
     request.response = problemReply(error, requestId(context));
   },

@@ -1,5 +1,4 @@
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import * as z from "zod/mini";
 import { type ErrorCode, type FieldError, OrderError } from "../errors.ts";
 import { HttpError, type HttpErrorCode } from "./http-error.ts";
 
@@ -19,11 +18,6 @@ const PROBLEMS = {
   internal_error: { status: 500, title: "Something went wrong on our side" },
 } as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", { status: number; title: string }>;
 
-const BodyParserError = z.object({
-  statusCode: z.number(),
-  cause: z.object({ package: z.literal("@middy/http-json-body-parser") }),
-});
-
 export type ProblemCode = keyof typeof PROBLEMS;
 
 /** An RFC 9457 problem document. Which of our failures a 500 is stays in the log. */
@@ -38,15 +32,7 @@ export interface Problem {
 
 /** The code of an error that any part of a request threw. */
 export function problemCode(error: unknown): ProblemCode {
-  if (error instanceof OrderError || error instanceof HttpError) return error.code;
-  return bodyParserCode(error) ?? "internal_error";
-}
-
-/** The body parser throws 415 for another media type and 422 for what is not JSON, which is a 400 here. */
-function bodyParserCode(error: unknown): HttpErrorCode | undefined {
-  const thrown = BodyParserError.safeParse(error);
-  if (!thrown.success) return undefined;
-  return thrown.data.statusCode === 415 ? "unsupported_media_type" : "malformed_json";
+  return error instanceof OrderError || error instanceof HttpError ? error.code : "internal_error";
 }
 
 export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].status;
@@ -58,10 +44,10 @@ export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].statu
 export function problemReply(error: unknown, requestId: string): APIGatewayProxyStructuredResultV2 {
   const code = problemCode(error);
   const { status, title } = PROBLEMS[code];
-  const public_code = status < 500 ? code : "internal_error";
+  const publicCode = status < 500 ? code : "internal_error";
   const fields = error instanceof OrderError ? error.fields : [];
   const problem: Problem = {
-    type: `urn:orders:problem:${public_code.replaceAll("_", "-")}`,
+    type: `urn:orders:problem:${publicCode.replaceAll("_", "-")}`,
     title,
     status,
     request_id: requestId,

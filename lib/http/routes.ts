@@ -23,6 +23,7 @@ function matches(template: string, path: string): boolean {
   const names = template.split("/");
   const segments = path.split("/");
   return (
-    names.length === segments.length && names.every((name, index) => name.startsWith("{") || name === segments[index])
+    names.length === segments.length &&
+    names.every((name, index) => (name.startsWith("{") ? segments[index] !== "" : name === segments[index]))
   );
 }

@@ -1,0 +1,101 @@
+import { Redis } from "@upstash/redis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Order } from "../../lib/order.ts";
+import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { type Offline, startOffline } from "../support/offline.ts";
+
+const COMPLETION_WAIT = { timeout: 20_000, interval: 100 };
+
+let service: Offline;
+let redis: Redis;
+
+beforeAll(async () => {
+  service = await startOffline();
+  redis = new Redis({
+    url: `http://127.0.0.1:${service.env.ORDERS_UPSTASH_PORT}`,
+    token: "local",
+    automaticDeserialization: false,
+    enableTelemetry: false,
+  });
+});
+
+afterAll(async () => {
+  await service.stop();
+});
+
+async function place(quantity: unknown): Promise<Order> {
+  const reply = await fetch(`${service.api}/orders`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ id: "tea-green", quantity }),
+  });
+  expect(reply.status).toBe(200);
+  return Order.parse(await reply.json());
+}
+
+async function read(pk: string): Promise<Order> {
+  return Order.parse(await (await fetch(`${service.api}/orders/${pk}`)).json());
+}
+
+function completedEntries(): Promise<unknown> {
+  return redis.xrange(COMPLETED_STREAM, "-", "+");
+}
+
+async function runPoller(): Promise<void> {
+  const lambda = `http://127.0.0.1:${service.env.ORDERS_LAMBDA_PORT}`;
+  const reply = await fetch(`${lambda}/2015-03-31/functions/orders-dev-drainRefunds/invocations`, {
+    method: "POST",
+    body: "{}",
+  });
+  expect(reply.headers.get("x-amz-function-error")).toBeNull();
+}
+
+test("an order is pending, completes by itself after 5 seconds and never before, and is refunded when asked", async () => {
+  // when
+  const placed = await place("2");
+  // then
+  expect(await read(placed.pk)).toEqual({ ...placed, quantity: 2, status: "pending" });
+
+  // when its time has come
+  await expect.poll(async () => (await read(placed.pk)).status, COMPLETION_WAIT).toBe("completed");
+  // then
+  const completed = await read(placed.pk);
+  const waited = Date.parse(completed.completed_at ?? "") - Date.parse(placed.created_at);
+  expect(waited).toBeGreaterThanOrEqual(5_000);
+  const { refunded_at, ...announced } = completed;
+  expect(refunded_at).toBeUndefined();
+  const fields = Object.entries({ ...announced, quantity: "2" }).flat();
+  expect(await completedEntries()).toEqual([[expect.any(String), expect.arrayContaining(fields)]]);
+
+  // when another service asks for a refund
+  await redis.xadd(REFUND_STREAM, "*", { pk: placed.pk, reason: "arrived broken" });
+  await runPoller();
+  // then
+  expect(await read(placed.pk)).toMatchObject({ ...completed, status: "refunded", refunded_at: expect.any(String) });
+  expect(await redis.xlen(REFUND_STREAM)).toBe(0);
+});
+
+test("orders placed at once all complete", async () => {
+  // given
+  const orders = await Promise.all(Array.from({ length: 25 }, (_, index) => place(index + 1)));
+  // then
+  for (const { pk } of orders) {
+    await expect.poll(async () => (await read(pk)).status, COMPLETION_WAIT).toBe("completed");
+  }
+});
+
+test("a body of more than 10 MB is refused as API Gateway does, with the service's problem document", async () => {
+  const reply = await fetch(`${service.api}/orders`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: " ".repeat(10 * 1024 * 1024 + 1),
+  });
+  expect(reply.status).toBe(413);
+  expect(reply.headers.get("content-type")).toContain("application/problem+json");
+  expect(await reply.json()).toMatchObject({ type: "urn:orders:problem:body-too-large", status: 413 });
+});
+
+test("a body without a Content-Type is refused", async () => {
+  const reply = await fetch(`${service.api}/orders`, { method: "POST", body: Buffer.from('{"id":"a","quantity":1}') });
+  expect(reply.status).toBe(415);
+});

@@ -1,0 +1,146 @@
+import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { readSettings } from "../../local/settings.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { type LambdaEndpoint, startLambdaEndpoint, succeed } from "../local/scheduler/lambda-endpoint.ts";
+import { sampleEvent } from "../support/events.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { useRedis } from "../support/redis.ts";
+import { readServerlessYml } from "../support/serverless-yml.ts";
+
+/** A build and a run of a whole command on a busy machine. */
+const PATIENCE_MS = 120_000;
+
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The order of the samples. */
+const PK = "01KASYTJ8Q9C7Y8H0R5ZT6B3WD";
+const PENDING = {
+  pk: PK,
+  product_id: "tea-green",
+  quantity: "2",
+  status: "pending",
+  created_at: "2026-11-23T06:00:00.000Z",
+};
+
+const HttpReply = z.object({ statusCode: z.number(), headers: z.record(z.string(), z.string()), body: z.string() });
+
+const redis = useRedis();
+let stack: Stack | undefined;
+let lambda: LambdaEndpoint | undefined;
+let ports: Record<string, string> = {};
+
+beforeAll(async () => {
+  ports = await freePorts("ORDERS_API_PORT", "ORDERS_LAMBDA_PORT", "ORDERS_SCHEDULER_PORT", "ORDERS_UPSTASH_PORT");
+  stack = await startStack(readSettings({ ...ports, REDIS_URL: redis.url }));
+  // The schedules that the samples make fire at it.
+  lambda = await startLambdaEndpoint(succeed, Number(ports.ORDERS_LAMBDA_PORT));
+});
+afterAll(async () => {
+  await stack?.stop();
+  await lambda?.[Symbol.asyncDispose]();
+});
+
+/** Runs a sample as the README says, and gives what the command prints. */
+async function invokeLocal(name: string): Promise<string> {
+  const args = ["serverless", "invoke", "local", "-f", name, "-p", `events/${name}.json`];
+  const { UPSTASH_REDIS_REST_URL: _url, UPSTASH_REDIS_REST_TOKEN: _token, ...env } = process.env;
+  const { stdout } = await promisify(execFile)("npx", args, { cwd: PROJECT, env: { ...env, ...ports } });
+  return stdout;
+}
+
+async function invokeHttp(name: string) {
+  const printed = await invokeLocal(name);
+  // Log lines begin with a brace too, but only the reply is laid out over many lines.
+  return HttpReply.parse(JSON.parse(printed.slice(printed.lastIndexOf("\n{\n") + 1)));
+}
+
+async function seedPendingOrder(due: number): Promise<void> {
+  await redis.client.hSet(`order:${PK}`, PENDING);
+  await redis.client.zAdd("orders:pending", { value: PK, score: due });
+}
+
+const statusOf = (pk: string) => redis.client.hGet(`order:${pk}`, "status");
+
+test("there is one sample for every function", async () => {
+  const { functions } = await readServerlessYml();
+
+  const samples = (await readdir(`${PROJECT}/events`)).toSorted();
+  expect(samples).toEqual(
+    Object.keys(functions)
+      .map((name) => `${name}.json`)
+      .toSorted(),
+  );
+});
+
+test("createOrder places the order of its sample", { timeout: PATIENCE_MS }, async () => {
+  const reply = await invokeHttp("createOrder");
+
+  expect(reply.statusCode).toBe(200);
+  const order: unknown = JSON.parse(reply.body);
+  expect(order).toMatchObject({ product_id: "tea-green", quantity: 2, status: "pending" });
+  expect(await redis.client.keys("order:*")).toEqual([
+    expect.stringContaining(reply.headers.location?.slice(-26) ?? ""),
+  ]);
+  expect(await redis.client.keys("idempotency:*")).toHaveLength(1);
+});
+
+test("getOrder reads the order of its sample", { timeout: PATIENCE_MS }, async () => {
+  await seedPendingOrder(Date.now());
+
+  const reply = await invokeHttp("getOrder");
+
+  expect(reply.statusCode).toBe(200);
+  expect(JSON.parse(reply.body)).toEqual({ ...PENDING, quantity: 2 });
+});
+
+test("completeOrder completes the order of its sample", { timeout: PATIENCE_MS }, async () => {
+  await seedPendingOrder(Date.now());
+
+  const printed = await invokeLocal("completeOrder");
+
+  expect(printed).toContain('"message":"Order completed"');
+  expect(await statusOf(PK)).toBe("completed");
+  expect(await redis.client.xLen("order_completed")).toBe(1);
+});
+
+test("drainRefunds refunds what is asked for", { timeout: PATIENCE_MS }, async () => {
+  await seedPendingOrder(Date.now());
+  await redis.client.xAdd("refund_order", "*", { pk: PK });
+
+  const printed = await invokeLocal("drainRefunds");
+
+  expect(printed).toContain('"RefundsApplied":1');
+  expect(await statusOf(PK)).toBe("refunded");
+});
+
+test("sweepOrders completes what is overdue", { timeout: PATIENCE_MS }, async () => {
+  await seedPendingOrder(Date.now() - 61_000);
+
+  const printed = await invokeLocal("sweepOrders");
+
+  expect(printed).toContain('"OrdersCompletedBySweep":1');
+  expect(await statusOf(PK)).toBe("completed");
+});
+
+test("docs serves the API's document", { timeout: PATIENCE_MS }, async () => {
+  const reply = await invokeHttp("docs");
+
+  expect(reply).toMatchObject({ statusCode: 200, headers: { "content-type": "application/yaml" } });
+  expect(reply.body).toMatch(/^openapi: 3/);
+});
+
+test("unknownRoute refuses a method that the path does not know", { timeout: PATIENCE_MS }, async () => {
+  const reply = await invokeHttp("unknownRoute");
+
+  expect(reply).toMatchObject({ statusCode: 405, headers: { allow: "GET" } });
+});
+
+test("the samples that name an order name the same one", async () => {
+  expect(await sampleEvent("completeOrder")).toEqual({ pk: PK });
+  expect(await sampleEvent("getOrder")).toMatchObject({ rawPath: `/orders/${PK}`, pathParameters: { pk: PK } });
+});

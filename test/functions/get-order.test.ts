@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { useLogLines } from "../support/log-lines.ts";
+import { orderOf } from "../support/order.ts";
+import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
+import { useRedis } from "../support/redis.ts";
+
+const redis = useRedis();
+const functions = useFunctions(redis);
+const log = useLogLines();
+
+const place = async () =>
+  orderOf(await functions.invokeHttp("createOrder", placeOrderEvent({ id: "tea", quantity: 2 })));
+const read = (pk: string) => functions.invokeHttp("getOrder", getOrderEvent(pk));
+
+test("an order is read as it was placed, completed and refunded, with one call to Redis each", async () => {
+  const placed = await place();
+  functions.upstash.reset();
+
+  const pending = await read(placed.pk);
+  expect(pending).toEqual({
+    statusCode: 200,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    body: placed,
+  });
+  expect(functions.upstash.requests).toEqual(["POST /"]);
+
+  await functions.invokeJob("completeOrder", { pk: placed.pk });
+  const completed = orderOf(await read(placed.pk));
+  expect(completed).toEqual({ ...placed, status: "completed", completed_at: expect.stringMatching(/Z$/) });
+
+  await redis.client.xAdd("refund_order", "*", { pk: placed.pk });
+  await functions.invokeJob("drainRefunds", {});
+  expect(orderOf(await read(placed.pk))).toEqual({
+    ...completed,
+    status: "refunded",
+    refunded_at: expect.stringMatching(/Z$/),
+  });
+});
+
+test("a pk that no order has: 404", async () => {
+  const reply = await read("01JD7Y4Q2X8WZ5V3T1R9P7N6MB");
+
+  expectProblem(reply, 404, "order-not-found");
+  expectRefusalLogged(log, "order_not_found", 404, "GET /orders/{pk}");
+  expect(functions.upstash.requests).toEqual(["POST /"]);
+});
+
+test("the pk of an order in lower case: 404", async () => {
+  const { pk } = await place();
+
+  expectProblem(await read(pk.toLowerCase()), 404, "order-not-found");
+});
+
+test.for([
+  "1",
+  "01jd7y4q2x8wz5v3t1r9p7n6mb",
+  "01JD7Y4Q2X8WZ5V3T1R9P7N6M",
+  "01JD7Y4Q2X8WZ5V3T1R9P7N6MBB",
+  "81JD7Y4Q2X8WZ5V3T1R9P7N6MB",
+  "01JD7Y4Q2X8WZ5V3T1R9P7N6MU",
+  "01JD7Y4Q2X8WZ5V3T1R9P7N6MB\n",
+  " 01JD7Y4Q2X8WZ5V3T1R9P7N6MB",
+  "../x",
+  "..",
+  "*",
+  "order:01JD7Y4Q2X8WZ5V3T1R9P7N6MB",
+  "x".repeat(10_000),
+  "\0",
+  "",
+])("what is no pk (%j): 404 without asking Redis", async (pk) => {
+  const reply = await read(pk);
+
+  expectProblem(reply, 404, "order-not-found");
+  expectRefusalLogged(log, "order_not_found", 404, "GET /orders/{pk}");
+  expect(functions.upstash.requests).toEqual([]);
+});
+
+test("a hash that is no order is a failure of ours, and what it holds is not told", async () => {
+  await redis.client.hSet("order:01JD7Y4Q2X8WZ5V3T1R9P7N6MB", { status: "something secret" });
+
+  const reply = await read("01JD7Y4Q2X8WZ5V3T1R9P7N6MB");
+
+  expectProblem(reply, 500, "internal-error");
+  expect(log.logged).toEqual([expect.objectContaining({ level: "ERROR", code: "redis_replied_nonsense" })]);
+  expect(log.text).not.toContain("something secret");
+});

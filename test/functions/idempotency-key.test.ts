@@ -1,0 +1,126 @@
+import { expect, test } from "vitest";
+import { useFunctions } from "../support/functions.ts";
+import { placeOrderEvent } from "../support/http-event.ts";
+import { useLogLines } from "../support/log-lines.ts";
+import { orderOf } from "../support/order.ts";
+import { expectProblem } from "../support/problems.ts";
+import { useRedis } from "../support/redis.ts";
+
+const redis = useRedis();
+const functions = useFunctions(redis);
+const log = useLogLines();
+
+const TEA = { id: "tea-green", quantity: 2 };
+const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+
+const place = (body: unknown, key: string) =>
+  functions.invokeHttp("createOrder", placeOrderEvent(body, { "idempotency-key": key }));
+
+test("the first request with a key is not marked as replayed", async () => {
+  const reply = await place(TEA, KEY);
+
+  expect(reply.statusCode).toBe(200);
+  expect(reply.headers).not.toHaveProperty("idempotent-replayed");
+});
+
+test("the same request again gives the same order and makes nothing new", async () => {
+  // given
+  const first = await place(TEA, KEY);
+  const keys = (await redis.client.keys("*")).toSorted();
+  const scheduled = functions.scheduler.requests.length;
+
+  // when
+  const second = await place(TEA, KEY);
+
+  // then
+  expect(second.body).toEqual(first.body);
+  expect(second.headers).toEqual({ ...first.headers, "idempotent-replayed": "true" });
+  expect((await redis.client.keys("*")).toSorted()).toEqual(keys);
+  expect(await redis.client.zCard("orders:pending")).toBe(1);
+  expect(scheduled).toBe(1);
+  expect(functions.scheduler.requests).toHaveLength(scheduled);
+  expect(log.metrics).toEqual([
+    expect.objectContaining({ OrdersCreated: 1 }),
+    expect.objectContaining({ OrdersReplayed: 1 }),
+  ]);
+  expect(log.text).not.toContain(KEY);
+});
+
+test("a replay shows the order in the state that it has by then", async () => {
+  const { pk } = orderOf(await place(TEA, KEY));
+  await functions.invokeJob("completeOrder", { pk });
+
+  const replay = await place(TEA, KEY);
+
+  expect(replay.headers).toMatchObject({ "idempotent-replayed": "true" });
+  expect(orderOf(replay)).toMatchObject({ pk, status: "completed", completed_at: expect.any(String) });
+});
+
+test.for<[string, string]>([
+  ["other white space and order of the fields", '{"quantity":2,\n "id":"tea-green"}'],
+  ["the quantity in digits", '{"id":"tea-green","quantity":"2"}'],
+  ["escaped characters", '{"id":"\\u0074ea-green","quantity":2}'],
+])("%s are the same request", async ([, body]) => {
+  const { pk } = orderOf(await place(TEA, KEY));
+
+  const reply = await place(body, KEY);
+
+  expect(reply.headers).toMatchObject({ "idempotent-replayed": "true" });
+  expect(orderOf(reply).pk).toBe(pk);
+});
+
+test.for([
+  { id: "tea-green", quantity: 3 },
+  { id: "tea-black", quantity: 2 },
+])("the key with another order (%o) is refused with 422 and makes nothing", async (other) => {
+  // given
+  await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "idempotency-key": KEY }));
+  const keys = (await redis.client.keys("*")).toSorted();
+  const logged = log.logged.length;
+
+  // when
+  const reply = await place(other, KEY);
+
+  // then
+  expectProblem(reply, 422, "idempotency-key-reused");
+  expect((await redis.client.keys("*")).toSorted()).toEqual(keys);
+  expect(functions.scheduler.requests).toHaveLength(1);
+  expect(log.logged.slice(logged)).toEqual([
+    expect.objectContaining({ level: "WARN", code: "idempotency_key_reused", status: 422 }),
+  ]);
+});
+
+test("the quoted and the bare form are the same key", async () => {
+  const { pk } = orderOf(await place(TEA, KEY));
+
+  const quoted = await place(TEA, `"${KEY}"`);
+
+  expect(quoted.headers).toMatchObject({ "idempotent-replayed": "true" });
+  expect(orderOf(quoted).pk).toBe(pk);
+});
+
+test("another key makes another order of the same request", async () => {
+  const { pk } = orderOf(await place(TEA, KEY));
+
+  const other = await place(TEA, KEY.toUpperCase());
+
+  expect(orderOf(other).pk).not.toBe(pk);
+  expect(await redis.client.zCard("orders:pending")).toBe(2);
+});
+
+test("requests with one key at one time make one order", async () => {
+  const replies = await Promise.all(Array.from({ length: 8 }, () => place(TEA, KEY)));
+
+  expect(new Set(replies.map((reply) => orderOf(reply).pk))).toHaveProperty("size", 1);
+  expect(replies.filter(({ headers }) => !("idempotent-replayed" in headers))).toHaveLength(1);
+  expect(await redis.client.keys("order:*")).toHaveLength(1);
+});
+
+test("the key is remembered for 24 hours, and only as a hash", async () => {
+  await place(TEA, KEY);
+
+  const [key = ""] = await redis.client.keys("idempotency:*");
+  expect(key).toMatch(/^idempotency:[0-9a-f]{64}$/);
+  expect(await redis.client.ttl(key)).toBeGreaterThan(86_000);
+  expect(await redis.client.ttl(key)).toBeLessThanOrEqual(86_400);
+});

@@ -1,0 +1,135 @@
+import { expect, test } from "vitest";
+import { sampleEvent } from "../support/events.ts";
+import { useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { useLogLines } from "../support/log-lines.ts";
+import { orderOf } from "../support/order.ts";
+import { useRedis } from "../support/redis.ts";
+
+const redis = useRedis();
+const functions = useFunctions(redis);
+const log = useLogLines();
+
+const MANY = 250;
+
+async function place(): Promise<string> {
+  const reply = await functions.invokeHttp("createOrder", placeOrderEvent({ id: "tea", quantity: 2 }));
+  return orderOf(reply).pk;
+}
+async function statusOf(pk: string): Promise<string> {
+  return orderOf(await functions.invokeHttp("getOrder", getOrderEvent(pk))).status;
+}
+test("drainRefunds refunds orders and puts aside what cannot be refunded", async () => {
+  // given
+  const [pending, completed] = [await place(), await place()];
+  await functions.invokeJob("completeOrder", { pk: completed });
+  await redis.client.xAdd("refund_order", "*", { pk: pending, product_id: "tea" });
+  await redis.client.xAdd("refund_order", "*", { note: "no pk" });
+  await redis.client.xAdd("refund_order", "*", { pk: completed });
+  await redis.client.xAdd("refund_order", "*", { pk: completed });
+
+  // when
+  await functions.invokeJob("drainRefunds", await sampleEvent("drainRefunds"));
+
+  // then
+  expect(await statusOf(pending)).toBe("refunded");
+  expect(await statusOf(completed)).toBe("refunded");
+  expect(await redis.client.xLen("refund_order")).toBe(0);
+  const dead = (await redis.client.xRange("refund_order:dead", "-", "+")) ?? [];
+  expect(dead.map(({ message }) => ({ ...message }))).toEqual([
+    { dead_reason: "missing_pk", dead_id: expect.any(String), dead_at: expect.any(String), note: "no pk" },
+  ]);
+  expect(log.metrics.at(-1)).toMatchObject({ RefundsApplied: 2, RefundsDeadLettered: 1 });
+});
+
+test("drainRefunds with little time left settles the batch it took and leaves the rest", async () => {
+  // given
+  await Promise.all(Array.from({ length: MANY }, () => redis.client.xAdd("refund_order", "*", { note: "no pk" })));
+
+  // when
+  await functions.invokeJob("drainRefunds", {}, () => 1_000);
+
+  // then
+  const settled = await redis.client.xLen("refund_order:dead");
+  expect(settled).toBeGreaterThan(0);
+  expect(settled).toBeLessThan(MANY);
+  expect(await redis.client.xLen("refund_order")).toBe(MANY - settled);
+  expect(await redis.client.xPending("refund_order", "payment-group")).toMatchObject({ pending: 0 });
+
+  // when
+  await functions.invokeJob("drainRefunds", {}, () => 45_000);
+
+  // then
+  expect(await redis.client.xLen("refund_order")).toBe(0);
+  expect(await redis.client.xLen("refund_order:dead")).toBe(MANY);
+});
+
+test("drainRefunds with nothing to do makes the group, writes nothing else and no log line", async () => {
+  await functions.invokeJob("drainRefunds", await sampleEvent("drainRefunds"));
+
+  expect(await redis.client.keys("*")).toEqual(["refund_order"]);
+  expect(await redis.client.xInfoGroups("refund_order")).toMatchObject([{ name: "payment-group" }]);
+  expect(log.text).toBe("");
+});
+
+test("sweepOrders completes what is overdue by more than the grace, and nothing else", async () => {
+  // given
+  const [overdue, late, fresh] = [await place(), await place(), await place()];
+  await redis.client.zAdd("orders:pending", [
+    { value: overdue, score: Date.now() - 61_000 },
+    { value: late, score: Date.now() - 30_000 },
+  ]);
+
+  // when
+  await functions.invokeJob("sweepOrders", await sampleEvent("sweepOrders"));
+
+  // then
+  expect(await statusOf(overdue)).toBe("completed");
+  expect(await statusOf(late)).toBe("pending");
+  expect(await statusOf(fresh)).toBe("pending");
+  expect(await redis.client.zRange("orders:pending", 0, -1)).toEqual([late, fresh]);
+  expect(await redis.client.xLen("order_completed")).toBe(1);
+  expect(log.metrics.at(-1)).toMatchObject({ OrdersCompletedBySweep: 1 });
+});
+
+test("sweepOrders completes an order whose schedule could not be made", async () => {
+  // given
+  functions.scheduler.answerWith((response) => response.writeHead(500).end());
+  const pk = await place();
+  await redis.client.zIncrBy("orders:pending", -66_000, pk);
+
+  // when
+  await functions.invokeJob("sweepOrders", {});
+
+  // then
+  expect(await statusOf(pk)).toBe("completed");
+  expect(await redis.client.zCard("orders:pending")).toBe(0);
+});
+
+test("sweepOrders begins no batch with little time left, and says so", async () => {
+  // given
+  const pk = await place();
+  await redis.client.zAdd("orders:pending", { value: pk, score: Date.now() - 61_000 });
+
+  // when
+  await functions.invokeJob("sweepOrders", {}, () => 1_000);
+
+  // then
+  expect(await statusOf(pk)).toBe("pending");
+  expect(log.logged.at(-1)).toMatchObject({
+    level: "WARN",
+    message: "The sweep ran out of time: the next one goes on",
+  });
+});
+
+test("sweepOrders drops pending pks that have no order", async () => {
+  const pks = Array.from({ length: MANY }, (_, index) => `01JD7Y4Q2X8WZ5V3T1R9${String(index).padStart(6, "0")}`);
+  await redis.client.zAdd(
+    "orders:pending",
+    pks.map((value) => ({ value, score: 1 })),
+  );
+
+  await functions.invokeJob("sweepOrders", {});
+
+  expect(await redis.client.keys("*")).toEqual([]);
+});

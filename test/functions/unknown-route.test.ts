@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { useFunctions } from "../support/functions.ts";
+import { httpEvent } from "../support/http-event.ts";
+import { useLogLines } from "../support/log-lines.ts";
+import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
+import { useRedis } from "../support/redis.ts";
+
+const redis = useRedis();
+const functions = useFunctions(redis);
+const log = useLogLines();
+
+const request = (method: string, path: string) =>
+  functions.invokeHttp("unknownRoute", httpEvent({ routeKey: "$default", method, path }));
+
+test.for<[string, string]>([
+  ["GET", "/"],
+  ["GET", "/order"],
+  ["POST", "/orders/"],
+  ["GET", "/orders/"],
+  ["GET", "/docs/"],
+  ["GET", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB/items"],
+  ["GET", "/openapi.json"],
+  ["GET", "/ORDERS"],
+  ["POST", "//orders"],
+  ["GET", "/orders/../docs/x"],
+  ["GET", "/.env"],
+  ["GET", "/__proto__"],
+  ["GET", `/${"x".repeat(8_000)}`],
+])("%s %s: 404", async ([method, path]) => {
+  const reply = await request(method, path);
+
+  expectProblem(reply, 404, "route-not-found");
+  expect(reply.headers).not.toHaveProperty("allow");
+  expectRefusalLogged(log, "route_not_found", 404, "$default");
+  expect(functions.upstash.requests).toEqual([]);
+});
+
+test.for<[string, string, string]>([
+  ["GET", "/orders", "POST"],
+  ["PUT", "/orders", "POST"],
+  ["DELETE", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
+  ["PATCH", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
+  ["POST", "/docs", "GET"],
+  ["POST", "/docs/swagger-ui.css", "GET"],
+  ["TRACE", "/openapi.yaml", "GET"],
+])("%s %s: 405, and Allow says %s", async ([method, path, allow]) => {
+  const reply = await request(method, path);
+
+  expectProblem(reply, 405, "method-not-allowed");
+  expect(reply.headers).toMatchObject({ allow });
+  expectRefusalLogged(log, "method_not_allowed", 405, "$default");
+});

@@ -1,0 +1,43 @@
+import { ulid } from "ulid";
+import type { TestRedisClient } from "./redis.ts";
+
+export const CREATED_AT = "2026-11-23T06:00:00.000Z";
+export const DUE = Date.parse(CREATED_AT) + 5_000;
+
+export const newPk = (): string => ulid();
+
+/** Stores an order as the service does, pending ones with the completion that they owe. */
+export async function storeOrder(client: TestRedisClient, status = "pending", pk = newPk()): Promise<string> {
+  const order = { pk, product_id: "123", quantity: "2", status, created_at: CREATED_AT };
+  await client.hSet(`order:${pk}`, order);
+  if (status === "pending") await client.zAdd("orders:pending", { value: pk, score: DUE });
+  return pk;
+}
+
+/** Stores so many pending orders in one round trip. */
+export async function storeOrders(client: TestRedisClient, count: number): Promise<string[]> {
+  return Promise.all(Array.from({ length: count }, () => storeOrder(client)));
+}
+
+export async function statusOf(client: TestRedisClient, pk: string): Promise<string | null> {
+  return client.hGet(`order:${pk}`, "status");
+}
+
+/** What another service puts on the stream to have an order refunded. */
+export async function requestRefund(client: TestRedisClient, pk: string): Promise<string> {
+  return client.xAdd("refund_order", "*", { pk });
+}
+
+export async function requestRefunds(client: TestRedisClient, pks: readonly string[]): Promise<string[]> {
+  return Promise.all(pks.map((pk) => requestRefund(client, pk)));
+}
+
+/** How often each pk was announced on the stream of completed orders. */
+export async function announcements(client: TestRedisClient): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { message } of (await client.xRange("order_completed", "-", "+")) ?? []) {
+    const pk = message.pk ?? "";
+    counts[pk] = (counts[pk] ?? 0) + 1;
+  }
+  return counts;
+}

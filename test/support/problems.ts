@@ -1,0 +1,49 @@
+import { expect } from "vitest";
+import { z } from "zod";
+import { type HttpReply, TOKEN } from "./functions.ts";
+import { REQUEST_ID } from "./lambda-context.ts";
+import type { LogLines } from "./log-lines.ts";
+
+/** Frames of a stack, what only a Redis command holds, and secrets. */
+const NOT_FOR_CLIENTS = [/\bat .+:\d+:\d+/, /\bEVAL(SHA)?\b/i, /HGETALL/i, /\bXADD\b|\bZADD\b/, /command was/, TOKEN];
+
+const Problem = z.strictObject({
+  type: z.string(),
+  title: z.string().min(1),
+  status: z.number(),
+  request_id: z.string(),
+  errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string().min(1) })).optional(),
+});
+
+/**
+ * Expects a problem document of RFC 9457 and nothing besides.
+ * @param pointers the fields that it refuses; each may be told to be wrong in more than one way
+ */
+export function expectProblem(reply: HttpReply, status: number, type: string, pointers?: readonly string[]): void {
+  const problem = Problem.parse(reply.body);
+  expect(reply.statusCode).toBe(status);
+  expect(reply.headers).toMatchObject({ "content-type": "application/problem+json", "cache-control": "no-store" });
+  expect(problem).toMatchObject({ type: `urn:orders:problem:${type}`, status, request_id: REQUEST_ID });
+  expect(new Set(problem.errors?.map(({ pointer }) => pointer))).toEqual(new Set(pointers));
+  expectNothingLeaks(JSON.stringify(reply));
+}
+
+/** Expects the one line that a refused request leaves, which tells its code and nothing that was sent. */
+export function expectRefusalLogged(log: LogLines, code: string, status: number, route: string): void {
+  expect(log.logged).toHaveLength(1);
+  expect(log.logged[0]).toMatchObject({
+    level: "WARN",
+    message: "Request refused",
+    code,
+    status,
+    route,
+    function_request_id: REQUEST_ID,
+  });
+  expect(log.metrics).toEqual([]);
+  expectNothingLeaks(log.text);
+}
+
+/** For lines of our own failures use it on all but the stack, which only the log may show. */
+export function expectNothingLeaks(text: string): void {
+  for (const secret of NOT_FOR_CLIENTS) expect(text).not.toMatch(secret);
+}

@@ -1,0 +1,59 @@
+import * as z from "zod";
+import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { RECLAIM, RECLAIM_IDLE_MS, type RefundRequest, readRefundsCommand } from "../../lib/refunds/read-refunds.ts";
+import { settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
+import { requestRefund } from "./orders.ts";
+import type { TestRedisClient } from "./redis.ts";
+import type { TestStore } from "./store.ts";
+
+export const GROUP = "payment-group";
+export const SETTLED_AT = "2026-11-23T06:01:00.000Z";
+
+const ReadReply = z.tuple([z.string(), z.array(z.tuple([z.string(), z.nullable(z.string())]))]);
+
+/** Runs the script that reads a batch, and returns its reply: the cursor, then id and pk of each entry. */
+export async function readRefunds(store: TestStore, cursor = RECLAIM): Promise<z.infer<typeof ReadReply>> {
+  const [reply] = await runPipeline(store.redis, [readRefundsCommand(cursor)]);
+  return ReadReply.parse(reply);
+}
+
+/** Runs the script that settles a batch, and returns its reply: a code for each request. */
+export async function settleRefunds(store: TestStore, requests: readonly RefundRequest[]): Promise<unknown> {
+  const [reply] = await runPipeline(store.redis, [settleRefundsCommand(requests, Date.parse(SETTLED_AT))]);
+  return reply;
+}
+
+/** Puts a request on the stream and has it read: pending, as settling finds it. */
+export async function readRequest(store: TestStore, pk: string): Promise<{ id: string; pk: string }> {
+  const id = await requestRefund(store.client, pk);
+  await readRefunds(store);
+  return { id, pk };
+}
+
+/** Adds a request of any fields and bytes, and returns its id. */
+export async function addRequest(client: TestRedisClient, fields: readonly (string | Buffer)[]): Promise<string> {
+  return z.string().parse(await client.sendCommand(["XADD", "refund_order", "*", ...fields]));
+}
+
+/** Has a consumer, by default the poller's own, take new requests and die: they stay pending, idle for so long. */
+export async function crashPoller(client: TestRedisClient, idleMs = RECLAIM_IDLE_MS, consumer = "drain-refunds") {
+  await client.xGroupCreate("refund_order", GROUP, "0", { MKSTREAM: true }).catch(ignoreExistingGroup);
+  await client.xReadGroup(GROUP, consumer, { key: "refund_order", id: ">" }, { COUNT: 10_000 });
+  for (const id of await pendingIds(client)) {
+    await client.sendCommand(["XCLAIM", "refund_order", GROUP, consumer, "0", id, "IDLE", String(idleMs), "JUSTID"]);
+  }
+}
+
+export async function pendingIds(client: TestRedisClient): Promise<string[]> {
+  const pending = await client.xPendingRange("refund_order", GROUP, "-", "+", 100_000);
+  return pending.map(({ id }) => id);
+}
+
+/** What is left of the refund stream: entries, and entries delivered but not settled. */
+export async function leftOver(client: TestRedisClient) {
+  return { entries: await client.xLen("refund_order"), pending: (await pendingIds(client)).length };
+}
+
+function ignoreExistingGroup(error: unknown): void {
+  if (!String(error).includes("BUSYGROUP")) throw error;
+}

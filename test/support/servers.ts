@@ -1,0 +1,44 @@
+import { once } from "node:events";
+import { createServer as createHttpServer, type RequestListener } from "node:http";
+import { createServer as createTcpServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import { listen } from "./listen.ts";
+
+/** A server that answers as told, for as long as the test runs. */
+export async function answering(respond: RequestListener): Promise<string> {
+  const server = createHttpServer(respond);
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await once(server.close(), "close");
+  });
+  return listen(server);
+}
+
+/** A server that takes connections and never says anything. */
+export async function silent(): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => sockets.add(socket.on("error", () => undefined)));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await once(server.close(), "close");
+  });
+  return listen(server);
+}
+
+/** The address of a port on which nobody listens. */
+export async function refused(): Promise<string> {
+  const server = createTcpServer();
+  const url = await listen(server);
+  await once(server.close(), "close");
+  return url;
+}
+
+/** An answer of this status and JSON. */
+export function json(status: number, body: unknown): RequestListener {
+  return (_request, response) => response.writeHead(status).end(JSON.stringify(body));
+}
+
+/** An answer of this status and text. */
+export function text(status: number, body: string): RequestListener {
+  return (_request, response) => response.writeHead(status).end(body);
+}

@@ -1,0 +1,58 @@
+import type { Redis } from "@upstash/redis";
+import { afterAll, beforeAll } from "vitest";
+import { logger } from "../../lib/observability.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
+import { type TestRedisClient, useRedis } from "./redis.ts";
+
+const TOKEN = "store-token";
+
+export interface TestStore {
+  /** The service's own client: each of its calls goes over the REST protocol. */
+  readonly redis: Redis;
+  /** Redis itself, past the gateway: to arrange and to look. */
+  readonly client: TestRedisClient;
+  /** Address and token of the gateway. */
+  readonly url: string;
+  readonly token: string;
+}
+
+/**
+ * Gives the calling test file a Redis of its own behind a gateway of its own, empty before every test. The properties can
+ * be read inside hooks and tests only.
+ */
+export function useStore(): TestStore {
+  const server = useRedis();
+  let gateway: UpstashGateway | undefined;
+  let redis: Redis | undefined;
+
+  beforeAll(async () => {
+    logger.setLogLevel("SILENT");
+    gateway = await startUpstashGateway({ redisUrl: server.url, token: TOKEN });
+    redis = redisAt(gateway.url, TOKEN);
+  });
+  afterAll(() => gateway?.stop());
+
+  return {
+    get redis() {
+      return started(redis);
+    },
+    get client() {
+      return server.client;
+    },
+    get url() {
+      return started(gateway).url;
+    },
+    token: TOKEN,
+  };
+}
+
+/** The service's client for any other address. */
+export function redisAt(url: string, token = TOKEN): Redis {
+  return createRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token });
+}
+
+function started<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("The store runs inside hooks and tests only: read it there");
+  return value;
+}
