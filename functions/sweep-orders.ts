@@ -7,7 +7,7 @@ import { createRedis } from "../lib/redis/client.ts";
 const redis = createRedis(readEnv(RedisEnv));
 
 async function sweepOrders(_event: unknown, context: Context) {
-  await sweep(redis, Date.now(), () => context.getRemainingTimeInMillis());
+  await sweep(redis, Date.now, () => context.getRemainingTimeInMillis());
 }
 
 export const handler = job(sweepOrders);

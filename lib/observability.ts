@@ -5,21 +5,36 @@ import type { MiddlewareObj } from "@middy/core";
 /** JSON lines on standard output; level and service name come from the POWERTOOLS_ environment variables. */
 export const logger = new Logger();
 
-/** Counts in CloudWatch's embedded metric format: log lines too, so counting makes no call. */
+/** CloudWatch's embedded metric format: metrics are log lines too, so measuring makes no call. */
 const metrics = new Metrics({ namespace: "Orders" });
 
-export type MetricName =
+export type CountMetric =
   | "OrdersCreated"
   | "OrdersReplayed"
   | "OrdersCompleted"
   | "OrdersCompletedBySweep"
   | "RefundsApplied"
   | "RefundsDeadLettered"
-  | "ScheduleFailures";
+  | "ScheduleFailures"
+  | "RedisErrors";
+
+/** How many there are of something now; zero is written too, so that an alarm sees that it is over. */
+export type LevelMetric = "OverdueOrders" | "RefundBacklog";
+
+export type DurationMetric = "CompletionLag" | "RedisLatency";
 
 /** Counts something that happened in this invocation. Nothing happened: nothing is written. */
-export function countMetric(name: MetricName, count = 1): void {
+export function countMetric(name: CountMetric, count = 1): void {
   if (count > 0) metrics.addMetric(name, MetricUnit.Count, count);
+}
+
+export function levelMetric(name: LevelMetric, level: number): void {
+  metrics.addMetric(name, MetricUnit.Count, level);
+}
+
+/** @param ms a duration; a negative one, of two clocks that differ, counts as none */
+export function durationMetric(name: DurationMetric, ms: number): void {
+  metrics.addMetric(name, MetricUnit.Milliseconds, Math.max(0, ms));
 }
 
 /** The part of every middy stack that ties log lines to their invocation and writes its metrics at its end. */

@@ -1,3 +1,4 @@
+import { decodeTime } from "ulid";
 import * as z from "zod/mini";
 
 /** From placing an order to its completion. */
@@ -42,6 +43,9 @@ export type OrderRequest = z.infer<typeof OrderRequest>;
 
 /** An order's key: a ULID (26 characters of Crockford's base 32, upper case), so that orders sort by creation. */
 export const OrderPk = z.string().check(z.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/));
+
+/** When the order is due, in ms since the epoch: its ULID begins with the time of its creation. */
+export const dueTime = (pk: string): number => decodeTime(pk) + COMPLETION_DELAY_MS;
 
 /** `pending → completed`, `pending → refunded` and `completed → refunded` are the only moves. */
 export const OrderStatus = z.enum(["pending", "completed", "refunded"]);

@@ -1,5 +1,6 @@
 import type { Redis } from "@upstash/redis";
-import { countMetric, logger } from "../observability.ts";
+import { countMetric, durationMetric, logger } from "../observability.ts";
+import { dueTime } from "../order.ts";
 import { runPipeline } from "../redis/pipeline.ts";
 import { parseReply } from "../redis/reply.ts";
 import { CompleteOrderCode, CompleteOrdersReply } from "../redis/reply-codes.ts";
@@ -22,6 +23,9 @@ export async function completeOrder(redis: Redis, { pk }: DueOrder, now: number)
   const [reply] = await runPipeline(redis, [completeOrdersCommand([pk], now)]);
   const [code] = parseReply(CompleteOrdersReply, reply);
   if (code === undefined) return;
-  if (code === CompleteOrderCode.completed) countMetric("OrdersCompleted");
+  if (code === CompleteOrderCode.completed) {
+    countMetric("OrdersCompleted");
+    durationMetric("CompletionLag", now - dueTime(pk));
+  }
   logger.info(OUTCOMES[code], { pk });
 }

@@ -2,8 +2,8 @@ import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
 import { OrderError } from "../errors.ts";
 import { Order, OrderPk } from "../order.ts";
-import { redisFailure } from "../redis/failure.ts";
 import { orderKey } from "../redis/keys.ts";
+import { runPipeline } from "../redis/pipeline.ts";
 import { parseReply } from "../redis/reply.ts";
 
 /** HGETALL over REST: names and values in turn. */
@@ -16,9 +16,7 @@ const FlatHash = z.array(z.string());
  */
 export async function findOrder(redis: Redis, pk: string): Promise<Order> {
   if (!OrderPk.safeParse(pk).success) throw new OrderError("order_not_found");
-  const reply: unknown = await redis.hgetall(orderKey(pk)).catch((error: unknown) => {
-    throw redisFailure(error);
-  });
+  const [reply] = await runPipeline(redis, [(pipeline) => pipeline.hgetall(orderKey(pk))]);
   const hash = parseReply(z.nullable(FlatHash), reply);
   if (hash === null || hash.length === 0) throw new OrderError("order_not_found");
   return parseReply(Order, toRecord(hash));

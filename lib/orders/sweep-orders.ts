@@ -1,8 +1,9 @@
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { countMetric, logger } from "../observability.ts";
+import { countMetric, durationMetric, levelMetric, logger } from "../observability.ts";
+import { dueTime } from "../order.ts";
 import { PENDING_KEY } from "../redis/keys.ts";
-import { type Command, runPipeline } from "../redis/pipeline.ts";
+import { type Command, MAX_PIPELINE_MS, runPipeline } from "../redis/pipeline.ts";
 import { parseReply } from "../redis/reply.ts";
 import { CompleteOrderCode, CompleteOrdersReply } from "../redis/reply-codes.ts";
 import type { TimeLeft } from "../time-left.ts";
@@ -13,39 +14,42 @@ export const SWEEP_GRACE_MS = 60_000;
 
 const BATCH_SIZE = 200;
 
-/** The sweep begins no further batch with less time left than one call to Redis may take, twice. */
-const RESERVE_MS = 5_000;
+/** No batch is begun that might not end in time. */
+const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
 
 const OverdueReply = z.array(z.string());
+const CountReply = z.int();
 
 /**
  * Completes every order that is overdue by more than the grace, oldest first, until none is left or time is nearly out.
  * Completing a batch and listing the next share one request.
- * @param now the time, in ms since the epoch
- * @returns how many orders it completed
+ * @param now the clock, in ms since the epoch; what is overdue is settled when the sweep begins
  * @throws OrderError `redis_failed`, `redis_replied_nonsense`: batches done before stay done
  */
-export async function sweepOrders(redis: Redis, now: number, timeLeft: TimeLeft): Promise<number> {
-  const listOverdue: Command = (pipeline) =>
-    pipeline.zrange(PENDING_KEY, "-inf", now - SWEEP_GRACE_MS, { byScore: true, offset: 0, count: BATCH_SIZE });
-  let completed = 0;
-  let [listed] = await runPipeline(redis, [listOverdue]);
+export async function sweepOrders(redis: Redis, now: () => number, timeLeft: TimeLeft): Promise<void> {
+  const overdueSince = now() - SWEEP_GRACE_MS;
+  const list: Command = (pipeline) =>
+    pipeline.zrange(PENDING_KEY, "-inf", overdueSince, { byScore: true, offset: 0, count: BATCH_SIZE });
+  const count: Command = (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", overdueSince);
+
+  const [listed, counted] = await runPipeline(redis, [list, count]);
+  levelMetric("OverdueOrders", parseReply(CountReply, counted));
   let overdue = parseReply(OverdueReply, listed);
   while (overdue.length > 0 && timeLeft() > RESERVE_MS) {
-    const replies = await runPipeline(redis, [completeOrdersCommand(overdue, now), listOverdue]);
-    completed += settle(overdue, parseReply(CompleteOrdersReply, replies[0]));
-    listed = replies[1];
-    overdue = parseReply(OverdueReply, listed);
+    const completedAt = now();
+    const [codes, next] = await runPipeline(redis, [completeOrdersCommand(overdue, completedAt), list]);
+    report(overdue, parseReply(CompleteOrdersReply, codes), completedAt);
+    overdue = parseReply(OverdueReply, next);
   }
   if (overdue.length > 0) logger.warn("The sweep ran out of time: the next one goes on");
-  if (completed > 0) logger.info("Overdue orders completed", { completed });
-  return completed;
 }
 
-function settle(pks: readonly string[], codes: readonly CompleteOrderCode[]): number {
-  const unknown = pks.filter((_, index) => codes[index] === CompleteOrderCode.unknown);
+function report(pks: readonly string[], codes: readonly CompleteOrderCode[], completedAt: number): void {
+  const withCode = (code: CompleteOrderCode) => pks.filter((_, index) => codes[index] === code);
+  const completed = withCode(CompleteOrderCode.completed);
+  const unknown = withCode(CompleteOrderCode.unknown);
+  countMetric("OrdersCompletedBySweep", completed.length);
+  for (const pk of completed) durationMetric("CompletionLag", completedAt - dueTime(pk));
+  if (completed.length > 0) logger.info("Overdue orders completed", { pks: completed });
   if (unknown.length > 0) logger.warn("Pending orders without an order were dropped from the index", { pks: unknown });
-  const completed = codes.filter((code) => code === CompleteOrderCode.completed).length;
-  countMetric("OrdersCompletedBySweep", completed);
-  return completed;
 }

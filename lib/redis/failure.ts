@@ -6,6 +6,14 @@ const COMMAND_IN_MESSAGE = /, command was: [\s\S]*$/;
 /** The client quotes the first 200 characters of a body that is not JSON. */
 const BODY_IN_MESSAGE = /^(Unable to parse response body): [\s\S]*$/;
 
+/** Upstash refuses the token itself: sending the same again can only be refused again. */
+const TOKEN_REFUSED = /^(WRONGPASS|NOPERM|NOAUTH|Unauthorized)/;
+
+/** Whether it makes no sense to send the request again. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof OrderError && error.cause instanceof Error && TOKEN_REFUSED.test(error.cause.message);
+}
+
 /**
  * Turns what the Redis client threw into a domain error that is safe to log: the messages of the whole cause chain lose
  * commands, arguments and bodies.

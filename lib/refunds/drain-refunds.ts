@@ -1,11 +1,11 @@
 import type { Redis } from "@upstash/redis";
-import { runPipeline } from "../redis/pipeline.ts";
+import { MAX_PIPELINE_MS, runPipeline } from "../redis/pipeline.ts";
 import type { TimeLeft } from "../time-left.ts";
 import { RECLAIM, type RefundBatch, readRefundsCommand, refundBatch } from "./read-refunds.ts";
 import { reportSettled, settleRefundsCommand } from "./settle-refunds.ts";
 
-/** The poller reads no further batch with less time left than one call to Redis may take, twice. */
-const RESERVE_MS = 5_000;
+/** No batch is read that might not be settled in time. */
+const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
 
 /**
  * Settles refund requests until none is left or time is nearly out: first what another run left pending, then new ones.

@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { RedisEnv } from "../../lib/env.ts";
+import { Failure } from "../../ops/failure.ts";
+import { orderService } from "../../ops/order-service.ts";
 import { readSettings } from "../settings.ts";
 import { localEnvironment } from "../stack.ts";
-import { DemoFailure } from "./failure.ts";
 import { refundPoller } from "./poller.ts";
-import { orderService } from "./service.ts";
 import { plainShow, terminalShow } from "./show.ts";
 import { tellStory } from "./story.ts";
 import { upstashStreams } from "./streams.ts";
@@ -22,6 +22,8 @@ Reads ORDERS_API_PORT, ORDERS_LAMBDA_PORT, ORDERS_UPSTASH_PORT, UPSTASH_REDIS_RE
 as npm start does. Ends with 0 when every order went all the way.
 `;
 
+const HOW_TO_START = "start it with `npm start` in another terminal, or set ORDERS_API_PORT to its port";
+
 const Options = z.object({
   orders: z.coerce.number().int().min(1).max(20),
   /** AWS may fire a schedule 60 s late, and the refund poller runs every 60 s. */
@@ -34,7 +36,7 @@ try {
   await main();
 } catch (error) {
   // Anything else is a mistake in the demo itself, and Node shows where.
-  if (!(error instanceof DemoFailure)) throw error;
+  if (!(error instanceof Failure)) throw error;
   process.stderr.write(`\n${error.message}\n`);
   process.exitCode = 1;
 }
@@ -47,7 +49,7 @@ async function main(): Promise<void> {
   }
   const settings = settingsOf(process.env);
   const cast = {
-    service: orderService(`http://localhost:${settings.ORDERS_API_PORT}`),
+    service: orderService(`http://localhost:${settings.ORDERS_API_PORT}`, { hint: HOW_TO_START }),
     // Only the database's part of what the functions get is used: region and target do not matter.
     streams: upstashStreams(RedisEnv.parse(localEnvironment(settings, "", ""))),
     poller: refundPoller(`http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`, `orders-${stage}-drainRefunds`),
@@ -68,7 +70,7 @@ function readOptions() {
     });
     return Options.parse(values);
   } catch (error) {
-    throw new DemoFailure(`${reasonOf(error)}. All options: npm run demo -- --help`, { cause: error });
+    throw new Failure(`${reasonOf(error)}. All options: npm run demo -- --help`, { cause: error });
   }
 }
 
@@ -76,7 +78,7 @@ function settingsOf(env: NodeJS.ProcessEnv) {
   try {
     return readSettings(env);
   } catch (error) {
-    throw new DemoFailure(reasonOf(error), { cause: error });
+    throw new Failure(reasonOf(error), { cause: error });
   }
 }
 

@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { ulid } from "ulid";
 import type { Order, OrderRequest } from "../../lib/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { DemoFailure } from "./failure.ts";
+import { Failure } from "../../ops/failure.ts";
+import type { OrderService } from "../../ops/order-service.ts";
+import { gate } from "./gate.ts";
 import type { Poller } from "./poller.ts";
-import type { OrderService } from "./service.ts";
 import { type Row, type Show, table } from "./show.ts";
 import type { Entry, Streams } from "./streams.ts";
-import { gate } from "./waiting.ts";
 import { type Journey, orderWay, pollerWay, unknownOrderWay } from "./ways.ts";
 
 const PRODUCTS = ["tea-green", "tea-black", "coffee", "cocoa", "rooibos"];
@@ -27,7 +27,7 @@ export interface Plan {
 
 /**
  * Places orders, shows the way of each from pending to completed to refunded, then what is on the streams.
- * @throws DemoFailure that names everything that stayed behind, or says why it could not begin
+ * @throws Failure that names everything that stayed behind, or says why it could not begin
  */
 export async function tellStory({ service, streams, poller, show }: Cast, { orders, timeoutMs }: Plan): Promise<void> {
   const started = performance.now();
@@ -51,7 +51,7 @@ export async function tellStory({ service, streams, poller, show }: Cast, { orde
   show.line(table(["id", "pk", "dead_reason", "dead_id"], dead));
 
   const reasons = failures.length > 0 ? failures : unannounced(placed, completed);
-  if (reasons.length > 0) throw new DemoFailure(`Something stayed behind: ${reasons.join("; ")}`);
+  if (reasons.length > 0) throw new Failure(`Something stayed behind: ${reasons.join("; ")}`);
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
   const totals = `${orders} placed, 1 replayed, ${completed.length} completed, ${orders} refunded, ${dead.length} dead letter`;
   show.line(`
@@ -67,7 +67,7 @@ async function placeOrders(service: OrderService, show: Show, count: number): Pr
     if (index > 0) continue;
     const again = await service.place(orderRequest(index), key);
     if (!again.replayed || again.order.pk !== order.pk) {
-      throw new DemoFailure(`The Idempotency-Key that made order ${order.pk} made another one, ${again.order.pk}`);
+      throw new Failure(`The Idempotency-Key that made order ${order.pk} made another one, ${again.order.pk}`);
     }
     show.line(`Order ${order.pk} posted again with its Idempotency-Key: replayed\n`);
   }

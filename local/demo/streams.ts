@@ -3,7 +3,7 @@ import type { RedisEnv } from "../../lib/env.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { redisFailure } from "../../lib/redis/failure.ts";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { DemoFailure } from "./failure.ts";
+import { Failure } from "../../ops/failure.ts";
 
 const PAGE_SIZE = 500;
 
@@ -16,7 +16,7 @@ const Entries = z.array(z.tuple([z.string(), z.array(z.string())]));
 /** An entry's fields, and its id as `id`. */
 export type Entry = Readonly<Record<string, string>>;
 
-/** The streams of the service, as others see them. Every method throws DemoFailure when Redis does not do its part. */
+/** The streams of the service, as others see them. Every method throws Failure when Redis does not do its part. */
 export interface Streams {
   /** The id behind which every entry is new. */
   lastId(stream: string): Promise<string>;
@@ -50,7 +50,7 @@ export function upstashStreams(env: RedisEnv): Streams {
     } catch (error) {
       const howToReach =
         "set ORDERS_UPSTASH_PORT, or UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, as npm start had";
-      throw new DemoFailure(`No Redis does its part at ${env.UPSTASH_REDIS_REST_URL}: ${howToReach} them`, {
+      throw new Failure(`No Redis does its part at ${env.UPSTASH_REDIS_REST_URL}: ${howToReach} them`, {
         cause: redisFailure(error),
       });
     }

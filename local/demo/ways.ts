@@ -1,10 +1,11 @@
 import type { Order } from "../../lib/order.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
+import type { OrderService } from "../../ops/order-service.ts";
+import { waitFor } from "../../ops/wait-for.ts";
+import type { Gate } from "./gate.ts";
 import type { Poller } from "./poller.ts";
-import type { OrderService } from "./service.ts";
 import type { Row } from "./show.ts";
 import type { Entry, Streams } from "./streams.ts";
-import { type Gate, waitFor } from "./waiting.ts";
 
 const LABEL_WIDTH = 13;
 

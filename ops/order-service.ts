@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { Order, type OrderRequest } from "../../lib/order.ts";
-import { DemoFailure } from "./failure.ts";
+import { Order, type OrderRequest } from "../lib/order.ts";
+import { Failure } from "./failure.ts";
 
 /** Longer than any reply of the service takes, the first of a cold function included. */
 const TIMEOUT_MS = 15_000;
@@ -15,41 +15,48 @@ export interface Placed {
 
 export interface OrderService {
   readonly url: string;
-  /** @throws DemoFailure that says what to do when nothing, or something else, answers at the address */
+  /** @throws Failure that says what to do when nothing, or something else, answers at the address */
   assertRunning(): Promise<void>;
-  /** @throws DemoFailure when the service refuses the order or does not answer */
+  /** @throws Failure when the service refuses the order or does not answer */
   place(request: OrderRequest, idempotencyKey: string): Promise<Placed>;
-  /** @throws DemoFailure when there is no such order or the service does not answer */
+  /** @throws Failure when there is no such order or the service does not answer */
   find(pk: string): Promise<Order>;
+}
+
+export interface OrderServiceOptions {
+  /** What to do when nothing answers, for the end of a message. */
+  readonly hint: string;
+  /** The value of an Authorization header, where the API asks for one. */
+  readonly authorization?: string;
 }
 
 /**
  * The HTTP API, as a shop sees it.
  * @param url without a slash at its end
  */
-export function orderService(url: string): OrderService {
-  const howToStart = "start it with `npm start` in another terminal, or set ORDERS_API_PORT to its port";
+export function orderService(url: string, { hint, authorization }: OrderServiceOptions): OrderService {
+  const credentials = authorization === undefined ? {} : { authorization };
 
   async function assertRunning(): Promise<void> {
     const reply = await send(`${url}/openapi.yaml`).catch((cause: unknown) => {
-      throw new DemoFailure(`No order service answers at ${url}: ${howToStart}`, { cause });
+      throw new Failure(`No order service answers at ${url}: ${hint}`, { cause });
     });
     if (!reply.ok || !(await reply.text()).includes("/orders")) {
-      throw new DemoFailure(`What answers at ${url} is not the order service: ${howToStart}`);
+      throw new Failure(`What answers at ${url} is not the order service: ${hint}`);
     }
   }
 
   async function place(request: OrderRequest, idempotencyKey: string): Promise<Placed> {
     const reply = await send(`${url}/orders`, {
       method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey },
+      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey, ...credentials },
       body: JSON.stringify(request),
     });
     return { order: await readOrder(reply), replayed: reply.headers.get("idempotent-replayed") === "true" };
   }
 
   async function find(pk: string): Promise<Order> {
-    return readOrder(await send(`${url}/orders/${pk}`));
+    return readOrder(await send(`${url}/orders/${pk}`, { headers: credentials }));
   }
 
   return { url, assertRunning, place, find };
@@ -59,7 +66,7 @@ async function send(url: string, init?: RequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
-    throw new DemoFailure(`The service does not answer any more at ${url}`, { cause });
+    throw new Failure(`The service does not answer at ${url}`, { cause });
   }
 }
 
@@ -71,7 +78,7 @@ async function readOrder(reply: Response): Promise<Order> {
   const reason = problem.success
     ? `${problem.data.title}, request ${problem.data.request_id}`
     : "its body is neither an order nor a problem document";
-  throw new DemoFailure(`The service replied ${reply.status} at ${reply.url} (${reason})`);
+  throw new Failure(`The service replied ${reply.status} at ${reply.url} (${reason})`);
 }
 
 function parseJson(text: string): unknown {

@@ -1,0 +1,18 @@
+export interface Gate {
+  /** Resolves once all have passed. */
+  readonly opened: Promise<void>;
+  pass(): void;
+}
+
+/** Holds work back until `count` others have passed. */
+export function gate(count: number): Gate {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let missing = count;
+  return {
+    opened: promise,
+    pass: () => {
+      missing -= 1;
+      if (missing === 0) resolve();
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
+import type { Order } from "../lib/order.ts";
+import { Failure } from "./failure.ts";
+import { type OrderService, orderService } from "./order-service.ts";
+import { waitFor } from "./wait-for.ts";
+
+const USAGE = `npm run smoke -- <url> [--timeout 150]
+
+Places an order at a running service, local or deployed, and waits until it has completed by itself.
+
+  <url>          where the API is, such as https://abc123.execute-api.eu-central-1.amazonaws.com
+  --timeout N    seconds to wait: AWS may fire a schedule 60 s late, and the sweep takes over after 60 s more
+
+SMOKE_AUTHORIZATION is sent as the Authorization header, for a service that asks for a token.
+Ends with 0 when the order completed.
+`;
+
+/** The order can be told from a shop's, and costs an inventory nothing it has. */
+const PRODUCT_ID = "smoke-test";
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { url, timeoutMs } = readArguments();
+  const authorization = process.env.SMOKE_AUTHORIZATION;
+  const service = orderService(url, {
+    hint: "is the address right, and the service deployed?",
+    ...(authorization !== undefined && { authorization }),
+  });
+  await smoke(service, timeoutMs);
+}
+
+/** @throws Failure at the first thing that is not as it should be */
+async function smoke(service: OrderService, timeoutMs: number): Promise<void> {
+  const begun = performance.now();
+  const { order } = await service.place({ id: PRODUCT_ID, quantity: 1 }, randomUUID());
+  say(`placed     ${order.pk} in ${Math.round(performance.now() - begun)} ms`);
+  const readBegun = performance.now();
+  await service.find(order.pk);
+  say(`read       in ${Math.round(performance.now() - readBegun)} ms`);
+  const completed = await waitFor(
+    () => completedOrder(service, order.pk),
+    timeoutMs,
+    (seconds) => `Order ${order.pk} has not completed after ${seconds} s`,
+  );
+  const seconds = (Date.parse(completed.completed_at ?? "") - Date.parse(order.created_at)) / 1_000;
+  say(`completed  ${seconds.toFixed(1)} s after it was placed`);
+}
+
+async function completedOrder(service: OrderService, pk: string): Promise<Order | undefined> {
+  const order = await service.find(pk);
+  return order.status === "completed" ? order : undefined;
+}
+
+function readArguments(): { url: string; timeoutMs: number } {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { timeout: { type: "string", default: "150" } },
+  });
+  const [url] = positionals;
+  const timeoutMs = Number(values.timeout) * 1_000;
+  if (url === undefined || !URL.canParse(url) || !(timeoutMs > 0)) throw new Failure(USAGE);
+  return { url: url.replace(/\/+$/, ""), timeoutMs };
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
