@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
+    env: { POWERTOOLS_METRICS_DISABLED: "true" },
     testTimeout: 30_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -32,9 +32,9 @@ export function levelMetric(name: LevelMetric, level: number): void {
   metrics.addMetric(name, MetricUnit.Count, level);
 }
 
-/** @param ms a duration; a negative one, of two clocks that differ, counts as none */
+/** @param ms a duration, kept to 0.1 ms; a negative one, of two clocks that differ, counts as none */
 export function durationMetric(name: DurationMetric, ms: number): void {
-  metrics.addMetric(name, MetricUnit.Milliseconds, Math.max(0, ms));
+  metrics.addMetric(name, MetricUnit.Milliseconds, Math.max(0, Math.round(ms * 10) / 10));
 }
 
 /** The part of every middy stack that ties log lines to their invocation and writes its metrics at its end. */

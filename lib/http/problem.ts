@@ -66,5 +66,6 @@ export function problemReply(error: unknown, requestId: string): APIGatewayProxy
 
 function fieldProblem({ path, detail }: FieldError) {
   const segments = path.map((name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1"));
-  return { pointer: ["#", ...segments.map(encodeURIComponent)].join("/"), detail };
+  // A name may have lone surrogates, which are in no URI.
+  return { pointer: ["#", ...segments.map((segment) => encodeURIComponent(segment.toWellFormed()))].join("/"), detail };
 }

@@ -7,6 +7,7 @@ const REQUEST_TIMEOUT_MS = 1_500;
 /**
  * The client of Upstash Redis over HTTP. Why each setting is there:
  * - `automaticDeserialization: false`: else the product id "123" comes back as a number;
+ * - `responseEncoding: false`: what comes in base64 the client decodes without its leading byte order mark;
  * - `enableAutoPipelining: false`: an awaited call is one request, sent now;
  * - `signal` as a function: with a plain signal the client *resolves* an aborted call with rubbish;
  * - `retry`: the client would retry network errors only, with one signal for all attempts; `runPipeline` retries all.
@@ -16,6 +17,7 @@ export function createRedis(env: RedisEnv): Redis {
     url: env.UPSTASH_REDIS_REST_URL,
     token: env.UPSTASH_REDIS_REST_TOKEN,
     automaticDeserialization: false,
+    responseEncoding: false,
     enableAutoPipelining: false,
     enableTelemetry: false,
     signal: () => AbortSignal.timeout(REQUEST_TIMEOUT_MS),

@@ -24,8 +24,15 @@ export function redisFailure(error: unknown): OrderError {
 
 function redacted(error: unknown): Error {
   if (!(error instanceof Error)) return new Error("The Redis client threw something that is not an error");
-  const message = error.message.replace(COMMAND_IN_MESSAGE, "").replace(BODY_IN_MESSAGE, "$1");
-  const safe = new Error(message, error.cause === undefined ? undefined : { cause: redacted(error.cause) });
+  const safe = new Error(safeMessage(error), error.cause === undefined ? undefined : { cause: redacted(error.cause) });
   safe.name = error.name;
   return safe;
+}
+
+function safeMessage(error: Error): string {
+  // The JSON parser quotes the text around its mistake.
+  if (error instanceof SyntaxError) return "Not JSON";
+  // What connecting to a name with several addresses throws: only its parts have a message.
+  if (error instanceof AggregateError) return error.errors.map((part) => redacted(part).message).join("; ");
+  return error.message.replace(COMMAND_IN_MESSAGE, "").replace(BODY_IN_MESSAGE, "$1");
 }

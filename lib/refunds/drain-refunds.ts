@@ -1,4 +1,5 @@
 import type { Redis } from "@upstash/redis";
+import { levelMetric } from "../observability.ts";
 import { MAX_PIPELINE_MS, runPipeline } from "../redis/pipeline.ts";
 import type { TimeLeft } from "../time-left.ts";
 import { RECLAIM, type RefundBatch, readRefundsCommand, refundBatch } from "./read-refunds.ts";
@@ -19,9 +20,10 @@ export async function drainRefunds(redis: Redis, now: () => number, timeLeft: Ti
   while (batch.requests.length > 0) {
     const settle = settleRefundsCommand(batch.requests, now());
     const more = timeLeft() > RESERVE_MS;
-    const replies = await runPipeline(redis, more ? [settle, readRefundsCommand(batch.cursor)] : [settle]);
-    reportSettled(batch.requests, replies[0]);
-    if (!more) return;
-    batch = refundBatch(replies[1]);
+    const [codes, next] = await runPipeline(redis, more ? [settle, readRefundsCommand(batch.cursor)] : [settle]);
+    reportSettled(batch.requests, codes);
+    if (!more) break;
+    batch = refundBatch(next);
   }
+  levelMetric("RefundBacklog", batch.others);
 }

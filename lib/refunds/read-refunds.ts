@@ -1,3 +1,4 @@
+import { logger } from "../observability.ts";
 import { OrderPk } from "../order.ts";
 import { REFUND_GROUP, REFUND_STREAM } from "../redis/keys.ts";
 import { type Command, scriptCommand } from "../redis/pipeline.ts";
@@ -25,10 +26,13 @@ export type RefundRequest =
   | { readonly id: string; readonly pk: string }
   | { readonly id: string; readonly refusal: "missing_pk" | "malformed_pk" };
 
+/** What one read gave. */
 export interface RefundBatch {
   readonly requests: readonly RefundRequest[];
   /** Where the next read goes on. */
   readonly cursor: string;
+  /** How many requests the stream holds besides these. */
+  readonly others: number;
 }
 
 /** The command that takes the next batch of requests for this consumer; `refundBatch` decodes its reply. */
@@ -40,10 +44,16 @@ export function readRefundsCommand(cursor: string): Command {
   );
 }
 
-/** @throws OrderError `redis_replied_nonsense` */
+/**
+ * Decodes what the command replied, and logs what nobody can settle any more.
+ * @throws OrderError `redis_replied_nonsense`
+ */
 export function refundBatch(reply: unknown): RefundBatch {
-  const [cursor, entries] = parseReply(ReadRefundsReply, reply);
-  return { cursor, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
+  const [cursor, entries, others, trimmed] = parseReply(ReadRefundsReply, reply);
+  if (trimmed.length > 0) {
+    logger.error("Refund requests were trimmed from the stream while they were pending", { ids: trimmed });
+  }
+  return { cursor, others, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
 }
 
 function refundRequest(id: string, pk: string | null): RefundRequest {

@@ -39,13 +39,13 @@ export function settleRefundsCommand(requests: readonly RefundRequest[], now: nu
 export function reportSettled(requests: readonly RefundRequest[], reply: unknown): void {
   const codes = parseReply(SettleRefundsReply, reply);
   const withCode = (code: SettleRefundCode) => requests.filter((_, index) => codes[index] === code);
-  const refunded = withCode(SettleRefundCode.refunded).length;
+  const refunded = withCode(SettleRefundCode.refunded);
   const dead = withCode(SettleRefundCode.dead);
   const trimmed = withCode(SettleRefundCode.trimmed);
-  countMetric("RefundsApplied", refunded);
+  countMetric("RefundsApplied", refunded.length);
   countMetric("RefundsDeadLettered", dead.length);
   logger.info("Refund requests settled", {
-    refunded,
+    refunded: refunded.flatMap((request) => ("pk" in request ? [request.pk] : [])),
     refunded_before: withCode(SettleRefundCode.wasRefunded).length,
     dead_lettered: dead.length,
     settled_elsewhere: withCode(SettleRefundCode.settledElsewhere).length,

@@ -20,28 +20,30 @@ local FIRST_ORDER_KEY, FIRST_PK = 3, 2
 local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN = 1, 2, 3, 4
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
 
-local function completed_entry(fields)
-  local entry, status = {}, nil
-  for i = 1, #fields, 2 do
-    local value = fields[i + 1]
-    if fields[i] == 'status' then
-      status, value = value, 'completed'
+local FIELDS = { 'pk', 'product_id', 'quantity', 'status', 'created_at' }
+local STATUS = 4
+
+local function completed_entry(values)
+  local entry = {}
+  for i, field in ipairs(FIELDS) do
+    if values[i] then
+      table.insert(entry, field)
+      table.insert(entry, i == STATUS and 'completed' or values[i])
     end
-    entry[i], entry[i + 1] = fields[i], value
   end
   table.insert(entry, 'completed_at')
   table.insert(entry, completed_at)
-  return status, entry
+  return entry
 end
 
 local function complete(order_key)
   -- pcall: a key of another type must not keep the rest of the batch from completing.
-  local fields = redis.pcall('HGETALL', order_key)
-  local status, entry = completed_entry(fields)
+  local values = redis.pcall('HMGET', order_key, unpack(FIELDS))
+  local status = values[STATUS]
   if status ~= 'pending' then
     return CODE_OF[status] or UNKNOWN
   end
-  redis.call('XADD', completed_stream, '*', unpack(entry))
+  redis.call('XADD', completed_stream, '*', unpack(completed_entry(values)))
   redis.call('HSET', order_key, 'status', 'completed', 'completed_at', completed_at)
   return COMPLETED
 end

@@ -28,7 +28,7 @@ if idempotency_key then
   end
 end
 
-if redis.call('EXISTS', order_key) == 1 then
+if redis.call('HLEN', order_key) > 0 then
   return { CREATED, pk }
 end
 

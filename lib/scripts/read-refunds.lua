@@ -4,8 +4,9 @@
 -- KEYS[1]  refund_order, stream (made if it is not there, with the group, from its beginning)
 -- ARGV     group, consumer, min_idle (ms), count, cursor ('0-0' to begin reclaiming, '' when that is done)
 --
--- Returns {cursor, {{id, pk}, …}}: the cursor of the next call, and the entries, now pending for the consumer.
--- An entry's pk is null where the entry has none, and cut after 27 bytes, which no pk has.
+-- Returns {cursor, {{id, pk}, …}, others, {id, …}}: the cursor of the next call; the entries, now pending for the
+-- consumer; how many more entries the stream holds; and the ids of pending entries that someone trimmed from the stream.
+-- An entry's pk is null where it has none, and '' where it cannot be an order's.
 -- Run twice, the second run hands out the batch after; the first batch stays pending until it is reclaimed.
 -- Stream entries: none written; XAUTOCLAIM drops pending entries that were trimmed from the stream.
 local stream = KEYS[1]
@@ -14,7 +15,7 @@ local group, consumer, min_idle, count, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV
 local BEGIN, DONE = '0-0', ''
 -- XAUTOCLAIM looks at 10 × COUNT pending entries a call; a script must not hold Redis up for long.
 local MAX_CLAIMS = 10
-local CUT = 27
+local PK_LENGTH = 26
 
 local function with_group(...)
   local reply = redis.pcall(...)
@@ -27,18 +28,29 @@ local function with_group(...)
   return reply
 end
 
+-- The REST reply is JSON: bytes that are no text must not get into it.
+local function plain_pk(value)
+  return #value == PK_LENGTH and not string.find(value, '%W') and value or ''
+end
+
 local function ids_and_pks(entries)
   local batch = {}
   for _, entry in ipairs(entries) do
     local id, fields, pk = entry[1], entry[2], false
     for i = 1, #fields, 2 do
       if fields[i] == 'pk' then
-        pk = string.sub(fields[i + 1], 1, CUT)
+        pk = plain_pk(fields[i + 1])
       end
     end
     table.insert(batch, { id, pk })
   end
   return batch
+end
+
+local trimmed = {}
+
+local function reply_with(entries)
+  return { cursor, ids_and_pks(entries), redis.call('XLEN', stream) - #entries, trimmed }
 end
 
 for _ = 1, MAX_CLAIMS do
@@ -47,10 +59,13 @@ for _ = 1, MAX_CLAIMS do
   end
   local reply = with_group('XAUTOCLAIM', stream, group, consumer, min_idle, cursor, 'COUNT', count)
   cursor = reply[1] == BEGIN and DONE or reply[1]
+  for _, id in ipairs(reply[3]) do
+    table.insert(trimmed, id)
+  end
   if #reply[2] > 0 then
-    return { cursor, ids_and_pks(reply[2]) }
+    return reply_with(reply[2])
   end
 end
 
 local reply = with_group('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', stream, '>')
-return { cursor, reply and ids_and_pks(reply[1][2]) or {} }
+return reply_with(reply and reply[1][2] or {})

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { ReadRefundsReply } from "../../lib/redis/reply-codes.ts";
 import { RECLAIM, RECLAIM_IDLE_MS, type RefundRequest, readRefundsCommand } from "../../lib/refunds/read-refunds.ts";
 import { settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
 import { requestRefund } from "./orders.ts";
@@ -9,12 +10,16 @@ import type { TestStore } from "./store.ts";
 export const GROUP = "payment-group";
 export const SETTLED_AT = "2026-11-23T06:01:00.000Z";
 
-const ReadReply = z.tuple([z.string(), z.array(z.tuple([z.string(), z.nullable(z.string())]))]);
-
-/** Runs the script that reads a batch, and returns its reply: the cursor, then id and pk of each entry. */
-export async function readRefunds(store: TestStore, cursor = RECLAIM): Promise<z.infer<typeof ReadReply>> {
+/** Runs the script that reads a batch, and returns its whole reply. */
+export async function readBatch(store: TestStore, cursor = RECLAIM) {
   const [reply] = await runPipeline(store.redis, [readRefundsCommand(cursor)]);
-  return ReadReply.parse(reply);
+  return ReadRefundsReply.parse(reply);
+}
+
+/** The same, but only the cursor, and id and pk of each entry. */
+export async function readRefunds(store: TestStore, cursor = RECLAIM) {
+  const [next, entries] = await readBatch(store, cursor);
+  return [next, entries] as const;
 }
 
 /** Runs the script that settles a batch, and returns its reply: a code for each request. */

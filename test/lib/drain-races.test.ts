@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { completeOrder } from "../../lib/orders/complete-order.ts";
+import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import {
+  announcements,
+  newPk,
+  requestRefund,
+  requestRefunds,
+  statusOf,
+  storeOrder,
+  storeOrders,
+} from "../support/orders.ts";
+import { leftOver } from "../support/refunds.ts";
+import { useStore } from "../support/store.ts";
+
+const BATCH_SIZE = 200;
+const PLENTY = () => 50_000;
+const NOTHING_LEFT = { entries: 0, pending: 0 };
+
+const store = useStore();
+
+const drain = (redis = store.redis, timeLeft = PLENTY) => drainRefunds(redis, Date.now, timeLeft);
+
+async function statuses(pks: readonly string[]): Promise<Set<string | null>> {
+  return new Set(await Promise.all(pks.map((pk) => statusOf(store.client, pk))));
+}
+
+test("two drains at once settle each request once", async () => {
+  const pks = await storeOrders(store.client, 3 * BATCH_SIZE);
+  await requestRefunds(store.client, [...pks, ...Array.from({ length: 50 }, newPk)]);
+
+  await Promise.all([drain(), drain()]);
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  expect(await store.client.xLen("refund_order:dead")).toBe(50);
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});
+
+test("orders refunded while they complete end refunded, announced at most once, and owe nothing", async () => {
+  const pks = await storeOrders(store.client, 30);
+  await requestRefunds(store.client, pks);
+
+  const completions = pks.flatMap((pk) => [pk, pk]).map((pk) => completeOrder(store.redis, { pk }, Date.now()));
+  await Promise.all([drain(), ...completions, drain()]);
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  const announced = await announcements(store.client);
+  for (const pk of pks) {
+    const completedAt = await store.client.hGet(`order:${pk}`, "completed_at");
+    expect(announced[pk] ?? 0).toBe(completedAt === null ? 0 : 1);
+  }
+  expect(await store.client.zCard("orders:pending")).toBe(0);
+});
+
+test("an order that is refunded before it is due is never announced", async () => {
+  const pk = await storeOrder(store.client);
+  await requestRefund(store.client, pk);
+  await drain();
+
+  await completeOrder(store.redis, { pk }, Date.now());
+
+  expect(await statusOf(store.client, pk)).toBe("refunded");
+  expect(await announcements(store.client)).toEqual({});
+});

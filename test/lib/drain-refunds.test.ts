@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import { dumpKeyspace } from "../support/keyspace.ts";
+import { newPk, requestRefund, requestRefunds, statusOf, storeOrders } from "../support/orders.ts";
+import { countedRedis } from "../support/proxy.ts";
+import { addRequest, crashPoller, leftOver } from "../support/refunds.ts";
+import { useStore } from "../support/store.ts";
+
+const BATCH_SIZE = 200;
+const PLENTY = () => 50_000;
+const NOTHING_LEFT = { entries: 0, pending: 0 };
+
+const store = useStore();
+
+const drain = (redis = store.redis, timeLeft = PLENTY) => drainRefunds(redis, Date.now, timeLeft);
+
+async function statuses(pks: readonly string[]): Promise<Set<string | null>> {
+  return new Set(await Promise.all(pks.map((pk) => statusOf(store.client, pk))));
+}
+
+describe("the requests to Redis", () => {
+  test.for([0, 1, 3])("of a drain of %d batches are one more than the batches", async (batches) => {
+    // given: a drain that has brought both scripts into the cache
+    await requestRefund(store.client, newPk());
+    await drain();
+    await requestRefunds(store.client, await storeOrders(store.client, batches * BATCH_SIZE));
+    const { redis, requests } = await countedRedis(store);
+
+    await drain(redis);
+
+    expect(requests()).toBe(batches + 1);
+    expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+  });
+});
+
+test("every request is settled, whether left pending by a crashed poller or new", async () => {
+  const left = await storeOrders(store.client, BATCH_SIZE + 30);
+  await requestRefunds(store.client, left);
+  await crashPoller(store.client);
+  const fresh = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  await requestRefunds(store.client, fresh);
+
+  await drain();
+
+  expect(await statuses([...left, ...fresh])).toEqual(new Set(["refunded"]));
+  expect(await store.client.zCard("orders:pending")).toBe(0);
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});
+
+test("bad requests become dead letters and never hold up the good ones", async () => {
+  const good = await storeOrders(store.client, 2 * BATCH_SIZE);
+  const wrongType = newPk();
+  await store.client.set(`order:${wrongType}`, "other");
+  await addRequest(store.client, ["order", "1"]);
+  for (const pk of good.slice(0, BATCH_SIZE)) {
+    await requestRefund(store.client, pk);
+    await addRequest(store.client, ["pk", Buffer.from([0xff, 0x00, 0xc3])]);
+  }
+  await addRequest(store.client, ["pk", "x".repeat(1_000_000)]);
+  await addRequest(
+    store.client,
+    Array.from({ length: 10_000 }, () => "f"),
+  );
+  await requestRefunds(store.client, [wrongType, newPk(), "", "../../etc/passwd", ...good.slice(BATCH_SIZE)]);
+
+  await drain();
+
+  expect(await statuses(good)).toEqual(new Set(["refunded"]));
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+  expect(await store.client.xLen("refund_order:dead")).toBe(BATCH_SIZE + 7);
+});
+
+test("what a failed drain read stays pending, and a later one settles it", async () => {
+  const pks = await storeOrders(store.client, BATCH_SIZE + 1);
+  await requestRefunds(store.client, pks);
+  await store.client.set("refund_order:dead", "other");
+
+  await expect(drain()).rejects.toMatchObject({ code: "redis_failed" });
+
+  expect(await statuses(pks)).toEqual(new Set(["pending"]));
+  expect(await leftOver(store.client)).toEqual({ entries: pks.length, pending: pks.length });
+
+  await store.client.del("refund_order:dead");
+  await crashPoller(store.client);
+  await drain();
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});
+
+test("a drain has two batches pending at most: Upstash allows a consumer 1,000 entries", async () => {
+  await requestRefunds(store.client, await storeOrders(store.client, 6 * BATCH_SIZE));
+  const pending: number[] = [];
+  const { redis } = await countedRedis(store, async (number) => {
+    if (number > 2) pending.push((await leftOver(store.client)).pending);
+  });
+
+  await drain(redis);
+
+  expect(Math.max(...pending)).toBeLessThanOrEqual(2 * BATCH_SIZE);
+  expect(Math.max(...pending)).toBeGreaterThan(0);
+});
+
+test("a drain that is short of time settles the batch it read and leaves the rest unread", async () => {
+  const pks = await storeOrders(store.client, 3 * BATCH_SIZE);
+  await requestRefunds(store.client, pks);
+  let calls = 0;
+
+  await drain(store.redis, () => (++calls === 1 ? 50_000 : 4_000));
+
+  expect(await statuses(pks.slice(0, 2 * BATCH_SIZE))).toEqual(new Set(["refunded"]));
+  expect(await statuses(pks.slice(2 * BATCH_SIZE))).toEqual(new Set(["pending"]));
+  expect(await leftOver(store.client)).toEqual({ entries: BATCH_SIZE, pending: 0 });
+});
+
+test("a script cache that is emptied before every request costs nothing but requests", async () => {
+  const pks = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  await requestRefunds(store.client, [...pks, newPk()]);
+  const { redis } = await countedRedis(store, () => store.client.scriptFlush());
+
+  await drain(redis);
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  expect(await store.client.xLen("refund_order:dead")).toBe(1);
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});
+
+test.for([2, 3])("a group that is gone before request %d has every request settled all the same", async (at) => {
+  const pks = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  await requestRefunds(store.client, pks);
+  const { redis } = await countedRedis(store, (number) =>
+    number === at ? store.client.xGroupDestroy("refund_order", "payment-group") : undefined,
+  );
+
+  await drain(redis);
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});
+
+test("a second drain changes nothing", async () => {
+  await requestRefunds(store.client, [...(await storeOrders(store.client, 3)), newPk()]);
+  await drain();
+  const before = await dumpKeyspace(store.client);
+
+  await drain();
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
+});

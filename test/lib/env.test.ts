@@ -1,0 +1,43 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { RedisEnv, readEnv, SchedulerEnv } from "../../lib/env.ts";
+
+const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+function setEnv(env: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+}
+
+test("a part of the environment holds its own variables only", () => {
+  setEnv(REDIS);
+
+  expect(readEnv(RedisEnv)).toEqual(REDIS);
+});
+
+test.for<[Record<string, string | undefined>, string]>([
+  [{ UPSTASH_REDIS_REST_URL: undefined }, "UPSTASH_REDIS_REST_URL"],
+  [{ UPSTASH_REDIS_REST_URL: "secret no url" }, "UPSTASH_REDIS_REST_URL"],
+  [{ UPSTASH_REDIS_REST_URL: "" }, "UPSTASH_REDIS_REST_URL"],
+  [{ UPSTASH_REDIS_REST_TOKEN: undefined }, "UPSTASH_REDIS_REST_TOKEN"],
+  [{ UPSTASH_REDIS_REST_TOKEN: "" }, "UPSTASH_REDIS_REST_TOKEN"],
+  [
+    { UPSTASH_REDIS_REST_URL: undefined, UPSTASH_REDIS_REST_TOKEN: undefined },
+    "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN",
+  ],
+])("what is missing or malformed is named, without any value: %o", ([change, names]) => {
+  setEnv({ ...REDIS, ...change });
+
+  expect(() => readEnv(RedisEnv)).toThrow(new Error(`Missing or malformed environment variables: ${names}`));
+});
+
+test("every missing variable of the scheduler is named", () => {
+  setEnv({ SCHEDULE_GROUP: "", SCHEDULE_TARGET_ARN: "secret", SCHEDULE_ROLE_ARN: undefined });
+  setEnv({ SCHEDULE_DEAD_LETTER_ARN: "arn:aws:sqs:eu-central-1:123456789012:queue" });
+
+  expect(() => readEnv(SchedulerEnv)).toThrow(
+    new Error("Missing or malformed environment variables: SCHEDULE_GROUP, SCHEDULE_TARGET_ARN, SCHEDULE_ROLE_ARN"),
+  );
+});

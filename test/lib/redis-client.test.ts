@@ -1,0 +1,96 @@
+import type { RequestListener } from "node:http";
+import { expect, test } from "vitest";
+import { completeOrder } from "../../lib/orders/complete-order.ts";
+import { MAX_PIPELINE_MS, runPipeline } from "../../lib/redis/pipeline.ts";
+import { newPk } from "../support/orders.ts";
+import { answering, json, silent, text } from "../support/servers.ts";
+import { redisAt } from "../support/store.ts";
+
+test.for<[string, () => Promise<string>]>([
+  ["never answers", silent],
+  ["never ends its answer", () => answering((_request, response) => response.writeHead(200).write("["))],
+])("a call to a server that %s ends within the time that it may take", async ([, server]) => {
+  const redis = redisAt(await server());
+  const start = performance.now();
+
+  const call = runPipeline(redis, [(commands) => commands.ping()]);
+
+  await expect(call).rejects.toMatchObject({ code: "redis_failed", cause: { name: "TimeoutError" } });
+  expect(performance.now() - start).toBeLessThan(MAX_PIPELINE_MS);
+});
+
+test.for<[string, RequestListener]>([
+  ["a connection that is cut", (request) => request.socket.destroy()],
+  ["too many requests", json(429, { error: "ERR busy" })],
+  ["a failing database", json(500, { error: "ERR busy" })],
+  ["a proxy's page", text(503, "<html>")],
+])("%s is met with another send, which may succeed", async ([, fail]) => {
+  let requests = 0;
+  const url = await answering((request, response) => {
+    requests += 1;
+    if (requests === 1) fail(request, response);
+    else json(200, [{ result: 1 }])(request, response);
+  });
+
+  expect(await runPipeline(redisAt(url), [(commands) => commands.ping()])).toEqual([1]);
+  expect(requests).toBe(2);
+});
+
+test("a database that goes on failing is sent a handful of requests, and the last failure is told", async () => {
+  let requests = 0;
+  const url = await answering((request, response) => {
+    requests += 1;
+    json(500, { error: "ERR busy" })(request, response);
+  });
+
+  const call = runPipeline(redisAt(url), [(commands) => commands.ping()]);
+
+  await expect(call).rejects.toMatchObject({ code: "redis_failed", cause: { message: "ERR busy" } });
+  expect(requests).toBeGreaterThan(1);
+  expect(requests).toBeLessThanOrEqual(5);
+});
+
+test.for(["WRONGPASS invalid or missing auth token", "NOPERM this user has no permissions", "Unauthorized"])(
+  "a refused token is not sent again: %s",
+  async (error) => {
+    let requests = 0;
+    const url = await answering((request, response) => {
+      requests += 1;
+      json(401, { error })(request, response);
+    });
+
+    await expect(runPipeline(redisAt(url), [(commands) => commands.ping()])).rejects.toMatchObject({
+      code: "redis_failed",
+      cause: { message: error },
+    });
+
+    expect(requests).toBe(1);
+  },
+);
+
+test("a command that fails inside a pipeline is not sent again", async () => {
+  let requests = 0;
+  const url = await answering((request, response) => {
+    requests += 1;
+    json(200, [{ error: "WRONGTYPE Operation" }])(request, response);
+  });
+
+  await expect(runPipeline(redisAt(url), [(commands) => commands.ping()])).rejects.toMatchObject({
+    cause: { message: "WRONGTYPE Operation" },
+  });
+
+  expect(requests).toBe(1);
+});
+
+test.for([{ result: "T0s=" }, [], [{ result: 1 }, { result: 2 }], null, "text", 1])(
+  "an answer that is no pipeline's is an error of ours, not a crash: %o",
+  async (body) => {
+    const url = await answering(json(200, body));
+
+    const completing = completeOrder(redisAt(url), { pk: newPk() }, 0);
+
+    await expect(completing).rejects.toMatchObject({
+      code: expect.stringMatching(/^redis_(failed|replied_nonsense)$/),
+    });
+  },
+);

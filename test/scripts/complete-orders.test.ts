@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
+import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { dumpKeyspace } from "../support/keyspace.ts";
+import { announcements, CREATED_AT, DUE, newPk, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
+import { useStore } from "../support/store.ts";
+
+const COMPLETED = 1;
+const WAS_COMPLETED = 2;
+const WAS_REFUNDED = 3;
+const UNKNOWN = 4;
+const NOW = DUE + 300;
+const COMPLETED_AT = "2026-11-23T06:00:05.300Z";
+
+const store = useStore();
+
+async function complete(...pks: string[]): Promise<unknown> {
+  const [reply] = await runPipeline(store.redis, [completeOrdersCommand(pks, NOW)]);
+  return reply;
+}
+
+test("a pending order is completed and announced with all its fields as flat strings", async () => {
+  const pk = await storeOrder(store.client);
+
+  expect(await complete(pk)).toEqual([COMPLETED]);
+
+  const order = { pk, product_id: "123", quantity: "2", status: "completed", created_at: CREATED_AT };
+  expect(await store.client.hGetAll(`order:${pk}`)).toEqual({ ...order, completed_at: COMPLETED_AT });
+  const dump = await dumpKeyspace(store.client);
+  expect(dump["orders:pending"]).toBeUndefined();
+  const fields = Object.entries({ ...order, completed_at: COMPLETED_AT }).flat();
+  expect(dump.order_completed).toMatchObject({ content: { entries: [[expect.any(String), fields]] } });
+});
+
+test.for([
+  ["completed", WAS_COMPLETED],
+  ["refunded", WAS_REFUNDED],
+  ["lost", UNKNOWN],
+] as const)("a %s order stays as it is and owes no completion afterwards", async ([status, code]) => {
+  const pk = await storeOrder(store.client, status);
+  const before = await dumpKeyspace(store.client);
+  await store.client.zAdd("orders:pending", { value: pk, score: DUE });
+
+  expect(await complete(pk)).toEqual([code]);
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
+});
+
+test("an order that does not exist is unknown and is dropped from the pending ones", async () => {
+  const pk = newPk();
+  await store.client.zAdd("orders:pending", { value: pk, score: DUE });
+
+  expect(await complete(pk)).toEqual([UNKNOWN]);
+
+  expect(await dumpKeyspace(store.client)).toEqual({});
+});
+
+test("the same call sent again changes nothing", async () => {
+  const pks = [...(await storeOrders(store.client, 3)), await storeOrder(store.client, "refunded"), newPk()];
+  await complete(...pks);
+  const before = await dumpKeyspace(store.client);
+
+  expect(await complete(...pks)).toEqual([WAS_COMPLETED, WAS_COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN]);
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
+});
+
+test("an order twice in a batch is completed once", async () => {
+  const pk = await storeOrder(store.client);
+
+  expect(await complete(pk, pk)).toEqual([COMPLETED, WAS_COMPLETED]);
+
+  expect(await announcements(store.client)).toEqual({ [pk]: 1 });
+});
+
+describe("a key that holds something else", () => {
+  test.for(["first", "last"])(
+    "in the place of the %s order leaves the others of its batch to complete",
+    async (place) => {
+      const [good, bad] = [await storeOrder(store.client), newPk()];
+      await store.client.set(`order:${bad}`, "other");
+      await store.client.zAdd("orders:pending", { value: bad, score: DUE });
+
+      const codes = await (place === "first" ? complete(bad, good) : complete(good, bad));
+
+      expect(codes).toEqual(place === "first" ? [UNKNOWN, COMPLETED] : [COMPLETED, UNKNOWN]);
+      expect(await statusOf(store.client, good)).toBe("completed");
+      expect(await store.client.get(`order:${bad}`)).toBe("other");
+      expect(await store.client.zCard("orders:pending")).toBe(0);
+    },
+  );
+
+  test("in the place of an order, a hash of thousands of fields, leaves the others of its batch to complete", async () => {
+    const [first, bad, last] = [await storeOrder(store.client), await storeOrder(store.client), newPk()];
+    await storeOrder(store.client, "pending", last);
+    await store.client.hSet(`order:${bad}`, Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`f${n}`, n])));
+
+    await complete(first, bad, last);
+
+    expect(await statusOf(store.client, last)).toBe("completed");
+    expect(await announcements(store.client)).toMatchObject({ [first]: 1, [last]: 1 });
+    expect(await store.client.zCard("orders:pending")).toBe(0);
+  });
+
+  test.for(["orders:pending", "order_completed"])("in the place of %s has nothing written", async (key) => {
+    const pks = [await storeOrder(store.client, "completed"), ...(await storeOrders(store.client, 2))];
+    await store.client.del(key);
+    await store.client.rPush(key, "other");
+    const before = await dumpKeyspace(store.client);
+
+    await expect(complete(...pks)).rejects.toMatchObject({
+      code: "redis_failed",
+      cause: { message: expect.stringMatching(/^WRONGTYPE/) },
+    });
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+});
+
+test("of 50 completions at once of one order, one announces it", async () => {
+  const pk = await storeOrder(store.client);
+
+  const replies = await Promise.all(Array.from({ length: 50 }, () => complete(pk)));
+
+  expect(replies.flat().toSorted()).toEqual([COMPLETED, ...Array.from({ length: 49 }, () => WAS_COMPLETED)]);
+  expect(await announcements(store.client)).toEqual({ [pk]: 1 });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { runPipeline, scriptCommand } from "../../lib/redis/pipeline.ts";
+import { script } from "../../lib/redis/script.ts";
+import createOrderLua from "../../lib/scripts/create-order.lua" with { type: "text" };
+import { dumpKeyspace } from "../support/keyspace.ts";
+import { CREATED_AT, DUE, newPk } from "../support/orders.ts";
+import { useStore } from "../support/store.ts";
+
+const CREATED = 1;
+const REPLAYED = 2;
+const REUSED = 3;
+const RETENTION_S = 86_400;
+const IDEMPOTENCY_KEY = "idempotency:abc";
+
+const store = useStore();
+const createOrder = script(createOrderLua);
+
+interface Creation {
+  readonly pk: string;
+  readonly idempotencyKey?: string;
+  readonly fingerprint?: string;
+}
+
+async function create({ pk, idempotencyKey, fingerprint = "f1" }: Creation): Promise<unknown> {
+  const keys = [`order:${pk}`, "orders:pending", ...(idempotencyKey === undefined ? [] : [idempotencyKey])];
+  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S];
+  const [reply] = await runPipeline(store.redis, [scriptCommand(createOrder, keys, args)]);
+  return reply;
+}
+
+test("a new order is stored with the completion it owes", async () => {
+  const pk = newPk();
+
+  expect(await create({ pk })).toEqual([CREATED, pk]);
+
+  expect(await store.client.hGetAll(`order:${pk}`)).toEqual({
+    pk,
+    product_id: "123",
+    quantity: "2",
+    status: "pending",
+    created_at: CREATED_AT,
+  });
+  expect(await store.client.zRangeWithScores("orders:pending", 0, -1)).toEqual([{ value: pk, score: DUE }]);
+  expect(await store.client.dbSize()).toBe(2);
+});
+
+test("an idempotency key is remembered for 24 hours", async () => {
+  const pk = newPk();
+
+  expect(await create({ pk, idempotencyKey: IDEMPOTENCY_KEY })).toEqual([CREATED, pk]);
+
+  expect(await store.client.get(IDEMPOTENCY_KEY)).toBe(`${pk}:f1`);
+  const ttl = await store.client.ttl(IDEMPOTENCY_KEY);
+  expect(ttl).toBeLessThanOrEqual(RETENTION_S);
+  expect(ttl).toBeGreaterThan(RETENTION_S - 60);
+});
+
+describe("writes nothing", () => {
+  test.for([undefined, IDEMPOTENCY_KEY])("when the same call is sent again, idempotency key %s", async (key) => {
+    const creation = { pk: newPk(), ...(key !== undefined && { idempotencyKey: key }) };
+    await create(creation);
+    if (key !== undefined) await store.client.expire(key, 100);
+    const before = await dumpKeyspace(store.client);
+
+    expect(await create(creation)).toEqual([CREATED, creation.pk]);
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+    if (key !== undefined) expect(await store.client.ttl(key)).toBeLessThanOrEqual(100);
+  });
+
+  test.for(["completed", "refunded"])("when the same call arrives after the order was %s", async (status) => {
+    const creation = { pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY };
+    await create(creation);
+    await store.client.hSet(`order:${creation.pk}`, { status });
+    await store.client.zRem("orders:pending", creation.pk);
+    const before = await dumpKeyspace(store.client);
+
+    expect(await create(creation)).toEqual([CREATED, creation.pk]);
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("when the key made an order of the same fingerprint: that order is replayed", async () => {
+    const first = newPk();
+    await create({ pk: first, idempotencyKey: IDEMPOTENCY_KEY });
+    const before = await dumpKeyspace(store.client);
+
+    expect(await create({ pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY })).toEqual([REPLAYED, first]);
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("when the key made an order of another fingerprint: it is reused", async () => {
+    const first = newPk();
+    await create({ pk: first, idempotencyKey: IDEMPOTENCY_KEY });
+    const before = await dumpKeyspace(store.client);
+
+    const reply = await create({ pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY, fingerprint: "f2" });
+
+    expect(reply).toEqual([REUSED, first]);
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test.for(["orders:pending", IDEMPOTENCY_KEY])("when %s is a list", async (key) => {
+    await store.client.rPush(key, "other");
+    const before = await dumpKeyspace(store.client);
+
+    const creating = create({ pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY });
+
+    await expect(creating).rejects.toMatchObject({
+      code: "redis_failed",
+      cause: { message: expect.stringMatching(/^WRONGTYPE/) },
+    });
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("when the order's key holds something else, and it does not claim to have created the order", async () => {
+    const pk = newPk();
+    await store.client.set(`order:${pk}`, "other");
+    const before = await dumpKeyspace(store.client);
+
+    const creating = create({ pk, idempotencyKey: IDEMPOTENCY_KEY });
+
+    await expect(creating).rejects.toMatchObject({ code: "redis_failed" });
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+});
+
+test("of 50 creations at once with one idempotency key, one makes an order and the others replay it", async () => {
+  const replies = await Promise.all(
+    Array.from({ length: 50 }, () => create({ pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY })),
+  );
+
+  const [made, ...rest] = replies.toSorted();
+  const orders = await store.client.keys("order:*");
+  expect(orders).toHaveLength(1);
+  expect(made).toEqual([CREATED, orders[0]?.slice("order:".length)]);
+  for (const reply of rest) expect(reply).toEqual([REPLAYED, orders[0]?.slice("order:".length)]);
+  expect(await store.client.zCard("orders:pending")).toBe(1);
+});
+
+test("of 50 sends at once of one call, one order comes", async () => {
+  const pk = newPk();
+
+  const replies = await Promise.all(Array.from({ length: 50 }, () => create({ pk, idempotencyKey: IDEMPOTENCY_KEY })));
+
+  for (const reply of replies) expect(reply).toEqual([CREATED, pk]);
+  expect(await store.client.dbSize()).toBe(3);
+});

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { dumpKeyspace } from "../support/keyspace.ts";
+import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
+import { addRequest, GROUP, pendingIds, readBatch, readRefunds } from "../support/refunds.ts";
+import { useStore } from "../support/store.ts";
+
+const BEGIN = "0-0";
+const DONE = "";
+const BATCH_SIZE = 200;
+
+const store = useStore();
+
+describe("makes the group, which reads the stream from its beginning,", () => {
+  test("where there is no stream", async () => {
+    expect(await readRefunds(store)).toEqual([DONE, []]);
+
+    const dump = await dumpKeyspace(store.client);
+    expect(dump).toEqual({
+      refund_order: {
+        type: "stream",
+        expires: false,
+        content: { entries: [], groups: [{ name: GROUP, lastDelivered: "0-0", pending: [] }] },
+      },
+    });
+  });
+
+  test.for([BEGIN, DONE])("where the stream has requests but no group, cursor '%s'", async (cursor) => {
+    const pk = newPk();
+    const id = await requestRefund(store.client, pk);
+
+    expect(await readRefunds(store, cursor)).toEqual([DONE, [[id, pk]]]);
+  });
+
+  test.for([BEGIN, DONE])("where the stream was deleted with its group, cursor '%s'", async (cursor) => {
+    await requestRefund(store.client, newPk());
+    await readRefunds(store);
+    await store.client.del("refund_order");
+    const pk = newPk();
+    const id = await requestRefund(store.client, pk);
+
+    expect(await readRefunds(store, cursor)).toEqual([DONE, [[id, pk]]]);
+  });
+});
+
+test("run twice, the second run hands out the batch after, and nothing when there is none", async () => {
+  const pks = Array.from({ length: BATCH_SIZE + 1 }, newPk);
+  const ids = await requestRefunds(store.client, pks);
+  const requests = ids.map((id, index) => [id, pks[index]]);
+
+  expect(await readRefunds(store)).toEqual([DONE, requests.slice(0, BATCH_SIZE)]);
+  expect(await readRefunds(store)).toEqual([DONE, requests.slice(BATCH_SIZE)]);
+  const before = await dumpKeyspace(store.client);
+  expect(await readRefunds(store)).toEqual([DONE, []]);
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
+  expect(await pendingIds(store.client)).toEqual(ids);
+});
+
+describe("the pk of a request", () => {
+  const LAST_PK = newPk();
+
+  test.for<[string, (string | Buffer)[], string | null]>([
+    ["that has none is null", ["order", "1"], null],
+    ["that is empty is empty", ["pk", ""], ""],
+    ["of 27 characters is none of an order", ["pk", "A".repeat(27)], ""],
+    ["of a megabyte stays in Redis", ["pk", "A".repeat(1_000_000)], ""],
+    [
+      "after 4,999 other fields is found",
+      [...Array.from({ length: 4_999 }, () => ["f", "v"]).flat(), "pk", LAST_PK],
+      LAST_PK,
+    ],
+    ["that it has twice is the last, as in a map", ["pk", newPk(), "pk", LAST_PK], LAST_PK],
+    ["of 26 bytes that are no text stays in Redis", ["pk", Buffer.alloc(26, 0xff)], ""],
+  ])("%s", async ([, fields, pk]) => {
+    const id = await addRequest(store.client, fields);
+
+    expect(await readRefunds(store)).toEqual([DONE, [[id, pk]]]);
+  });
+});
+
+test.for([BEGIN, DONE])(
+  "a stream that is something else is an error and stays as it is, cursor '%s'",
+  async (cursor) => {
+    await store.client.set("refund_order", "other");
+    const before = await dumpKeyspace(store.client);
+
+    await expect(readRefunds(store, cursor)).rejects.toMatchObject({
+      code: "redis_failed",
+      cause: { message: expect.stringMatching(/^WRONGTYPE/) },
+    });
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  },
+);
+
+test("the number of other requests on the stream comes with a batch", async () => {
+  await requestRefunds(store.client, Array.from({ length: 250 }, newPk));
+
+  const [, first, others] = await readBatch(store);
+  const [, second, none] = await readBatch(store);
+
+  // Those of the first batch are on the stream until they are settled.
+  expect([first.length, others, second.length, none]).toEqual([200, 50, 50, 200]);
+});
+
+test("of 20 readers at once each hands out other requests, and none is lost", async () => {
+  const ids = await requestRefunds(store.client, Array.from({ length: 1_000 }, newPk));
+
+  const batches = await Promise.all(Array.from({ length: 20 }, () => readRefunds(store)));
+
+  const handedOut = batches.flatMap(([, entries]) => entries.map(([id]) => id));
+  expect(handedOut.toSorted()).toEqual(ids.toSorted());
+});
