@@ -139,5 +139,6 @@ function environment({ upstash, scheduler }: Stack): Record<string, string> {
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "test",
     POWERTOOLS_SERVICE_NAME: "orders",
+    POWERTOOLS_METRICS_DISABLED: "false",
   };
 }
