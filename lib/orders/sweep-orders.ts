@@ -17,6 +17,12 @@ const BATCH_SIZE = 200;
 /** No batch is begun that might not end in time. */
 const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
 
+/**
+ * Passes in a row that may list what they settled. Once is a script cache that was lost: the list ran before the script.
+ * Twice is a member whose bytes are no text: it comes back as another one, and no pass can drop it from the index.
+ */
+const MAX_FRUITLESS = 2;
+
 const OverdueReply = z.array(z.string());
 const CountReply = z.int();
 
@@ -35,19 +41,19 @@ export async function sweepOrders(redis: Redis, now: () => number, timeLeft: Tim
   const [listed, counted] = await runPipeline(redis, [list, count]);
   levelMetric("OverdueOrders", parseReply(CountReply, counted));
   let overdue = parseReply(OverdueReply, listed);
-  while (overdue.length > 0 && timeLeft() > RESERVE_MS) {
+  let fruitless = 0;
+  while (overdue.length > 0 && fruitless < MAX_FRUITLESS && timeLeft() > RESERVE_MS) {
     const completedAt = now();
     const [codes, next] = await runPipeline(redis, [completeOrdersCommand(overdue, completedAt), list]);
-    const completed = report(overdue, parseReply(CompleteOrdersReply, codes), completedAt);
-    const before = new Set(overdue);
+    report(overdue, parseReply(CompleteOrdersReply, codes), completedAt);
+    const settled = new Set(overdue);
     overdue = parseReply(OverdueReply, next);
-    // A member of bytes that are no text comes back as another one, and can never be dropped from the index.
-    if (completed === 0 && overdue.every((pk) => before.has(pk))) break;
+    fruitless = overdue.every((pk) => settled.has(pk)) ? fruitless + 1 : 0;
   }
   if (overdue.length > 0) logger.warn("The sweep left overdue orders: the next one goes on");
 }
 
-function report(pks: readonly string[], codes: readonly CompleteOrderCode[], completedAt: number): number {
+function report(pks: readonly string[], codes: readonly CompleteOrderCode[], completedAt: number): void {
   const withCode = (code: CompleteOrderCode) => pks.filter((_, index) => codes[index] === code);
   const completed = withCode(CompleteOrderCode.completed);
   const unknown = withCode(CompleteOrderCode.unknown);
@@ -58,5 +64,4 @@ function report(pks: readonly string[], codes: readonly CompleteOrderCode[], com
   }
   if (completed.length > 0) logger.info("Overdue orders completed", { pks: completed });
   if (unknown.length > 0) logger.warn("Pending orders without an order were dropped from the index", { pks: unknown });
-  return completed.length;
 }

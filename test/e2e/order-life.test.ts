@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { Redis } from "@upstash/redis";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Order } from "../../lib/order.ts";
 import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 
-const COMPLETION_WAIT = { timeout: 20_000, interval: 100 };
+const COMPLETION_WAIT = { timeout: 60_000, interval: 100 };
 
 let service: Offline;
 let redis: Redis;
@@ -23,12 +24,19 @@ afterAll(async () => {
   await service.stop();
 });
 
+/** Places an order as the documents tell clients to: with a key, and again with the same one after a 500. */
 async function place(quantity: unknown): Promise<Order> {
-  const reply = await fetch(`${service.api}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ id: "tea-green", quantity }),
-  });
+  const idempotencyKey = randomUUID();
+  const send = () =>
+    fetch(`${service.api}/orders`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey },
+      body: JSON.stringify({ id: "tea-green", quantity }),
+    });
+  const reply = await vi.waitUntil(async () => {
+    const sent = await send();
+    return sent.status < 500 && sent;
+  }, COMPLETION_WAIT);
   expect(reply.status).toBe(200);
   return Order.parse(await reply.json());
 }

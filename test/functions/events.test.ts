@@ -48,8 +48,9 @@ afterAll(async () => {
 /** Runs a sample as the README says, and gives what the command prints. */
 async function invokeLocal(name: string): Promise<string> {
   const args = ["serverless", "invoke", "local", "-f", name, "-p", `events/${name}.json`];
-  const { UPSTASH_REDIS_REST_URL: _url, UPSTASH_REDIS_REST_TOKEN: _token, ...env } = process.env;
-  const { stdout } = await promisify(execFile)("npx", args, { cwd: PROJECT, env: { ...env, ...ports } });
+  const { UPSTASH_REDIS_REST_URL: _url, UPSTASH_REDIS_REST_TOKEN: _token, ...inherited } = process.env;
+  const env = { ...inherited, ...ports, POWERTOOLS_METRICS_DISABLED: "false" };
+  const { stdout } = await promisify(execFile)("npx", args, { cwd: PROJECT, env });
   return stdout;
 }
 

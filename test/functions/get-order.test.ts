@@ -24,7 +24,7 @@ test("an order is read as it was placed, completed and refunded, with one call t
     headers: { "content-type": "application/json", "cache-control": "no-store" },
     body: placed,
   });
-  expect(functions.upstash.requests).toEqual(["POST /"]);
+  expect(functions.upstash.requests).toEqual(["POST /pipeline"]);
 
   await functions.invokeJob("completeOrder", { pk: placed.pk });
   const completed = orderOf(await read(placed.pk));
@@ -44,7 +44,7 @@ test("a pk that no order has: 404", async () => {
 
   expectProblem(reply, 404, "order-not-found");
   expectRefusalLogged(log, "order_not_found", 404, "GET /orders/{pk}");
-  expect(functions.upstash.requests).toEqual(["POST /"]);
+  expect(functions.upstash.requests).toEqual(["POST /pipeline"]);
 });
 
 test("the pk of an order in lower case: 404", async () => {

@@ -17,6 +17,7 @@ export function refusal(redis: TestRedis, functions: Functions, log: LogLines) {
 
     expectProblem(reply, status, type, pointers);
     expectRefusalLogged(log, type.replaceAll("-", "_"), status, "POST /orders");
+    expect(log.metrics).toEqual([]);
     expect(functions.upstash.requests).toEqual([]);
     expect(functions.scheduler.requests).toEqual([]);
     expect(await dumpKeyspace(redis.client)).toEqual(before);
