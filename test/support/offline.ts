@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { delimiter, join } from "node:path";
@@ -42,7 +42,6 @@ export interface Offline {
   readonly api: string;
   /** The whole environment it runs with: for programs that are to find it. */
   readonly env: NodeJS.ProcessEnv;
-  readonly pid: number;
   /** Everything it wrote so far on standard output and standard error. */
   output(): string;
   /** Ends it as Ctrl-C does and waits for its exit. The second call gives the same answer. */
@@ -50,7 +49,7 @@ export interface Offline {
 }
 
 /**
- * Runs `serverless offline start` on free ports with a fresh database, by the Node that the project installs.
+ * Runs `npm start` on free ports with a fresh database.
  * @param extra variables over those of this process; an empty one counts as not set
  * @returns once everything runs
  * @throws Error with its whole output when it ends or takes too long before that
@@ -63,11 +62,8 @@ export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offli
     ...extra,
     PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}`,
   };
-  const child = spawn(join(BINARIES, "serverless"), ["offline", "start", "--noSponsor"], {
-    cwd: PROJECT,
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  // A process group of its own, as a terminal makes one: Ctrl-C goes to all of it.
+  const child = spawn("npm", ["start"], { cwd: PROJECT, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";
   const exited = once(child, "close").then(
     ([code]): Ended => ({ code: typeof code === "number" ? code : null, output }),
@@ -88,19 +84,23 @@ export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offli
   }
 
   async function end(): Promise<Ended> {
-    child.kill("SIGINT");
+    signalGroup(child, "SIGINT");
     const ended = await within(STOP_TIMEOUT_MS, exited);
     if (ended) return ended;
-    child.kill("SIGKILL");
+    signalGroup(child, "SIGKILL");
     throw new Error(`The service did not end on SIGINT:\n${output}`);
   }
 
   const begun = await within(READY_TIMEOUT_MS, Promise.race([ready.then(() => "ready" as const), exited]));
-  if (begun !== "ready" || child.pid === undefined) {
+  if (begun !== "ready") {
     if (begun === undefined) await stop();
     throw new Error(`The service did not start:\n${output}`);
   }
-  return { api: `http://localhost:${env.ORDERS_API_PORT}`, env, pid: child.pid, output: () => output, stop };
+  return { api: `http://localhost:${env.ORDERS_API_PORT}`, env, output: () => output, stop };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, signal);
 }
 
 async function within<Result>(timeoutMs: number, result: Promise<Result>): Promise<Result | undefined> {

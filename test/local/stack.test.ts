@@ -1,0 +1,67 @@
+import { createServer } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { readSettings } from "../../local/settings.ts";
+import { localEnvironment, startStack } from "../../local/stack.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { listen } from "../support/listen.ts";
+
+const PORTS = [
+  "ORDERS_API_PORT",
+  "ORDERS_LAMBDA_PORT",
+  "ORDERS_SCHEDULER_PORT",
+  "ORDERS_UPSTASH_PORT",
+  "ORDERS_REDIS_PORT",
+] as const;
+
+test.for(PORTS)("a port that is taken is told in one line that names it and %s", async (variable) => {
+  // given
+  const other = createServer((socket) => socket.destroy());
+  const { port } = new URL(await listen(other));
+  onTestFinished(() => void other.close());
+  const settings = readSettings({ ...(await freePorts(...PORTS)), [variable]: port });
+  // when
+  const start = startStack(settings);
+  // then
+  await expect(start).rejects.toThrow(
+    new RegExp(`^Port ${port} \\(.+\\) is taken by another program: stop it, or set ${variable} to another port$`),
+  );
+});
+
+describe("the settings", () => {
+  test("have the addresses of the README by default", () => {
+    expect(readSettings({})).toMatchObject({
+      ORDERS_API_PORT: 3000,
+      ORDERS_LAMBDA_PORT: 3002,
+      ORDERS_SCHEDULER_PORT: 3003,
+      ORDERS_UPSTASH_PORT: 8079,
+    });
+  });
+
+  test("that are wrong are named, all in one line", () => {
+    const wrong = { ORDERS_API_PORT: "http", REDIS_URL: "http://127.0.0.1", ORDERS_LAMBDA_PORT: "70000" };
+    expect(() => readSettings(wrong)).toThrow(
+      /^These environment variables are wrong: ORDERS_API_PORT \(.+\), ORDERS_LAMBDA_PORT \(.+\), REDIS_URL \(.+\)$/,
+    );
+  });
+
+  test("take both variables of an Upstash database or none", () => {
+    expect(() => readSettings({ UPSTASH_REDIS_REST_URL: "https://x.upstash.io" })).toThrow(
+      "Set both UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or neither",
+    );
+  });
+
+  test("count an empty variable as not set", () => {
+    expect(readSettings({ ORDERS_API_PORT: "", REDIS_URL: "" })).toEqual(readSettings({}));
+  });
+});
+
+test("what the functions get leads to this machine only", () => {
+  const environment = localEnvironment(readSettings({}), "eu-central-1", "orders-dev-completeOrder");
+  const addresses = Object.values(environment).filter((value) => value.startsWith("http"));
+  expect(addresses).toEqual(["http://127.0.0.1:8079", "http://127.0.0.1:3003"]);
+  expect(environment).toMatchObject({
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_SESSION_TOKEN: "",
+  });
+});
