@@ -1,5 +1,5 @@
 import type { Pipeline, Redis } from "@upstash/redis";
-import pRetry from "p-retry";
+import pRetry, { type Options } from "p-retry";
 import { OrderError } from "../errors.ts";
 import { countMetric, durationMetric } from "../observability.ts";
 import { isRefusal, redisFailure } from "./failure.ts";
@@ -10,10 +10,12 @@ import type { Script } from "./script.ts";
  * that is retried here, with jitter, while a call is younger than `maxRetryTime`: with the time-out of its last attempt a
  * request ends within 4 seconds.
  */
-const RETRY = { retries: 4, minTimeout: 50, maxTimeout: 400, randomize: true, maxRetryTime: 2_500 };
+const RETRY = { retries: 4, minTimeout: 50, maxTimeout: 400, randomize: true };
+const FIRST_REQUEST = { ...RETRY, maxRetryTime: 2_500 };
+const LOST_SCRIPTS = { ...RETRY, maxRetryTime: 1_000 };
 
-/** The longest that `runPipeline` takes, in ms: a request with retries, and a last one without, for lost scripts. */
-export const MAX_PIPELINE_MS = 5_500;
+/** The longest that `runPipeline` takes, in ms: both requests, each with all its retries. */
+export const MAX_PIPELINE_MS = 6_500;
 
 /** One command of a pipeline, told whether it may rely on the server's script cache. */
 export type Command = (pipeline: Pipeline, cached: boolean) => unknown;
@@ -37,17 +39,11 @@ export const scriptCommand =
  * @throws OrderError `redis_failed`, its cause without the command's text
  */
 export async function runPipeline(redis: Redis, commands: readonly Command[]): Promise<unknown[]> {
-  const replies = await pRetry(() => send(redis, commands, true), {
-    ...RETRY,
-    shouldRetry: ({ error }) => !isRefusal(error),
-  });
+  const replies = await sendUntilHeard(redis, commands, true, FIRST_REQUEST);
   const lost = replies.flatMap(({ error }, index) => (error?.startsWith("NOSCRIPT") ? [index] : []));
   if (lost.length > 0) {
-    const again = await send(
-      redis,
-      lost.flatMap((index) => commands[index] ?? []),
-      false,
-    );
+    const lostCommands = lost.flatMap((index) => commands[index] ?? []);
+    const again = await sendUntilHeard(redis, lostCommands, false, LOST_SCRIPTS);
     for (const [place, index] of lost.entries()) replies[index] = again[place] ?? {};
   }
   return replies.map(({ error, result }) => {
@@ -55,6 +51,10 @@ export async function runPipeline(redis: Redis, commands: readonly Command[]): P
     countMetric("RedisErrors");
     throw new OrderError("redis_failed", { cause: new Error(error) });
   });
+}
+
+function sendUntilHeard(redis: Redis, commands: readonly Command[], cached: boolean, retry: Options): Promise<Reply[]> {
+  return pRetry(() => send(redis, commands, cached), { ...retry, shouldRetry: ({ error }) => !isRefusal(error) });
 }
 
 async function send(redis: Redis, commands: readonly Command[], cached: boolean): Promise<Reply[]> {

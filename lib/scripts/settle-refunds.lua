@@ -16,6 +16,7 @@
 --   5  refused, but trimmed from the stream before it could be kept
 -- In every case the request is neither pending nor in the stream afterwards.
 -- Stream entries: to refund_order:dead one for each code 3: dead_reason, dead_id, dead_at, then the request's own fields.
+-- A request that replay-dead-refunds.lua put back begins with the id of the very first request: that is its dead_id again.
 local stream, dead_stream, pending_key = KEYS[1], KEYS[2], KEYS[3]
 local group, settled_at = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3
@@ -25,16 +26,28 @@ local REFUNDED, WAS_REFUNDED, DEAD, SETTLED_ELSEWHERE, TRIMMED = 1, 2, 3, 4, 5
 -- Lua's unpack can pass about 8,000 values; a request with more fields is kept in one field, as JSON.
 local MAX_VALUES = 7000
 
+-- A dead letter that was put back has its first id before its own fields.
+local function first_id_and_fields(id, fields)
+  if fields[1] ~= 'dead_id' or not string.find(fields[2], '^%d+%-%d+$') then
+    return id, fields
+  end
+  local first_id = fields[2]
+  table.remove(fields, 1)
+  table.remove(fields, 1)
+  return first_id, fields
+end
+
 local function bury(id, reason)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then
     return TRIMMED
   end
-  local fields = entry[2]
+  local first_id, fields = first_id_and_fields(id, entry[2])
   if #fields > MAX_VALUES then
     fields = { 'dead_fields', cjson.encode(fields) }
   end
-  redis.call('XADD', dead_stream, '*', 'dead_reason', reason, 'dead_id', id, 'dead_at', settled_at, unpack(fields))
+  redis.call('XADD', dead_stream, '*',
+    'dead_reason', reason, 'dead_id', first_id, 'dead_at', settled_at, unpack(fields))
   return DEAD
 end
 

@@ -1,0 +1,125 @@
+import { type DeadLetter, type Fields, firstIdAndFields, pkOf, type Request, refusal } from "./refund-request.ts";
+
+const COMPLETION_DELAY_MS = 5_000;
+const SWEEP_GRACE_MS = 60_000;
+const RECLAIM_IDLE_MS = 60_000;
+const KEY_RETENTION_MS = 24 * 60 * 60 * 1_000;
+
+export interface Order {
+  readonly pk: string;
+  readonly product_id: string;
+  readonly quantity: number;
+  status: "pending" | "completed" | "refunded";
+  readonly created_at: string;
+  completed_at?: string;
+  refunded_at?: string;
+}
+
+/** What settling makes of a request. */
+export type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere";
+
+export type Placed = { readonly order: Order; readonly replayed: boolean } | "idempotency_key_reused";
+
+/** The rules of the service in plain memory: what the real one, on Redis, is held against. It knows no batches. */
+export class Model {
+  now = Date.UTC(2026, 10, 23, 6);
+  readonly orders = new Map<string, Order>();
+  /** The completions that are owed: when each order is due. */
+  readonly pending = new Map<string, number>();
+  readonly completed: Order[] = [];
+  readonly keys = new Map<string, { readonly pk: string; readonly usedAt: number }>();
+  requests: Request[] = [];
+  dead: DeadLetter[] = [];
+
+  /** @param newPk the pk that the service drew, if it made an order */
+  place(product_id: string, quantity: number, key: string | undefined, newPk: () => string): Placed {
+    const first = key === undefined ? undefined : this.orders.get(this.keys.get(key)?.pk ?? "");
+    if (first) {
+      const same = first.product_id === product_id && first.quantity === quantity;
+      return same ? { order: first, replayed: true } : "idempotency_key_reused";
+    }
+    const order: Order = { pk: newPk(), product_id, quantity, status: "pending", created_at: this.time() };
+    this.orders.set(order.pk, order);
+    this.pending.set(order.pk, this.now + COMPLETION_DELAY_MS);
+    if (key !== undefined) this.keys.set(key, { pk: order.pk, usedAt: this.now });
+    return { order, replayed: false };
+  }
+
+  complete(pk: string): void {
+    this.pending.delete(pk);
+    const order = this.orders.get(pk);
+    if (order?.status !== "pending") return;
+    order.status = "completed";
+    order.completed_at = this.time();
+    this.completed.push({ ...order });
+  }
+
+  sweep(): void {
+    const overdue = [...this.pending].filter(([, due]) => due <= this.now - SWEEP_GRACE_MS);
+    overdue.sort(([pk, due], [otherPk, otherDue]) => due - otherDue || (pk < otherPk ? -1 : 1));
+    for (const [pk] of overdue) this.complete(pk);
+  }
+
+  requestRefund(id: string, fields: Fields): void {
+    this.requests.push({ id, fields });
+  }
+
+  /** A poller takes requests: those that another one took and left, if there are any, else the new ones. */
+  take(reclaims = true): Request[] {
+    const left = this.requests.filter((request) => reclaims && this.idle(request) >= RECLAIM_IDLE_MS);
+    const taken = left.length > 0 ? left : this.requests.filter(({ takenAt }) => takenAt === undefined);
+    for (const request of taken) request.takenAt = this.now;
+    return taken;
+  }
+
+  /** @param taken some of which another poller may have settled since */
+  settle(taken: readonly Request[]): Settled[] {
+    return taken.map((request) => {
+      if (!this.requests.includes(request)) return "settledElsewhere";
+      this.requests = this.requests.filter((other) => other !== request);
+      const pk = pkOf(request.fields);
+      const order = this.orders.get(pk ?? "");
+      if (order) return this.refund(order);
+      this.dead.push({ reason: refusal(pk), at: this.time(), ...firstIdAndFields(request) });
+      return "dead";
+    });
+  }
+
+  /** @param newIds of the requests that the dead letters become, each with its first id before its own fields */
+  replayDead(newIds: readonly string[]): void {
+    const requests = this.dead.map(({ firstId, fields }) => ["dead_id", firstId, ...fields]);
+    this.dead = [];
+    for (const [at, fields] of requests.entries()) this.requestRefund(newIds[at] ?? "", fields);
+  }
+
+  /** @param sent how often each read is sent: what the first one took, the poller is never told */
+  drain(sent: number): void {
+    const read = (reclaims: boolean) => Array.from({ length: sent }, () => this.take(reclaims)).at(-1) ?? [];
+    for (let taken = read(true); taken.length > 0; taken = read(false)) this.settle(taken);
+  }
+
+  /** How long ago a poller took it, in ms; a clock that was put back counts as no time. */
+  idle({ takenAt }: Request): number {
+    return takenAt === undefined ? Number.NaN : Math.max(0, this.now - takenAt);
+  }
+
+  /** @returns the idempotency keys that are forgotten by then */
+  moveClock(ms: number): string[] {
+    this.now += ms;
+    const forgotten = [...this.keys].filter(([, { usedAt }]) => this.now >= usedAt + KEY_RETENTION_MS);
+    for (const [key] of forgotten) this.keys.delete(key);
+    return forgotten.map(([key]) => key);
+  }
+
+  private refund(order: Order): Settled {
+    if (order.status === "refunded") return "wasRefunded";
+    order.status = "refunded";
+    order.refunded_at = this.time();
+    this.pending.delete(order.pk);
+    return "refunded";
+  }
+
+  private time(): string {
+    return new Date(this.now).toISOString();
+  }
+}

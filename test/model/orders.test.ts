@@ -1,0 +1,38 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, test } from "vitest";
+import { type HttpFront, startHttpFront } from "../support/http-front.ts";
+import { redisAt, useStore } from "../support/store.ts";
+import { Model } from "./model.ts";
+import { orderCommands } from "./order-commands.ts";
+import { Real } from "./real.ts";
+import { refundCommands } from "./refund-commands.ts";
+import { ANY_TIME, replayPath, runs } from "./runs.ts";
+import { worldCommands } from "./world-commands.ts";
+
+const RUNS = 25;
+const MAX_COMMANDS = 60;
+
+const store = useStore();
+let front: HttpFront;
+
+beforeAll(async () => {
+  front = await startHttpFront(store.url);
+});
+afterAll(() => front.stop());
+
+const sequences = fc.commands([...orderCommands, ...refundCommands, ...worldCommands], {
+  maxCommands: MAX_COMMANDS,
+  size: "max",
+  ...(replayPath !== undefined && { replayPath }),
+});
+
+test("whatever happens in whatever order, Redis holds what the rules say", { timeout: ANY_TIME }, async () => {
+  await fc.assert(
+    fc.asyncProperty(sequences, async (commands) => {
+      await store.client.flushAll();
+      const real = new Real(store.client, redisAt(front.url, store.token), front);
+      await fc.asyncModelRun(() => ({ model: new Model(), real }), commands);
+    }),
+    runs("test/model/orders.test.ts", RUNS),
+  );
+});
