@@ -1,12 +1,14 @@
 import { behaveLikeApiGateway } from "./api-front.ts";
 import { banner } from "./banner.ts";
 import { ownBuildFolder } from "./build-folder.ts";
+import { localEnvironment, readOnlyEnvironment } from "./environment.ts";
 import { offlineFront } from "./offline-front.ts";
 import { readSettings, type Settings } from "./settings.ts";
-import { localEnvironment, type Stack, startStack } from "./stack.ts";
+import { type Stack, startStack } from "./stack.ts";
 
-/** The function that schedules invoke. */
+/** The function that schedules invoke, and the one that only reads. */
 const COMPLETE_ORDER = "completeOrder";
+const GET_ORDER = "getOrder";
 
 /** What the plugin uses of the Serverless Framework, whose package has no types. */
 interface Serverless {
@@ -64,8 +66,9 @@ export default class LocalStackPlugin {
     const { provider, functions } = this.#serverless.service;
     const environment = localEnvironment(settings, provider.region, functions[COMPLETE_ORDER]?.name ?? COMPLETE_ORDER);
     // A function's own variables win over the provider's, and some are references that only CloudFormation resolves.
-    for (const definition of Object.values(functions)) {
-      definition.environment = { ...definition.environment, ...environment };
+    for (const [name, definition] of Object.entries(functions)) {
+      const own = name === GET_ORDER ? readOnlyEnvironment(settings) : {};
+      definition.environment = { ...definition.environment, ...environment, ...own };
     }
     provider.environment = { ...provider.environment, ...environment };
     // A profile would add its own region and credentials to those given here.

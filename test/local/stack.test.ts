@@ -1,7 +1,8 @@
 import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { localEnvironment } from "../../local/environment.ts";
 import { readSettings } from "../../local/settings.ts";
-import { localEnvironment, startStack } from "../../local/stack.ts";
+import { startStack } from "../../local/stack.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { listen } from "../support/listen.ts";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
 import { delimiter, join } from "node:path";
+import { freePorts } from "./free-ports.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const BINARIES = join(PROJECT, "node_modules/.bin");
@@ -58,7 +58,7 @@ export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offli
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     ...NOT_INHERITED,
-    ...(await freePorts()),
+    ...(await freePorts(...PORTS)),
     ...extra,
     PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}`,
   };
@@ -111,19 +111,4 @@ async function within<Result>(timeoutMs: number, result: Promise<Result>): Promi
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** All are held at once before any is let go, so that no two are the same. */
-async function freePorts(): Promise<Record<string, string>> {
-  const servers = PORTS.map(() => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = PORTS.map((name, at): [string, string] => [name, String(portOf(servers[at]))]);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return Object.fromEntries(ports);
-}
-
-function portOf(server: Server | undefined): number {
-  const address = server?.address();
-  if (typeof address !== "object" || !address) throw new TypeError("the server listens on no port");
-  return address.port;
 }
