@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { type LogLine, useLogLines } from "../support/log-lines.ts";
+import { orderOf } from "../support/order.ts";
+import { useRedis } from "../support/redis.ts";
+
+const redis = useRedis();
+const functions = useFunctions(redis);
+const log = useLogLines();
+
+/** What docs/operations.md promises of every line that is no metric. */
+const FixedFields = z.looseObject({
+  level: z.enum(["INFO", "WARN", "ERROR"]),
+  message: z.string(),
+  timestamp: z.iso.datetime(),
+  service: z.literal("orders"),
+  function_name: z.string(),
+  function_request_id: z.string(),
+  cold_start: z.boolean(),
+});
+
+const PRODUCT = "a-product-that-no-line-may-name";
+const KEY = "an-idempotency-key-that-no-line-may-name";
+
+async function place(headers: Record<string, string> = {}): Promise<string> {
+  return orderOf(await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 2 }, headers))).pk;
+}
+
+/** An order's whole life, then everything that goes wrong: bad input, Redis and Scheduler failing in their ways. */
+async function liveThroughEverything(): Promise<string> {
+  const pk = await place({ "idempotency-key": KEY });
+  await place({ "idempotency-key": KEY });
+  await functions.invokeJob("completeOrder", { pk });
+  await functions.invokeJob("completeOrder", { pk });
+  await redis.client.xAdd("refund_order", "*", { pk, note: PRODUCT });
+  await redis.client.xAdd("refund_order", "*", { note: PRODUCT });
+  await functions.invokeJob("drainRefunds", {});
+  await redis.client.zAdd("orders:pending", { value: await place(), score: 1 });
+  await functions.invokeJob("sweepOrders", {});
+  await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 0 }));
+  functions.scheduler.answerWith((response) => response.writeHead(500).end());
+  await place();
+  functions.upstash.answerWith((response) =>
+    response.writeHead(500).end(JSON.stringify({ error: "ERR out of order" })),
+  );
+  await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 1 }));
+  functions.upstash.answerWith((response) => response.end(`{"result": ["${PRODUCT}`));
+  await functions.invokeHttp("getOrder", getOrderEvent(pk));
+  await expect(functions.invokeJob("completeOrder", { pk })).rejects.toThrow();
+  await expect(functions.invokeJob("drainRefunds", {})).rejects.toThrow();
+  return pk;
+}
+
+test("every line is JSON with the fixed fields, and none holds a token, a Redis command or what a client sent", async () => {
+  // when
+  await liveThroughEverything();
+  // then
+  const levels = new Set(log.logged.map((line) => FixedFields.parse(line).level));
+  expect(levels).toEqual(new Set(["INFO", "WARN", "ERROR"]));
+  const written = log.text;
+  for (const secret of [PRODUCT, KEY, process.env.UPSTASH_REDIS_REST_TOKEN ?? "", "Bearer"]) {
+    expect(written).not.toContain(secret);
+  }
+  expect(written).not.toMatch(/EVALSHA|HGETALL|XREADGROUP|redis\.call/i);
+});
+
+test("an order's pk is in a line of each step of its way", async () => {
+  // when
+  const pk = await liveThroughEverything();
+  // then
+  const mentions = (line: LogLine) => JSON.stringify(line).includes(pk);
+  expect(log.logged.filter(mentions).map(({ message }) => message)).toEqual([
+    "Order placed",
+    "Order was placed before with this Idempotency-Key",
+    "Order completed",
+    "Order was completed before",
+    "Refund requests settled",
+  ]);
+});
