@@ -1,8 +1,15 @@
-import { type ApiEvent, api } from "../lib/http/api.ts";
-import { refuseUnknownRoute } from "../lib/http/routes.ts";
+import { type ApiEvent, type ApiReply, api } from "../lib/http/api.ts";
+import { HttpError } from "../lib/http/http-error.ts";
+import { allowedMethods } from "../lib/http/routes.ts";
 
-async function unknownRoute(event: ApiEvent) {
-  return refuseUnknownRoute(event.rawPath);
+/**
+ * What no route takes comes here by `$default`: unknown paths, known ones with another method, and the preflights of
+ * browsers, to whose reply API Gateway adds the CORS headers (HTTP API developer guide, "Configure CORS").
+ */
+async function unknownRoute(event: ApiEvent): Promise<ApiReply> {
+  const allow = allowedMethods(event.rawPath);
+  if (event.requestContext.http.method === "OPTIONS") return { statusCode: 204, headers: { allow } };
+  throw new HttpError("method_not_allowed", { headers: { allow } });
 }
 
 export const handler = api(unknownRoute);

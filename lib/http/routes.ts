@@ -10,13 +10,13 @@ export const ROUTES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses a request that no route took: API Gateway sends those to `$default`, those with a wrong method too.
- * @throws HttpError `method_not_allowed` with the methods that the path knows (RFC 9110 section 15.5.6), `route_not_found`
+ * The methods of a path, for an Allow header (RFC 9110 section 10.2.1).
+ * @throws HttpError `route_not_found`
  */
-export function refuseUnknownRoute(path: string): never {
+export function allowedMethods(path: string): string {
   const known = Object.entries(ROUTES).find(([template]) => matches(template, path));
-  if (known) throw new HttpError("method_not_allowed", { headers: { allow: known[1] } });
-  throw new HttpError("route_not_found");
+  if (!known) throw new HttpError("route_not_found");
+  return `${known[1]}, OPTIONS`;
 }
 
 function matches(template: string, path: string): boolean {

@@ -47,6 +47,17 @@ test.for<[string, string, string]>([
   const reply = await request(method, path);
 
   expectProblem(reply, 405, "method-not-allowed");
-  expect(reply.headers).toMatchObject({ allow });
+  expect(reply.headers).toMatchObject({ allow: `${allow}, OPTIONS` });
   expectRefusalLogged(log, "method_not_allowed", 405, "$default");
+});
+
+test("a browser's preflight for a known path is answered, for API Gateway to add its CORS headers", async () => {
+  const reply = await request("OPTIONS", "/orders");
+
+  expect(reply).toEqual({ statusCode: 204, headers: { allow: "POST, OPTIONS" } });
+  expect(log.logged).toEqual([]);
+});
+
+test("a preflight for an unknown path is not", async () => {
+  expectProblem(await request("OPTIONS", "/order"), 404, "route-not-found");
 });

@@ -26,7 +26,10 @@ const JOBS = {
 const HttpReply = z.object({
   statusCode: z.number(),
   headers: z.record(z.string(), z.string()),
-  body: z.string().transform((text): unknown => JSON.parse(text)),
+  body: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .optional(),
 });
 export type HttpReply = z.infer<typeof HttpReply>;
 

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Packager, startPackager } from "../support/package.ts";
+import { option } from "./form.ts";
+
+let packager: Packager;
+
+beforeAll(async () => {
+  packager = await startPackager();
+});
+
+afterAll(async () => {
+  await packager[Symbol.asyncDispose]();
+});
+
+test.for([
+  ["an issuer without an audience", option("jwtIssuer", "https://id.example.com/"), "only go together"],
+  ["an audience without an issuer", option("jwtAudience", "orders"), "only go together"],
+  ["a docs page that is neither open nor closed", option("docsPage", "shut"), "docsPage must be open or closed"],
+  ["every origin", option("corsOrigins", "*"), "corsOrigins must name origins"],
+  ["a rate that is no number", option("throttleRate", "many"), "throttleRate must be a number"],
+] as const)("packaging is refused for %s", async ([, options, reason]) => {
+  await expect(packager.package(...options)).rejects.toThrow(reason);
+});
+
+test("a parameter of the command line wins over the stage's", async () => {
+  const { template } = await packager.package("--stage", "prod", ...option("throttleRate", "700"));
+
+  expect(template.Resources.HttpApiStage?.Properties.DefaultRouteSettings).toMatchObject({
+    ThrottlingRateLimit: 700,
+    ThrottlingBurstLimit: 1000,
+  });
+});

@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { z } from "zod";
+import { readServerlessYml } from "./serverless-yml.ts";
+
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+const Lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().default(false) })) });
+
+export interface Rebuilt {
+  readonly text: string;
+  /** What of the project's own is in it: its outermost folders, or files. */
+  readonly folders: readonly string[];
+  /** Packages in it that package-lock.json has for development only. */
+  readonly developmentPackages: readonly string[];
+}
+
+const builds = new Map<string, Promise<Rebuilt>>();
+
+/** Builds a function as `serverless package` does, once, and tells what went into it: a minified bundle does not. */
+export function rebuild(source: string): Promise<Rebuilt> {
+  const running = builds.get(source) ?? buildAgain(source);
+  builds.set(source, running);
+  return running;
+}
+
+async function buildAgain(source: string): Promise<Rebuilt> {
+  const { outputFileExtension, ...options } = (await readServerlessYml()).custom.esbuild;
+  const { outputFiles, metafile } = await build({
+    ...options,
+    absWorkingDir: PROJECT,
+    entryPoints: [source],
+    outdir: "unused",
+    outExtension: { ".js": outputFileExtension },
+    write: false,
+    metafile: true,
+    logLevel: "error",
+  });
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs));
+  const packages = new Set(inputs.flatMap((path) => packageOf(path) ?? []));
+  const folders = new Set(inputs.filter((path) => !packageOf(path)).map((path) => path.replace(/\/.*/, "")));
+  const lock = Lock.parse(JSON.parse(await readFile(new URL("../../package-lock.json", import.meta.url), "utf8")));
+  return {
+    text: outputFiles[0]?.text ?? "",
+    folders: [...folders],
+    developmentPackages: [...packages].filter((name) => lock.packages[name]?.dev),
+  };
+}
+
+/** The innermost package that a file is in, as package-lock.json names it: `node_modules/@scope/name`. */
+function packageOf(path: string): string | undefined {
+  return /node_modules\/(?:.+\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+}
