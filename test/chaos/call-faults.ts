@@ -1,0 +1,66 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Instance } from "../lambda/instance.ts";
+import type { Call } from "./proxy.ts";
+
+/** A call that a fault strikes. */
+export interface StruckCall {
+  readonly call: Call;
+  /** The instance that made it; undefined when it has died meanwhile. */
+  readonly instance: Instance | undefined;
+}
+
+/** What becomes of a call. */
+export type Treatment = (struck: StruckCall) => Promise<void>;
+
+/** Slow, but within what any caller waits. */
+const SLOW_MS = 700;
+
+export async function passOn({ call }: Pick<StruckCall, "call">): Promise<void> {
+  await call.answer(await call.forward());
+}
+
+/** What can go wrong with a call on its way to an HTTP server and back; `_after` is after the server did it. */
+export const NETWORK_FAULTS = {
+  refused: ({ call }) => call.refuse(),
+  reset_before: async ({ call }) => call.reset(),
+  reset_after: async ({ call }) => {
+    await call.forward();
+    call.reset();
+  },
+  timeout_before: ({ call }) => call.hold(),
+  timeout_after: async ({ call }) => {
+    await call.forward();
+    await call.hold();
+  },
+  slow: async (struck) => {
+    await wait(SLOW_MS);
+    await passOn(struck);
+  },
+} satisfies Record<string, Treatment>;
+
+/** What can happen to the instance that makes the call. */
+export const INSTANCE_FAULTS = {
+  killed_before_call: async ({ instance, call }) => {
+    instance?.kill();
+    call.reset();
+  },
+  killed_during_call: async ({ instance, call }) => {
+    await call.forward();
+    instance?.kill();
+    call.reset();
+  },
+  killed_after_call: async (struck) => {
+    await passOn(struck);
+    struck.instance?.kill();
+  },
+  frozen: async ({ instance, call }) => {
+    instance?.freeze();
+    await call.forward();
+    await call.hold();
+  },
+} satisfies Record<string, Treatment>;
+
+/** A frozen instance holds its place until its time-out: it is to be rare. */
+const RARE = 0.1;
+
+export const INSTANCE_WEIGHTS = { killed_before_call: 1, killed_during_call: 1, killed_after_call: 1, frozen: RARE };

@@ -1,0 +1,29 @@
+export const TOKEN = "chaos";
+export const SCHEDULE_GROUP = "orders-chaos-completions";
+
+const REGION = "eu-central-1";
+const ACCOUNT = "000000000000";
+
+/** The whole environment of an instance, as the stack of serverless.yml would give it. */
+export function functionEnvironment(instance: {
+  readonly name: string;
+  readonly upstashUrl: string;
+  readonly schedulerUrl: string;
+  /** How far its clock is wrong, in ms. */
+  readonly skewMs: number;
+}): Record<string, string> {
+  return {
+    UPSTASH_REDIS_REST_URL: instance.upstashUrl,
+    UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    POWERTOOLS_SERVICE_NAME: "orders",
+    SCHEDULE_GROUP,
+    SCHEDULE_TARGET_ARN: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:completeOrder`,
+    SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/chaos`,
+    SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${REGION}:${ACCOUNT}:chaos`,
+    AWS_ENDPOINT_URL_SCHEDULER: instance.schedulerUrl,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: "chaos",
+    AWS_SECRET_ACCESS_KEY: "chaos",
+    LAMBDA_CLOCK_SKEW_MS: String(instance.skewMs),
+  };
+}

@@ -1,0 +1,12 @@
+import { announcedOnce } from "./announced-once.ts";
+import { ended } from "./ended.ts";
+import { legalMoves } from "./legal-moves.ts";
+import { nothingLeft } from "./nothing-left.ts";
+import { placedOnce } from "./placed-once.ts";
+import { refundedOnce } from "./refunded-once.ts";
+import type { Evidence, Violation } from "./violation.ts";
+
+/** Holds a run against every invariant, in their order. */
+export function judge(evidence: Evidence): Violation[] {
+  return [placedOnce, ended, announcedOnce, refundedOnce, nothingLeft, legalMoves].flatMap((hold) => hold(evidence));
+}

@@ -1,0 +1,119 @@
+import type { Plugin } from "esbuild";
+import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
+import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
+import { startApiGateway } from "../lambda/api-gateway.ts";
+import { buildBundles } from "../lambda/bundles.ts";
+import { createLambdaHost, type LambdaHost } from "../lambda/host.ts";
+import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
+import { readTimeouts } from "../lambda/timeouts.ts";
+import type { Ambush } from "./ambush.ts";
+import { createBoundaries } from "./boundaries.ts";
+import type { Chance } from "./chance.ts";
+import { type ChaosDatabase, startDatabase } from "./database.ts";
+import { createDeliveries, type Deliveries } from "./deliveries.ts";
+import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "./environment.ts";
+import type { Faults } from "./faults.ts";
+import type { Journal } from "./journal.ts";
+import { createLog } from "./log.ts";
+
+const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6 };
+const INSTANCES_OF_OTHERS = 2;
+
+/** The poller and the sweep get less time than on AWS, so that they come to its end within a run. */
+const LONGEST_TIMEOUT_MS = 15_000;
+
+/** Lambda's and Scheduler's pauses before a retry are minutes; this many ms a failure are enough here. */
+const RETRY_STEP_MS = 200;
+
+export interface ChaosStack extends AsyncDisposable {
+  readonly apiUrl: string;
+  readonly schedulerUrl: string;
+  readonly database: ChaosDatabase;
+  readonly host: LambdaHost;
+  readonly deliveries: Deliveries;
+  /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
+  sweepAheadMs: number;
+}
+
+export interface StackOptions {
+  readonly chance: Chance;
+  readonly faults: Faults;
+  readonly journal: Journal;
+  readonly ambush: Ambush;
+  readonly plugins: Plugin[];
+}
+
+/** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
+export async function startStack({ chance, faults, journal, ambush, plugins }: StackOptions): Promise<ChaosStack> {
+  const parts = new AsyncDisposableStack();
+  try {
+    const bundles = parts.use(await buildBundles(plugins));
+    const database = parts.adopt(await startDatabase(), (started) => started.stop());
+    const gateway = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
+    const timeoutMs = await readTimeouts();
+    const deliveries = createDeliveries({
+      chance,
+      faults,
+      journal,
+      invoke: (event) => host.invoke("completeOrder", event),
+    });
+    const endpoint = parts.adopt(
+      await startInvokeEndpoint((name, event) => (host.has(name) ? deliveries.deliver(event) : undefined)),
+      stop,
+    );
+    const scheduler: SchedulerServer = parts.adopt(
+      await startScheduler({
+        lambdaUrl: endpoint.url,
+        groups: [SCHEDULE_GROUP],
+        retryDelayMs: (attempt) => RETRY_STEP_MS * attempt,
+        concurrency: 50,
+        log: () => undefined,
+      }),
+      stop,
+    );
+    const upstashUrl = gateway.url;
+    const schedulerUrl = scheduler.url;
+    const boundaries = createBoundaries({
+      faults,
+      journal,
+      database,
+      deliveries,
+      ambush,
+      upstashUrl,
+      schedulerUrl,
+      host: () => host,
+    });
+    const log = createLog(journal);
+    const host: LambdaHost = parts.adopt(
+      await createLambdaHost({
+        bundles,
+        concurrency: (name) => INSTANCES[name] ?? INSTANCES_OF_OTHERS,
+        timeoutMs: (name) => Math.min(timeoutMs(name), LONGEST_TIMEOUT_MS),
+        async environment(name, instanceId) {
+          const addresses = await boundaries.open(name, instanceId);
+          const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
+          return functionEnvironment({ ...addresses, name, skewMs: aheadMs + skewOf(chance, instanceId) });
+        },
+        onExit: boundaries.close,
+        onLine: log,
+      }),
+      stop,
+    );
+    const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
+    const stack = Object.assign(
+      { apiUrl: api.url, schedulerUrl, database, host, deliveries, sweepAheadMs: 0 },
+      { [Symbol.asyncDispose]: () => parts.disposeAsync() },
+    );
+    return stack;
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+const stop = (part: Pick<UpstashGateway, "stop">): Promise<void> => part.stop();
+
+/** No two machines have the same time: each instance is up to 2 seconds ahead or behind. */
+function skewOf(chance: Chance, instanceId: string): number {
+  return chance.between(`skew of ${instanceId}`, -2_000, 2_000);
+}

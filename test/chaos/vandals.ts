@@ -1,0 +1,91 @@
+import { REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import type { Ambush, PollerFate } from "./ambush.ts";
+import type { Chance } from "./chance.ts";
+import type { ChaosDatabase, DirectClient } from "./database.ts";
+import type { Faults } from "./faults.ts";
+import type { RefundDesk } from "./refund-requests.ts";
+import { Entries, transact, withoutGroup } from "./refund-stream.ts";
+
+/** One order in so many, at a rate of 1, comes with an accident of each kind. */
+const ORDERS_AN_ACCIDENT = 150;
+
+/** Where on the way from the first order to the last: not while the flood is settled, or it would often be removed. */
+const PLACES = [
+  { from: 0, to: 0.4 },
+  { from: 0.8, to: 1 },
+];
+
+const MOST_TRIMMED = 3;
+
+export interface VandalsOptions {
+  readonly orders: number;
+  readonly rate: number;
+  readonly chance: Chance;
+  readonly faults: Faults;
+  readonly database: ChaosDatabase;
+  readonly desk: RefundDesk;
+  readonly ambush: Ambush;
+}
+
+/**
+ * The accidents that befall the whole database: each kind strikes at least once, when an order drawn from the seed is
+ * placed. Those of the refund stream strike a poller that has a batch in hand.
+ * @returns runs the accidents that belong to an order
+ */
+export function createVandals(options: VandalsOptions): (order: number) => Promise<void> {
+  const { orders, rate, chance, faults, database, desk, ambush } = options;
+
+  const accidents: Readonly<Record<string, () => Promise<unknown>>> = {
+    "redis.killed": () => database.killAndRestart(),
+    "refunds.group_deleted": () =>
+      underPoller((client) => client.xGroupDestroy(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup)),
+    "refunds.stream_deleted": () => underPoller((client) => remove(client, ["-", "+"], ["DEL", REFUND_STREAM])),
+    "refunds.trimmed": () =>
+      underPoller((client) => remove(client, ["-", "+"], ["XTRIM", REFUND_STREAM, "MAXLEN", "0"])),
+    "refunds.trimmed_while_pending": () => underPoller(trimPending),
+    "functions.poller_killed_before_settling": () => underPoller(async () => undefined, "killed_before_call"),
+    "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
+  };
+
+  async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: PollerFate): Promise<void> {
+    const struck = ambush.lay(async () => {
+      await database.direct(work);
+      return fate;
+    });
+    // So that there is a batch to have in hand.
+    for (const kind of ["unknown", "malformed", "without_pk"] as const) await desk.askInvalid(kind);
+    await struck;
+  }
+
+  /** The list and the removal are one transaction, so that it is known what was removed. */
+  async function remove(client: DirectClient, range: readonly [string, string], removal: string[]): Promise<void> {
+    const [listed] = await transact(client, [["XRANGE", REFUND_STREAM, ...range], removal]);
+    for (const { fields } of Entries.parse(listed)) desk.removed(fields);
+  }
+
+  async function trimPending(client: DirectClient): Promise<void> {
+    const pending = await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MOST_TRIMMED).catch(withoutGroup);
+    for (const { id } of pending) await remove(client, [id, id], ["XDEL", REFUND_STREAM, id]);
+  }
+
+  const dates = Map.groupBy(
+    Object.keys(accidents).flatMap((name) => datesOf(name)),
+    ({ order }) => order,
+  );
+
+  function datesOf(name: string): { name: string; order: number }[] {
+    const times = rate === 0 ? 0 : Math.max(1, Math.round((orders * rate) / ORDERS_AN_ACCIDENT));
+    return Array.from({ length: times }, (_, time) => {
+      const { from, to } = PLACES[time % PLACES.length] ?? { from: 0, to: 1 };
+      const place = from + chance.at(`place of ${name} ${time}`) * (to - from);
+      return { name, order: 1 + Math.floor(place * orders) };
+    });
+  }
+
+  return async (order) => {
+    for (const { name } of dates.get(order) ?? []) {
+      faults.count(name);
+      await accidents[name]?.();
+    }
+  };
+}

@@ -1,0 +1,131 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { type Bundles, buildBundles } from "./bundles.ts";
+import { createFunction } from "./function.ts";
+import { startInvokeEndpoint } from "./invoke-endpoint.ts";
+import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
+
+/** A function that does what its event says, and tells which process it is. */
+const HANDLER = `
+export async function handler(event, context) {
+  if (event.log) console.log(event.log);
+  if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait));
+  if (event.fail) throw new TypeError(event.fail);
+  if (event.exit) process.exit(3);
+  return { pid: process.pid, name: context.functionName, now: Date.now(), env: process.env };
+}`;
+
+let bundles: Bundles;
+let folder: TemporaryFolder;
+
+beforeAll(async () => {
+  bundles = await buildBundles();
+  folder = await temporaryFolder("orders-test-function-");
+  await writeFile(join(folder.path, "function.mjs"), HANDLER);
+});
+afterAll(async () => {
+  await bundles[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+function start(given: { concurrency?: number; timeoutMs?: number; environment?: Record<string, string> } = {}) {
+  const lines: string[] = [];
+  const lambda = createFunction({
+    name: "tryOut",
+    runtimePath: bundles.runtime,
+    bundlePath: join(folder.path, "function.mjs"),
+    timeoutMs: given.timeoutMs ?? 20_000,
+    concurrency: given.concurrency ?? 1,
+    environment: async () => given.environment ?? {},
+    onExit: () => undefined,
+    onLine: (line) => lines.push(line),
+  });
+  onTestFinished(() => lambda.stop());
+  const pidOf = async (event: unknown) => {
+    const outcome = await lambda.invoke(event);
+    return outcome.ok ? (outcome.reply as { pid: number }).pid : outcome;
+  };
+  return { lambda, lines, pidOf };
+}
+
+describe("a function", () => {
+  test("handles one event after the other in the same instance", async () => {
+    const { pidOf } = start();
+    const pids = await Promise.all([pidOf({}), pidOf({}), pidOf({})]);
+    expect(new Set(pids).size).toBe(1);
+  });
+
+  test("handles events at once in instances of their own, as many as it may have", async () => {
+    const { pidOf } = start({ concurrency: 2 });
+    const pids = await Promise.all([1, 2, 3, 4].map(() => pidOf({ wait: 50 })));
+    expect(new Set(pids).size).toBe(2);
+  });
+
+  test("that throws keeps its instance, and tells type and message", async () => {
+    const { lambda, pidOf } = start();
+    const pid = await pidOf({});
+    expect(await lambda.invoke({ fail: "no" })).toEqual({ ok: false, errorType: "TypeError", errorMessage: "no" });
+    expect(await pidOf({})).toBe(pid);
+  });
+
+  test("whose instance dies fails that event alone", async () => {
+    const { lambda, pidOf } = start();
+    const pid = await pidOf({});
+    expect(await lambda.invoke({ exit: true })).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
+    expect(await pidOf({})).not.toBe(pid);
+  });
+
+  test("that is killed from outside fails that event alone", async () => {
+    const { lambda, lines, pidOf } = start();
+    const killed = lambda.invoke({ wait: 60_000, log: "it runs" });
+    await vi.waitFor(() => expect(lines).toContain("it runs"), 20_000);
+    lambda.find("tryOut-1")?.kill();
+    expect(await killed).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
+    expect(await pidOf({})).toEqual(expect.any(Number));
+  });
+
+  test("that is frozen does not go on, and ends at its time-out", async () => {
+    const { lambda, lines } = start({ timeoutMs: 6_000 });
+    const frozen = lambda.invoke({ wait: 3_000, log: "it runs" });
+    await vi.waitFor(() => expect(lines).toContain("it runs"), { timeout: 20_000, interval: 5 });
+    lambda.find("tryOut-1")?.freeze();
+    expect(await frozen).toMatchObject({ ok: false, errorType: "Sandbox.Timedout" });
+  });
+
+  test("that takes longer than its time-out is killed", async () => {
+    const { lambda, pidOf } = start({ timeoutMs: 1_000 });
+    const pid = await pidOf({});
+    expect(await lambda.invoke({ wait: 60_000 })).toEqual({
+      ok: false,
+      errorType: "Sandbox.Timedout",
+      errorMessage: "Task timed out after 1 seconds",
+    });
+    expect(await pidOf({})).not.toBe(pid);
+  });
+
+  test("sees its own environment and nothing of its host's, and a clock that may be wrong", async () => {
+    const { lambda, lines } = start({ environment: { COLOUR: "red", LAMBDA_CLOCK_SKEW_MS: "3600000" } });
+    const outcome = await lambda.invoke({ log: "a line" });
+    expect(outcome).toMatchObject({ ok: true, reply: { env: { COLOUR: "red" }, name: "tryOut" } });
+    const { env, now } = (outcome as { reply: { env: object; now: number } }).reply;
+    expect(env).not.toHaveProperty("PATH");
+    expect(now - Date.now()).toBeGreaterThan(3_000_000);
+    await vi.waitFor(() => expect(lines).toContain("a line"));
+  });
+});
+
+test("Invoke answers with the reply, with the function's error, and 404 for a function that is not there", async () => {
+  const { lambda } = start();
+  const endpoint = await startInvokeEndpoint((name, event) => (name === "tryOut" ? lambda.invoke(event) : undefined));
+  onTestFinished(() => endpoint.stop());
+  const invoke = (name: string, event: unknown) =>
+    fetch(`${endpoint.url}/2015-03-31/functions/${name}/invocations`, { method: "POST", body: JSON.stringify(event) });
+
+  const done = await invoke("tryOut", {});
+  expect([done.status, await done.json()]).toMatchObject([200, { name: "tryOut" }]);
+  const failed = await invoke("tryOut", { fail: "no" });
+  expect([failed.status, failed.headers.get("x-amz-function-error")]).toEqual([200, "Unhandled"]);
+  expect(await failed.json()).toEqual({ errorType: "TypeError", errorMessage: "no" });
+  expect((await invoke("another", {})).status).toBe(404);
+});

@@ -1,0 +1,48 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
+import { listen } from "../support/listen.ts";
+import type { Outcome } from "./instance.ts";
+
+const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;
+
+export interface InvokeEndpoint {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Lambda's Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html): 200 with the reply, or with
+ * `x-amz-function-error` when the function failed; 404 for a function that is not there.
+ * @param invoke runs a function; undefined when there is none of that name
+ */
+export async function startInvokeEndpoint(
+  invoke: (name: string, event: unknown) => Promise<Outcome> | undefined,
+): Promise<InvokeEndpoint> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const name = INVOKE.exec(request.url ?? "")?.groups?.name ?? "";
+    const outcome = await invoke(name, JSON.parse((await text(request)) || "null"));
+    if (!outcome) {
+      response.writeHead(404, { "x-amzn-errortype": "ResourceNotFoundException" }).end('{"Type":"User"}');
+    } else if (outcome.ok) {
+      response.end(JSON.stringify(outcome.reply ?? null));
+    } else {
+      const { errorType, errorMessage } = outcome;
+      response.setHeader("x-amz-function-error", "Unhandled");
+      response.end(JSON.stringify({ errorType, errorMessage }));
+    }
+  }
+
+  const server = createServer((request, response) => {
+    respond(request, response).catch(() => response.destroy());
+  });
+  const url = await listen(server);
+
+  async function stop(): Promise<void> {
+    const closed = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+  return { url, stop };
+}
