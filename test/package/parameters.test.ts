@@ -22,11 +22,12 @@ test.for([
   await expect(packager.package(...options)).rejects.toThrow(reason);
 });
 
-test("a parameter of the command line wins over the stage's", async () => {
-  const { template } = await packager.package("--stage", "prod", ...option("throttleRate", "700"));
+test("a parameter of the command line wins over the stage's, and packaging leaves no temporary file", async () => {
+  const { template, leftBehind } = await packager.package("--stage", "prod", ...option("throttleRate", "700"));
 
   expect(template.Resources.HttpApiStage?.Properties.DefaultRouteSettings).toMatchObject({
     ThrottlingRateLimit: 700,
     ThrottlingBurstLimit: 1000,
   });
+  expect(leftBehind).toEqual([]);
 });

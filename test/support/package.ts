@@ -32,6 +32,8 @@ export interface Package {
   readonly template: Template;
   /** Everything that is uploaded, zips unpacked: `createOrder.zip/functions/create-order.mjs` for example. */
   readonly files: ReadonlyMap<string, string>;
+  /** What it left in the folder for temporary files. */
+  readonly leftBehind: readonly string[];
 }
 
 export interface Packager extends AsyncDisposable {
@@ -51,13 +53,16 @@ export async function startPackager(): Promise<Packager> {
 
   async function packageOnce(...options: string[]): Promise<Package> {
     const folder = await mkdtemp(join(copy, "package-"));
+    const TMPDIR = await mkdtemp(join(copy, "tmp-"));
     const args = ["package", "--package", folder, ...options];
-    await promisify(execFile)(join(BINARIES, "serverless"), args, { cwd: copy, env }).catch((error: unknown) => {
-      const { stdout, stderr } = Failed.parse(error);
-      throw new Error(`Packaging failed:\n${stdout}${stderr}`, { cause: error });
-    });
+    await promisify(execFile)(join(BINARIES, "serverless"), args, { cwd: copy, env: { ...env, TMPDIR } }).catch(
+      (error: unknown) => {
+        const { stdout, stderr } = Failed.parse(error);
+        throw new Error(`Packaging failed:\n${stdout}${stderr}`, { cause: error });
+      },
+    );
     const template: unknown = JSON.parse(await readFile(join(folder, TEMPLATE), "utf8"));
-    return { template: Template.parse(template), files: await readAll(folder) };
+    return { template: Template.parse(template), files: await readAll(folder), leftBehind: await readdir(TMPDIR) };
   }
 
   return {
