@@ -9,7 +9,7 @@ import { allowedMethods } from "../lib/http/routes.ts";
 async function unknownRoute(event: ApiEvent): Promise<ApiReply> {
   const allow = allowedMethods(event.rawPath);
   if (event.requestContext.http.method === "OPTIONS") return { statusCode: 204, headers: { allow } };
-  throw new HttpError("method_not_allowed", { headers: { allow } });
+  throw new HttpError("method_not_allowed", { allow });
 }
 
 export const handler = api(unknownRoute);

@@ -1,6 +1,7 @@
 /**
- * One line of the API's access log: JSON, each value a string, because a value that is missing comes as "-". No address
- * of the client, no user agent and no path: they would tell people apart, and nothing here needs them.
+ * One line of the API's access log: JSON, each value a string, because a value that is missing comes as "-". No message
+ * of an error: API Gateway puts it in as it is, and a quote in it would break the line. No address of the client, no user
+ * agent and no path: they would tell people apart, and nothing here needs them.
  * (API Gateway Developer Guide, "Customize HTTP API access logs")
  */
 export const format = JSON.stringify({
@@ -14,7 +15,5 @@ export const format = JSON.stringify({
   latency_ms: "$context.responseLatency",
   function_latency_ms: "$context.integration.latency",
   function_status: "$context.integration.status",
-  function_error: "$context.integration.error",
   api_error: "$context.error.responseType",
-  authorizer_error: "$context.authorizer.error",
 });

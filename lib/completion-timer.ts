@@ -8,9 +8,12 @@ import {
 import type { SchedulerEnv } from "./env.ts";
 import type { DueOrder } from "./orders/complete-orders.ts";
 
-/** One attempt may take so long; with two attempts and their pause a create stays under 5 s with its Redis call. */
+/** One attempt may take so long: two of them and their pause are 2.5 s at most. */
 const ATTEMPT_TIMEOUT_MS = 1_000;
 const ATTEMPTS = 2;
+
+/** AWS refuses a time that has passed; Redis may have taken that long before. */
+const LEAD_MS = 1_500;
 
 /** Scheduler's own retries of a delivery. The sweep completes the order long before they end. */
 const RETRY_POLICY = { MaximumRetryAttempts: 10, MaximumEventAgeInSeconds: 900 };
@@ -18,8 +21,8 @@ const RETRY_POLICY = { MaximumRetryAttempts: 10, MaximumEventAgeInSeconds: 900 }
 export interface CompletionTimer {
   /**
    * Has `completeOrder` invoked once the order is due.
-   * @param due in ms since the epoch, in the future; rounded up to the second, so that it is never early. AWS fires
-   *   within 60 s after that (EventBridge Scheduler user guide, "Schedule types")
+   * @param due in ms since the epoch; rounded up to the second, so that it is never early. AWS fires within 60 s after
+   *   that (EventBridge Scheduler user guide, "Schedule types")
    * @throws the SDK's error, after its retries
    */
   schedule(pk: string, due: number): Promise<void>;
@@ -42,7 +45,7 @@ export function completionTimer(env: SchedulerEnv): CompletionTimer {
       Name: pk,
       ClientToken: pk,
       GroupName: env.SCHEDULE_GROUP,
-      ScheduleExpression: atExpression(due),
+      ScheduleExpression: atExpression(Math.max(due, Date.now() + LEAD_MS)),
       ScheduleExpressionTimezone: "UTC",
       FlexibleTimeWindow: { Mode: FlexibleTimeWindowMode.OFF },
       ActionAfterCompletion: ActionAfterCompletion.DELETE,

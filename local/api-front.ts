@@ -25,10 +25,11 @@ export interface ApiFront {
 }
 
 /**
- * Evens out two differences between serverless-offline and API Gateway:
+ * Two things that serverless-offline would answer in its own way:
  * - it passes a body without a Content-Type on as `application/json`; here it is what RFC 9110 section 8.3 lets a
  *   recipient assume, so that the function refuses it;
- * - it refuses more than 10 MB, as API Gateway does, with a reply of its own; here it is the service's problem document.
+ * - it refuses more than 10 MB before any function runs; here with the service's problem document. (API Gateway, on AWS,
+ *   answers that with a message of its own, which no configuration changes.)
  */
 export function behaveLikeApiGateway(front: ApiFront): void {
   front.ext("onRequest", (request, toolkit) => {

@@ -25,6 +25,7 @@ export async function startDatabase(settings: Settings): Promise<Database> {
     port: settings.ORDERS_UPSTASH_PORT,
     token: TOKEN,
     readOnlyToken: READ_ONLY_TOKEN,
+    log: (line) => process.stderr.write(`${line}\n`),
   });
   return {
     addresses: [

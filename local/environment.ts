@@ -23,6 +23,8 @@ export function localEnvironment(settings: Settings, region: string, targetFunct
     SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/local`,
     SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${region}:${ACCOUNT}:local`,
     AWS_ENDPOINT_URL_SCHEDULER: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
+    // A shell or a profile that says true would send CreateSchedule to AWS all the same.
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",

@@ -15,7 +15,7 @@ interface Serverless {
   readonly serviceDir: string;
   readonly processedInput: { readonly commands: readonly string[] };
   readonly service: {
-    readonly custom: { readonly esbuild: object };
+    readonly custom: { readonly esbuild: object; readonly "serverless-offline": object };
     readonly provider: { environment?: Record<string, unknown>; readonly region: string };
     readonly functions: Record<string, { readonly name: string; environment?: Record<string, unknown> }>;
   };
@@ -48,6 +48,7 @@ export default class LocalStackPlugin {
     try {
       const settings = readSettings(process.env);
       const stack = await startStack(settings);
+      Object.assign(this.#serverless.service.custom["serverless-offline"], offlinePorts(settings));
       this.#pointFunctionsAtStack(settings);
       void this.#announce(settings, stack);
     } catch (error) {
@@ -84,6 +85,11 @@ export default class LocalStackPlugin {
       exitWith(error);
     }
   }
+}
+
+/** Here and not in serverless.yml: there an empty variable would count as set. */
+function offlinePorts(settings: Settings) {
+  return { httpPort: settings.ORDERS_API_PORT, lambdaPort: settings.ORDERS_LAMBDA_PORT };
 }
 
 /** One line for the person at the terminal; the framework would add its own and a stack trace. */

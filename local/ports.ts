@@ -14,7 +14,10 @@ export interface WantedPort {
  * @throws Error in one line that names the port and the variable, and says when it is this very service that runs there
  */
 export async function assertPortsFree(wanted: readonly WantedPort[]): Promise<void> {
-  for (const { port, what, variable } of wanted) {
+  for (const [index, { port, what, variable }] of wanted.entries()) {
+    const other = wanted.slice(0, index).find((earlier) => earlier.port === port);
+    if (other)
+      throw new Error(`Port ${port} is given to both ${other.variable} and ${variable}: set one to another port`);
     if (await isFree(port)) continue;
     const holder = (await isOrderService(port)) ? "an order service that already runs" : "another program";
     throw new Error(`Port ${port} (${what}) is taken by ${holder}: stop it, or set ${variable} to another port`);

@@ -1,9 +1,9 @@
 import middy, { type MiddlewareObj } from "@middy/core";
 import jsonBodyParser from "@middy/http-json-body-parser";
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { logger, observed } from "../observability.ts";
 import { bodyError } from "./body-error.ts";
-import { bodyLimit } from "./body-limit.ts";
+import { jsonRequest } from "./json-request.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
 /** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
@@ -21,7 +21,9 @@ export type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 export function api(apiFunction: ApiFunction, options: { body?: "json" } = {}) {
   const stack = middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS });
   stack.use(observed()).use(problems);
-  return options.body === "json" ? stack.use(bodyLimit).use(jsonBodyParser()) : stack;
+  return options.body === "json"
+    ? stack.use(jsonRequest).use(jsonBodyParser({ disableContentTypeCheck: true }))
+    : stack;
 }
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {
@@ -29,7 +31,7 @@ const problems: MiddlewareObj<ApiEvent, ApiReply> = {
     const { context, event } = request;
     const error = bodyError(request.error);
     logFailure(error, event);
-    request.response = problemReply(error, requestId(context));
+    request.response = problemReply(error, context.awsRequestId);
   },
 };
 
@@ -42,5 +44,3 @@ function logFailure(error: unknown, event: ApiEvent): void {
 }
 
 const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
-
-const requestId = (context: Context): string => context.awsRequestId;

@@ -2,9 +2,8 @@ import * as z from "zod/mini";
 import { OrderError } from "../errors.ts";
 import { HttpError } from "./http-error.ts";
 
-/** What `@middy/http-json-body-parser` throws: 415, or 422 with the name of a forbidden key where there is one. */
+/** What `@middy/http-json-body-parser` throws, with the name of a forbidden key where there is one. */
 const BodyParserError = z.object({
-  statusCode: z.number(),
   message: z.string(),
   cause: z.object({ package: z.literal("@middy/http-json-body-parser"), data: z.optional(z.string()) }),
 });
@@ -18,8 +17,7 @@ const FORBIDDEN_KEY = "Forbidden key in JSON body";
 export function bodyError(error: unknown): unknown {
   const thrown = BodyParserError.safeParse(error);
   if (!thrown.success) return error;
-  const { statusCode, message, cause } = thrown.data;
-  if (statusCode === 415) return new HttpError("unsupported_media_type");
+  const { message, cause } = thrown.data;
   if (message !== FORBIDDEN_KEY) return new HttpError("malformed_json");
   return new OrderError("invalid_order", {
     fields: [{ path: [cause.data ?? ""], detail: "is not a field of an order" }],

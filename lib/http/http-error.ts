@@ -11,9 +11,9 @@ export class HttpError extends Error {
   readonly code: HttpErrorCode;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: HttpErrorCode, options: { cause?: unknown; headers?: Readonly<Record<string, string>> } = {}) {
-    super(code, "cause" in options ? { cause: options.cause } : undefined);
+  constructor(code: HttpErrorCode, headers: Readonly<Record<string, string>> = {}) {
+    super(code);
     this.code = code;
-    this.headers = options.headers ?? {};
+    this.headers = headers;
   }
 }

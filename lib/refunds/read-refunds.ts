@@ -7,8 +7,14 @@ import { ReadRefundsReply } from "../redis/reply-codes.ts";
 import { script } from "../redis/script.ts";
 import readRefundsLua from "../scripts/read-refunds.lua" with { type: "text" };
 
-/** Upstash allows 1,000 pending entries a consumer; two pollers at once may each hold a batch. */
-const BATCH_SIZE = 200;
+/**
+ * Upstash allows 1,000 pending entries a consumer. A read whose replies are lost takes a batch each time it is sent, which
+ * is five times at most, and two pollers may run at once.
+ */
+export const REFUND_BATCH_SIZE = 80;
+
+/** CloudWatch cuts a line at 256 KB, and a reclaim may come upon thousands. */
+const MOST_IDS_LOGGED = 100;
 
 /** One fixed name: a name an instance would leave a dead consumer behind for every cold start. */
 const CONSUMER = "drain-refunds";
@@ -40,7 +46,7 @@ export function readRefundsCommand(cursor: string): Command {
   return scriptCommand(
     readRefundsScript,
     [REFUND_STREAM],
-    [REFUND_GROUP, CONSUMER, RECLAIM_IDLE_MS, BATCH_SIZE, cursor],
+    [REFUND_GROUP, CONSUMER, RECLAIM_IDLE_MS, REFUND_BATCH_SIZE, cursor],
   );
 }
 
@@ -51,7 +57,8 @@ export function readRefundsCommand(cursor: string): Command {
 export function refundBatch(reply: unknown): RefundBatch {
   const [cursor, entries, others, trimmed] = parseReply(ReadRefundsReply, reply);
   if (trimmed.length > 0) {
-    logger.error("Refund requests were trimmed from the stream while they were pending", { ids: trimmed });
+    const lost = { count: trimmed.length, first: trimmed.slice(0, MOST_IDS_LOGGED) };
+    logger.error("Refund requests were trimmed from the stream while they were pending", lost);
   }
   return { cursor, others, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
 }

@@ -33,7 +33,7 @@ export function settleRefundsCommand(requests: readonly RefundRequest[], now: nu
 }
 
 /**
- * Logs and counts what became of a batch; each request that was not refunded now has a line of its own.
+ * Logs and counts what became of a batch: the orders by pk, and what was refused or lost by its id on the stream too.
  * @throws OrderError `redis_replied_nonsense`
  */
 export function reportSettled(requests: readonly RefundRequest[], reply: unknown): void {
@@ -45,16 +45,18 @@ export function reportSettled(requests: readonly RefundRequest[], reply: unknown
   countMetric("RefundsApplied", refunded.length);
   countMetric("RefundsDeadLettered", dead.length);
   logger.info("Refund requests settled", {
-    refunded: refunded.flatMap((request) => ("pk" in request ? [request.pk] : [])),
-    refunded_before: withCode(SettleRefundCode.wasRefunded).length,
+    refunded: pksOf(refunded),
+    refunded_before: pksOf(withCode(SettleRefundCode.wasRefunded)),
     dead_lettered: dead.length,
     settled_elsewhere: withCode(SettleRefundCode.settledElsewhere).length,
     trimmed: trimmed.length,
   });
-  if (dead.length > 0)
-    logger.warn("Refund requests were refused: see refund_order:dead", { ids: dead.map(({ id }) => id) });
-  if (trimmed.length > 0)
-    logger.error("Refused refund requests were trimmed before they could be kept", {
-      ids: trimmed.map(({ id }) => id),
-    });
+  if (dead.length > 0) logger.warn("Refund requests were refused: see refund_order:dead", { requests: dead });
+  if (trimmed.length > 0) {
+    logger.error("Refused refund requests were trimmed before they could be kept", { requests: trimmed });
+  }
+}
+
+function pksOf(requests: readonly RefundRequest[]): string[] {
+  return requests.flatMap((request) => ("pk" in request ? [request.pk] : []));
 }

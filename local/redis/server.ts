@@ -67,7 +67,7 @@ async function startOnFirstFreePort(binary: string, folder: DataFolder, wanted?:
 
 async function startOn(port: number, binary: string, folder: DataFolder): Promise<RedisServer> {
   const args = redisArguments(port, folder);
-  // Its own process group: Ctrl-C in the terminal reaches us alone, so that requests in flight end before Redis does.
+  // Its own process group: Ctrl-C in the terminal reaches us alone, so that Redis outlives the requests in flight.
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const output = new Output(child);
   const exited = untilExit(child);

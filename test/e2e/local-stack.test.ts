@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/server.ts";
 import { startUpstashGateway } from "../../local/upstash/gateway.ts";
+import { fetchDocumented } from "../support/fetch-documented.ts";
 import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 
@@ -21,7 +22,7 @@ async function running(extra: NodeJS.ProcessEnv = {}): Promise<Offline> {
 
 function place(service: Offline): Promise<Response> {
   const headers = { "content-type": "application/json" };
-  return fetch(`${service.api}/orders`, { method: "POST", headers, body: ORDER });
+  return fetchDocumented(`${service.api}/orders`, { method: "POST", headers, body: ORDER });
 }
 
 async function locationOfNewOrder(service: Offline): Promise<string> {
@@ -93,7 +94,7 @@ describe("the database", () => {
     // then
     expect(await listens(String(redis.port))).toBe(true);
     const again = await running({ REDIS_URL: redis.url });
-    expect((await fetch(again.api + location)).status).toBe(200);
+    expect((await fetchDocumented(again.api + location)).status).toBe(200);
   });
 
   test("is the one of UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN", async () => {
@@ -122,10 +123,10 @@ describe("the database", () => {
     await first.stop();
     // then
     const second = await running({ ORDERS_DATA_DIR });
-    expect((await fetch(second.api + location)).status).toBe(200);
+    expect((await fetchDocumented(second.api + location)).status).toBe(200);
     await second.stop();
     const fresh = await running();
-    expect((await fetch(fresh.api + location)).status).toBe(404);
+    expect((await fetchDocumented(fresh.api + location)).status).toBe(404);
   });
 
   test("may be killed: orders get 500 within 5 seconds and a log line says why, until it is back", async () => {
@@ -149,6 +150,6 @@ describe("the database", () => {
     onTestFinished(() => back.stop());
     // then
     await expect.poll(async () => (await place(service)).status, { timeout: 20_000 }).toBe(200);
-    expect((await fetch(service.api + location)).status).toBe(404);
+    expect((await fetchDocumented(service.api + location)).status).toBe(404);
   });
 });

@@ -61,6 +61,7 @@ test.for<string | undefined>([
   "multipart/form-data; boundary=x",
   "application/octet-stream",
   "application/jsonx",
+  "application/vnd.orders+json",
   "application/xml; profile=application/json",
   "application/json, application/json",
 ])("the content type %o: 415", async (contentType) => {
@@ -74,6 +75,15 @@ test.for<string | undefined>([
 
   await refused(event, 415, "unsupported-media-type");
 });
+
+test.for(["application/json", "Application/JSON; charset=utf-8", "application/json ;charset=utf-8"])(
+  "the content type %o is taken",
+  async (contentType) => {
+    const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "content-type": contentType }));
+
+    expect(reply.statusCode).toBe(200);
+  },
+);
 
 test.for([4_000, 8_000])(
   "%d arrays in each other are refused, whether or not the parser's stack can hold them",

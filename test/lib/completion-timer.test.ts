@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { atExpression } from "../../lib/completion-timer.ts";
+import { useTimer } from "../support/timer.ts";
+
+const scheduler = useTimer();
 
 /** The last moment of the year 9999: a later one has no four-digit year. */
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -23,4 +26,8 @@ test.for([
   ["2026-12-31T23:59:59.001Z", "at(2027-01-01T00:00:00)"],
 ])("an order that is due at %s is scheduled %s", ([due = "", expression]) => {
   expect(atExpression(Date.parse(due))).toBe(expression);
+});
+
+test("an order that came to be overdue while Redis was slow is scheduled for the next moment, not for a past one", async () => {
+  await expect(scheduler.timer.schedule("01ARZ3NDEKTSV4RRFFQ69G5FAV", Date.now() - 10_000)).resolves.toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { completeOrder } from "../../lib/orders/complete-order.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import {
   announcements,
   newPk,
@@ -10,10 +11,10 @@ import {
   storeOrder,
   storeOrders,
 } from "../support/orders.ts";
-import { leftOver } from "../support/refunds.ts";
+import { countedRedis } from "../support/proxy.ts";
+import { leftOver, pendingIds } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 
-const BATCH_SIZE = 200;
 const PLENTY = () => 50_000;
 const NOTHING_LEFT = { entries: 0, pending: 0 };
 
@@ -26,7 +27,7 @@ async function statuses(pks: readonly string[]): Promise<Set<string | null>> {
 }
 
 test("two drains at once settle each request once", async () => {
-  const pks = await storeOrders(store.client, 3 * BATCH_SIZE);
+  const pks = await storeOrders(store.client, 3 * REFUND_BATCH_SIZE);
   await requestRefunds(store.client, [...pks, ...Array.from({ length: 50 }, newPk)]);
 
   await Promise.all([drain(), drain()]);
@@ -61,4 +62,17 @@ test("an order that is refunded before it is due is never announced", async () =
 
   expect(await statusOf(store.client, pk)).toBe("refunded");
   expect(await announcements(store.client)).toEqual({});
+});
+
+test("a drain that hears no reply leaves no more pending than Upstash allows, two such pollers included", async () => {
+  // given: a drain that has brought the script into the cache
+  await drain();
+  await requestRefunds(store.client, await storeOrders(store.client, 20 * REFUND_BATCH_SIZE));
+  const { redis } = await countedRedis(store, () => true);
+
+  const pollers = [0, 1].map(() => drainRefunds(redis, Date.now, () => 50_000));
+
+  expect((await Promise.allSettled(pollers)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(await pendingIds(store.client)).not.toHaveLength(0);
+  expect((await pendingIds(store.client)).length).toBeLessThan(1_000);
 });

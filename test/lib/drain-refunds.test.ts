@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefund, requestRefunds, statusOf, storeOrders } from "../support/orders.ts";
 import { countedRedis } from "../support/proxy.ts";
 import { addRequest, crashPoller, leftOver } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 
-const BATCH_SIZE = 200;
 const PLENTY = () => 50_000;
 const NOTHING_LEFT = { entries: 0, pending: 0 };
 
@@ -23,7 +23,7 @@ describe("the requests to Redis", () => {
     // given: a drain that has brought both scripts into the cache
     await requestRefund(store.client, newPk());
     await drain();
-    await requestRefunds(store.client, await storeOrders(store.client, batches * BATCH_SIZE));
+    await requestRefunds(store.client, await storeOrders(store.client, batches * REFUND_BATCH_SIZE));
     const { redis, requests } = await countedRedis(store);
 
     await drain(redis);
@@ -34,10 +34,10 @@ describe("the requests to Redis", () => {
 });
 
 test("every request is settled, whether left pending by a crashed poller or new", async () => {
-  const left = await storeOrders(store.client, BATCH_SIZE + 30);
+  const left = await storeOrders(store.client, REFUND_BATCH_SIZE + 30);
   await requestRefunds(store.client, left);
   await crashPoller(store.client);
-  const fresh = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  const fresh = await storeOrders(store.client, 2 * REFUND_BATCH_SIZE + 1);
   await requestRefunds(store.client, fresh);
 
   await drain();
@@ -48,11 +48,11 @@ test("every request is settled, whether left pending by a crashed poller or new"
 });
 
 test("bad requests become dead letters and never hold up the good ones", async () => {
-  const good = await storeOrders(store.client, 2 * BATCH_SIZE);
+  const good = await storeOrders(store.client, 2 * REFUND_BATCH_SIZE);
   const wrongType = newPk();
   await store.client.set(`order:${wrongType}`, "other");
   await addRequest(store.client, ["order", "1"]);
-  for (const pk of good.slice(0, BATCH_SIZE)) {
+  for (const pk of good.slice(0, REFUND_BATCH_SIZE)) {
     await requestRefund(store.client, pk);
     await addRequest(store.client, ["pk", Buffer.from([0xff, 0x00, 0xc3])]);
   }
@@ -61,17 +61,17 @@ test("bad requests become dead letters and never hold up the good ones", async (
     store.client,
     Array.from({ length: 10_000 }, () => "f"),
   );
-  await requestRefunds(store.client, [wrongType, newPk(), "", "../../etc/passwd", ...good.slice(BATCH_SIZE)]);
+  await requestRefunds(store.client, [wrongType, newPk(), "", "../../etc/passwd", ...good.slice(REFUND_BATCH_SIZE)]);
 
   await drain();
 
   expect(await statuses(good)).toEqual(new Set(["refunded"]));
   expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
-  expect(await store.client.xLen("refund_order:dead")).toBe(BATCH_SIZE + 7);
+  expect(await store.client.xLen("refund_order:dead")).toBe(REFUND_BATCH_SIZE + 7);
 });
 
 test("what a failed drain read stays pending, and a later one settles it", async () => {
-  const pks = await storeOrders(store.client, BATCH_SIZE + 1);
+  const pks = await storeOrders(store.client, REFUND_BATCH_SIZE + 1);
   await requestRefunds(store.client, pks);
   await store.client.set("refund_order:dead", "other");
 
@@ -89,7 +89,7 @@ test("what a failed drain read stays pending, and a later one settles it", async
 });
 
 test("a drain has two batches pending at most: Upstash allows a consumer 1,000 entries", async () => {
-  await requestRefunds(store.client, await storeOrders(store.client, 6 * BATCH_SIZE));
+  await requestRefunds(store.client, await storeOrders(store.client, 6 * REFUND_BATCH_SIZE));
   const pending: number[] = [];
   const { redis } = await countedRedis(store, async (number) => {
     if (number > 2) pending.push((await leftOver(store.client)).pending);
@@ -97,24 +97,24 @@ test("a drain has two batches pending at most: Upstash allows a consumer 1,000 e
 
   await drain(redis);
 
-  expect(Math.max(...pending)).toBeLessThanOrEqual(2 * BATCH_SIZE);
+  expect(Math.max(...pending)).toBeLessThanOrEqual(2 * REFUND_BATCH_SIZE);
   expect(Math.max(...pending)).toBeGreaterThan(0);
 });
 
 test("a drain that is short of time settles the batch it read and leaves the rest unread", async () => {
-  const pks = await storeOrders(store.client, 3 * BATCH_SIZE);
+  const pks = await storeOrders(store.client, 3 * REFUND_BATCH_SIZE);
   await requestRefunds(store.client, pks);
   let calls = 0;
 
   await drain(store.redis, () => (++calls === 1 ? 50_000 : 4_000));
 
-  expect(await statuses(pks.slice(0, 2 * BATCH_SIZE))).toEqual(new Set(["refunded"]));
-  expect(await statuses(pks.slice(2 * BATCH_SIZE))).toEqual(new Set(["pending"]));
-  expect(await leftOver(store.client)).toEqual({ entries: BATCH_SIZE, pending: 0 });
+  expect(await statuses(pks.slice(0, 2 * REFUND_BATCH_SIZE))).toEqual(new Set(["refunded"]));
+  expect(await statuses(pks.slice(2 * REFUND_BATCH_SIZE))).toEqual(new Set(["pending"]));
+  expect(await leftOver(store.client)).toEqual({ entries: REFUND_BATCH_SIZE, pending: 0 });
 });
 
 test("a script cache that is emptied before every request costs nothing but requests", async () => {
-  const pks = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  const pks = await storeOrders(store.client, 2 * REFUND_BATCH_SIZE + 1);
   await requestRefunds(store.client, [...pks, newPk()]);
   const { redis } = await countedRedis(store, () => store.client.scriptFlush());
 
@@ -126,7 +126,7 @@ test("a script cache that is emptied before every request costs nothing but requ
 });
 
 test.for([2, 3])("a group that is gone before request %d has every request settled all the same", async (at) => {
-  const pks = await storeOrders(store.client, 2 * BATCH_SIZE + 1);
+  const pks = await storeOrders(store.client, 2 * REFUND_BATCH_SIZE + 1);
   await requestRefunds(store.client, pks);
   const { redis } = await countedRedis(store, (number) =>
     number === at ? store.client.xGroupDestroy("refund_order", "payment-group") : undefined,

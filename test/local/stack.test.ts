@@ -28,6 +28,13 @@ test.for(PORTS)("a port that is taken is told in one line that names it and %s",
   );
 });
 
+test("two parts on one port are refused in one line that names both variables", async () => {
+  const settings = readSettings({ ORDERS_API_PORT: "4000", ORDERS_SCHEDULER_PORT: "4000" });
+  await expect(startStack(settings)).rejects.toThrow(
+    "Port 4000 is given to both ORDERS_API_PORT and ORDERS_SCHEDULER_PORT: set one to another port",
+  );
+});
+
 describe("the settings", () => {
   test("have the addresses of the README by default", () => {
     expect(readSettings({})).toMatchObject({

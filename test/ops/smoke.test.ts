@@ -14,12 +14,10 @@ afterAll(async () => {
   await service.stop();
 });
 
-test("a running service passes: the order is placed, read and completed", async () => {
+test("a running service passes: the order is placed and completes", async () => {
   const { code, stdout, stderr } = await runScript(SMOKE, [service.api], process.env);
   expect(stderr).toBe("");
-  expect(stdout).toMatch(
-    /^placed {5}\w{26} in \d+ ms\nread {7}in \d+ ms\ncompleted {2}[56]\.\d s after it was placed\n$/,
-  );
+  expect(stdout).toMatch(/^placed {5}\w{26} in \d+ ms\ncompleted {2}[5-9]\.\d s after it was placed\n$/);
   expect(code).toBe(0);
 });
 
@@ -35,8 +33,8 @@ test("an address where nothing answers fails in one line", async () => {
   expect(code).toBe(1);
 });
 
-test("no address gives the usage", async () => {
-  const { code, stderr } = await runScript(SMOKE, [], process.env);
+test.for([[], ["--help"], ["not an address"]])("the arguments %o give the usage", async (args) => {
+  const { code, stderr } = await runScript(SMOKE, args, process.env);
   expect(stderr).toContain("npm run smoke -- <url>");
   expect(code).toBe(1);
 });

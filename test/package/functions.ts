@@ -24,11 +24,11 @@ const Permission = z.object({
 
 /** Memory in MB and time-out in seconds. */
 const SIZES: Record<string, readonly [memory: number, timeout: number]> = {
-  CreateOrder: [512, 10],
-  GetOrder: [256, 10],
-  Docs: [256, 10],
-  UnknownRoute: [256, 10],
-  CompleteOrder: [256, 10],
+  CreateOrder: [512, 15],
+  GetOrder: [256, 15],
+  Docs: [256, 15],
+  UnknownRoute: [256, 15],
+  CompleteOrder: [256, 15],
   DrainRefunds: [256, 50],
   SweepOrders: [256, 50],
 };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
 import { addRequest, GROUP, pendingIds, readBatch, readRefunds } from "../support/refunds.ts";
@@ -6,7 +7,6 @@ import { useStore } from "../support/store.ts";
 
 const BEGIN = "0-0";
 const DONE = "";
-const BATCH_SIZE = 200;
 
 const store = useStore();
 
@@ -43,12 +43,12 @@ describe("makes the group, which reads the stream from its beginning,", () => {
 });
 
 test("run twice, the second run hands out the batch after, and nothing when there is none", async () => {
-  const pks = Array.from({ length: BATCH_SIZE + 1 }, newPk);
+  const pks = Array.from({ length: REFUND_BATCH_SIZE + 1 }, newPk);
   const ids = await requestRefunds(store.client, pks);
   const requests = ids.map((id, index) => [id, pks[index]]);
 
-  expect(await readRefunds(store)).toEqual([DONE, requests.slice(0, BATCH_SIZE)]);
-  expect(await readRefunds(store)).toEqual([DONE, requests.slice(BATCH_SIZE)]);
+  expect(await readRefunds(store)).toEqual([DONE, requests.slice(0, REFUND_BATCH_SIZE)]);
+  expect(await readRefunds(store)).toEqual([DONE, requests.slice(REFUND_BATCH_SIZE)]);
   const before = await dumpKeyspace(store.client);
   expect(await readRefunds(store)).toEqual([DONE, []]);
 
@@ -94,13 +94,13 @@ test.for([BEGIN, DONE])(
 );
 
 test("the number of other requests on the stream comes with a batch", async () => {
-  await requestRefunds(store.client, Array.from({ length: 250 }, newPk));
+  await requestRefunds(store.client, Array.from({ length: REFUND_BATCH_SIZE + 50 }, newPk));
 
   const [, first, others] = await readBatch(store);
   const [, second, none] = await readBatch(store);
 
   // Those of the first batch are on the stream until they are settled.
-  expect([first.length, others, second.length, none]).toEqual([200, 50, 50, 200]);
+  expect([first.length, others, second.length, none]).toEqual([REFUND_BATCH_SIZE, 50, 50, REFUND_BATCH_SIZE]);
 });
 
 test("of 20 readers at once each hands out other requests, and none is lost", async () => {

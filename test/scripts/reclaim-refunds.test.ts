@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RECLAIM_IDLE_MS } from "../../lib/refunds/read-refunds.ts";
+import { RECLAIM_IDLE_MS, REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
 import { crashPoller, GROUP, pendingIds, readBatch, readRefunds } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
@@ -7,7 +7,6 @@ import { useStore } from "../support/store.ts";
 /** The time-out of the function that polls, in `serverless.yml`. */
 const POLLER_TIMEOUT_MS = 50_000;
 const DONE = "";
-const BATCH_SIZE = 200;
 
 const store = useStore();
 
@@ -40,7 +39,7 @@ describe("what a crashed poller left pending", () => {
   });
 
   test("comes in batches before new requests, each next one from the cursor", async () => {
-    const left = await requestRefunds(store.client, Array.from({ length: BATCH_SIZE + 50 }, newPk));
+    const left = await requestRefunds(store.client, Array.from({ length: REFUND_BATCH_SIZE + 50 }, newPk));
     await crashPoller(store.client);
     const fresh = await requestRefund(store.client, newPk());
     const ids = (entries: readonly (readonly unknown[])[]) => entries.map(([id]) => id);
@@ -49,8 +48,8 @@ describe("what a crashed poller left pending", () => {
     const [next, second] = await readRefunds(store, cursor);
     const [end, third] = await readRefunds(store, next);
 
-    expect([ids(first), cursor]).toEqual([left.slice(0, BATCH_SIZE), left[BATCH_SIZE]]);
-    expect([ids(second), next]).toEqual([left.slice(BATCH_SIZE), DONE]);
+    expect([ids(first), cursor]).toEqual([left.slice(0, REFUND_BATCH_SIZE), left[REFUND_BATCH_SIZE]]);
+    expect([ids(second), next]).toEqual([left.slice(REFUND_BATCH_SIZE), DONE]);
     expect([ids(third), end]).toEqual([[fresh], DONE]);
   });
 

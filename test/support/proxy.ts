@@ -13,7 +13,7 @@ export interface CountedRedis {
 
 /**
  * The service's client by way of a proxy that counts its requests, until the running test ends.
- * @param beforeRequest runs before the request of this number, 1 the first, is passed on
+ * @param beforeRequest runs before the request of this number, 1 the first, is passed on; true loses its reply
  */
 export async function countedRedis(
   store: TestStore,
@@ -22,11 +22,16 @@ export async function countedRedis(
   let requests = 0;
   const proxy = createServer(async (incoming, outgoing) => {
     requests += 1;
-    await beforeRequest(requests);
+    const loseReply = (await beforeRequest(requests)) === true;
     const { method, headers } = incoming;
     const passedOn = forward(new URL(incoming.url ?? "/", store.url), { method, headers });
     incoming.pipe(passedOn);
     const [answer] = await once(passedOn, "response");
+    if (loseReply) {
+      answer.resume();
+      outgoing.destroy();
+      return;
+    }
     outgoing.writeHead(answer.statusCode, answer.headers);
     answer.pipe(outgoing);
   });

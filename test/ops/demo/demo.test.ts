@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Offline, startOffline } from "../../support/offline.ts";
 import { runScript } from "../../support/run.ts";
 
-const DEMO = "local/demo/main.ts";
+const DEMO = "ops/demo/main.ts";
 const PK = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 const SEQUENCES_OF_A_TERMINAL = /\p{Cc}(?<!\n)/u;
 

@@ -1,8 +1,8 @@
 import type { Order } from "../../lib/order.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import type { OrderService } from "../../ops/order-service.ts";
-import { waitFor } from "../../ops/wait-for.ts";
-import type { Gate } from "./gate.ts";
+import type { OrderService } from "../order-service.ts";
+import { waitFor } from "../wait-for.ts";
+import type { Latch } from "./latch.ts";
 import type { Poller } from "./poller.ts";
 import type { Row } from "./show.ts";
 import type { Entry, Streams } from "./streams.ts";
@@ -15,7 +15,7 @@ export interface Journey {
   /** How long an order may take from one state to the next. */
   readonly timeoutMs: number;
   /** Opens once every refund has been asked for, so that one run of the poller settles them all. */
-  readonly refundsAsked: Gate;
+  readonly refundsAsked: Latch;
 }
 
 interface RefundRequest {

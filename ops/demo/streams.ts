@@ -3,7 +3,7 @@ import type { RedisEnv } from "../../lib/env.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { redisFailure } from "../../lib/redis/failure.ts";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { Failure } from "../../ops/failure.ts";
+import { Failure } from "../failure.ts";
 
 const PAGE_SIZE = 500;
 

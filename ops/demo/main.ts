@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { RedisEnv } from "../../lib/env.ts";
-import { Failure } from "../../ops/failure.ts";
-import { orderService } from "../../ops/order-service.ts";
-import { localEnvironment } from "../environment.ts";
-import { readSettings } from "../settings.ts";
+import { localEnvironment } from "../../local/environment.ts";
+import { readSettings } from "../../local/settings.ts";
+import { Failure } from "../failure.ts";
+import { orderService } from "../order-service.ts";
 import { refundPoller } from "./poller.ts";
 import { plainShow, terminalShow } from "./show.ts";
 import { tellStory } from "./story.ts";

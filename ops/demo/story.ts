@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { ulid } from "ulid";
 import type { Order, OrderRequest } from "../../lib/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { Failure } from "../../ops/failure.ts";
-import type { OrderService } from "../../ops/order-service.ts";
-import { gate } from "./gate.ts";
+import { Failure } from "../failure.ts";
+import type { OrderService } from "../order-service.ts";
+import { latch } from "./latch.ts";
 import type { Poller } from "./poller.ts";
 import { type Row, type Show, table } from "./show.ts";
 import type { Entry, Streams } from "./streams.ts";
@@ -35,7 +35,7 @@ export async function tellStory({ service, streams, poller, show }: Cast, { orde
   const [lastCompleted, lastDead] = [await streams.lastId(COMPLETED_STREAM), await streams.lastId(DEAD_REFUND_STREAM)];
   const placed = await placeOrders(service, show, orders);
 
-  const journey: Journey = { service, streams, timeoutMs, refundsAsked: gate(orders + 1) };
+  const journey: Journey = { service, streams, timeoutMs, refundsAsked: latch(orders + 1) };
   const unknownPk = ulid();
   const failures = await travel(show, [
     ...placed.map((order) => orderWay(journey, order)),

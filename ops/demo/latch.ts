@@ -1,11 +1,11 @@
-export interface Gate {
+export interface Latch {
   /** Resolves once all have passed. */
   readonly opened: Promise<void>;
   pass(): void;
 }
 
 /** Holds work back until `count` others have passed. */
-export function gate(count: number): Gate {
+export function latch(count: number): Latch {
   const { promise, resolve } = Promise.withResolvers<void>();
   let missing = count;
   return {
