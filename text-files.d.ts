@@ -5,27 +5,33 @@ declare module "*.lua" {
   export default text;
 }
 
-declare module "*.yaml" {
-  const text: string;
-  export default text;
-}
+/** Files that are imported `with { type: "asset" }`: see infra/esbuild-plugins.js. */
 
-declare module "*.html" {
-  const text: string;
-  export default text;
+declare module "*.yaml" {
+  import type { BuiltAsset } from "./lib/docs/assets.ts";
+
+  const asset: BuiltAsset;
+  export default asset;
+  export const json: BuiltAsset;
 }
 
 declare module "*.css" {
-  const text: string;
-  export default text;
+  import type { BuiltAsset } from "./lib/docs/assets.ts";
+
+  const asset: BuiltAsset;
+  export default asset;
 }
 
 declare module "*/swagger-ui-bundle.js" {
-  const text: string;
-  export default text;
+  import type { BuiltAsset } from "./lib/docs/assets.ts";
+
+  const asset: BuiltAsset;
+  export default asset;
 }
 
 declare module "*/initializer.js" {
-  const text: string;
-  export default text;
+  import type { BuiltAsset } from "./lib/docs/assets.ts";
+
+  const asset: BuiltAsset;
+  export default asset;
 }

@@ -1,12 +1,14 @@
 import { ASSETS } from "../lib/docs/assets.ts";
+import { assetReply, docsRedirect } from "../lib/docs/reply.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { HttpError } from "../lib/http/http-error.ts";
-import { textReply } from "../lib/http/reply.ts";
 
 async function docs(event: ApiEvent) {
-  const asset = ASSETS[event.routeKey.replace("GET ", "").replace("{asset}", event.pathParameters?.asset ?? "")];
+  if (event.routeKey === "GET /") return docsRedirect(event);
+  const path = event.routeKey.replace("GET ", "").replace("{asset}", event.pathParameters?.asset ?? "");
+  const asset = ASSETS.get(path);
   if (!asset) throw new HttpError("route_not_found");
-  return textReply(asset.text, asset.contentType);
+  return assetReply(asset, event.headers["accept-encoding"]);
 }
 
 export const handler = api(docs);

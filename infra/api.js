@@ -6,7 +6,13 @@ const ADDRESS = `https://${reference("HttpApi")}.execute-api.${reference("AWS::R
 
 /** The logical ids that the framework gives the routes. */
 const ORDER_ROUTES = ["HttpApiRoutePostOrders", "HttpApiRouteGetOrdersPkVar"];
-const DOCS_ROUTES = ["HttpApiRouteGetDocs", "HttpApiRouteGetDocsAssetVar", "HttpApiRouteGetOpenapiyaml"];
+const DOCS_ROUTES = [
+  "HttpApiRouteGet",
+  "HttpApiRouteGetDocs",
+  "HttpApiRouteGetDocsAssetVar",
+  "HttpApiRouteGetOpenapiyaml",
+  "HttpApiRouteGetOpenapijson",
+];
 
 /**
  * What the framework has no key for: throttling, and protection that a parameter switches on. The routes of serverless.yml

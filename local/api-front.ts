@@ -5,12 +5,18 @@ import { problemReply } from "../lib/http/problem.ts";
 interface FrontRequest {
   readonly headers: Record<string, string>;
   readonly raw: { readonly req: { readonly rawHeaders: string[] } };
-  readonly response: { readonly isBoom?: boolean; readonly output?: { readonly statusCode: number } };
+  readonly response: {
+    readonly isBoom?: boolean;
+    readonly output?: { readonly statusCode: number };
+    /** What the function gave, as it is sent. */
+    readonly source?: unknown;
+  };
 }
 
 interface FrontReply {
   code(status: number): FrontReply;
   type(mediaType: string): FrontReply;
+  header(name: string, value: string): FrontReply;
 }
 
 interface FrontToolkit {
@@ -25,11 +31,13 @@ export interface ApiFront {
 }
 
 /**
- * Two things that serverless-offline would answer in its own way:
+ * Three things that serverless-offline would answer in its own way:
  * - it passes a body without a Content-Type on as `application/json`; here it is what RFC 9110 section 8.3 lets a
  *   recipient assume, so that the function refuses it;
  * - it refuses more than 10 MB before any function runs; here with the service's problem document. (API Gateway, on AWS,
  *   answers that with a message of its own, which no configuration changes.)
+ * - to a function that crashed or took too long it replies 200, with a stack trace; here, as API Gateway, 500 or 503 and a
+ *   message.
  */
 export function behaveLikeApiGateway(front: ApiFront): void {
   front.ext("onRequest", (request, toolkit) => {
@@ -38,9 +46,22 @@ export function behaveLikeApiGateway(front: ApiFront): void {
     }
     return toolkit.continue;
   });
-  front.ext("onPreResponse", (request, toolkit) => {
-    if (!request.response.isBoom || request.response.output?.statusCode !== 413) return toolkit.continue;
+  front.ext("onPreResponse", ({ response }, toolkit) => {
+    const failed = failureOf(response.source);
+    if (failed) return toolkit.response(JSON.stringify(failed.body)).code(failed.status).type("application/json");
+    if (!response.isBoom || response.output?.statusCode !== 413) return toolkit.continue;
     const { statusCode = 413, body } = problemReply(new HttpError("body_too_large"), randomUUID());
-    return toolkit.response(body).code(statusCode).type("application/problem+json");
+    return toolkit.response(body).code(statusCode).type("application/problem+json").header("cache-control", "no-store");
   });
+}
+
+/** What serverless-offline replies when a function threw or took too long, in API Gateway's words. */
+function failureOf(
+  source: unknown,
+): { readonly status: number; readonly body: { readonly message: string } } | undefined {
+  const text = typeof source === "string" ? source : JSON.stringify(source ?? null);
+  if (!/^\{"errorMessage":.*"stackTrace":\[/s.test(text)) return undefined;
+  return text.includes('"errorType":"LambdaTimeoutError"')
+    ? { status: 503, body: { message: "Service Unavailable" } }
+    : { status: 500, body: { message: "Internal Server Error" } };
 }

@@ -1,19 +1,42 @@
-import swaggerUiCss from "swagger-ui-dist/swagger-ui.css" with { type: "text" };
-import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "text" };
-import openapi from "../../openapi.yaml" with { type: "text" };
-import initializer from "./initializer.js" with { type: "text" };
-import page from "./page.html" with { type: "text" };
+import swaggerUiCss from "swagger-ui-dist/swagger-ui.css" with { type: "asset" };
+import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "asset" };
+import openapiYaml, { json as openapiJson } from "../../openapi.yaml" with { type: "asset" };
+import initializer from "./initializer.js" with { type: "asset" };
+import { page } from "./page.ts";
+
+/** What the build makes of a file (infra/esbuild-plugins.js). The contents are in base64. */
+export interface BuiltAsset {
+  /** The file's, with a fingerprint of its content. */
+  readonly name: string;
+  readonly brotli: string;
+  readonly gzip: string;
+}
 
 export interface Asset {
   readonly contentType: string;
-  readonly text: string;
+  /** A text that is served as it is, or what was compressed before. */
+  readonly content: string | BuiltAsset;
+  /** The path changes with the content. */
+  readonly fingerprinted: boolean;
 }
 
-/** Everything the docs page is made of, bundled into the function: no CDN, so that it works behind any firewall. */
-export const ASSETS: Readonly<Record<string, Asset>> = {
-  "/docs": { contentType: "text/html; charset=utf-8", text: page },
-  "/docs/initializer.js": { contentType: "text/javascript; charset=utf-8", text: initializer },
-  "/docs/swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8", text: swaggerUiBundle },
-  "/docs/swagger-ui.css": { contentType: "text/css; charset=utf-8", text: swaggerUiCss },
-  "/openapi.yaml": { contentType: "application/yaml", text: openapi },
-};
+const CSS = "text/css; charset=utf-8";
+const SCRIPT = "text/javascript; charset=utf-8";
+
+/** Everything the docs page is made of, by path, bundled into the function: no CDN, so that it works behind any firewall. */
+export const ASSETS: ReadonlyMap<string, Asset> = new Map([
+  ["/docs", named("text/html; charset=utf-8", page({ swaggerUiCss, swaggerUiBundle, initializer }))],
+  ["/openapi.yaml", named("application/yaml", openapiYaml)],
+  ["/openapi.json", named("application/json", openapiJson)],
+  fingerprinted(CSS, swaggerUiCss),
+  fingerprinted(SCRIPT, swaggerUiBundle),
+  fingerprinted(SCRIPT, initializer),
+]);
+
+function named(contentType: string, content: string | BuiltAsset): Asset {
+  return { contentType, content, fingerprinted: false };
+}
+
+function fingerprinted(contentType: string, content: BuiltAsset): [string, Asset] {
+  return [`/docs/${content.name}`, { contentType, content, fingerprinted: true }];
+}

@@ -4,9 +4,11 @@ import { HttpError } from "./http-error.ts";
 export const ROUTES: Readonly<Record<string, string>> = {
   "/orders": "POST",
   "/orders/{pk}": "GET",
+  "/": "GET",
   "/docs": "GET",
   "/docs/{asset}": "GET",
   "/openapi.yaml": "GET",
+  "/openapi.json": "GET",
 };
 
 /**

@@ -1,77 +1,76 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { z } from "zod";
-import { type Bundle, bundle } from "../support/bundle.ts";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { useDocsFunction } from "../support/docs-function.ts";
 import { httpEvent } from "../support/http-event.ts";
-import { lambdaContext } from "../support/lambda-context.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 
-/** Vitest cannot load a script of a package as text, so the function is tested as it is deployed. */
-const DocsModule = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
-const Reply = z.object({ statusCode: z.number(), headers: z.record(z.string(), z.string()), body: z.string() });
-
-type Handler = (event: unknown, context: unknown) => Promise<unknown>;
-
 const log = useLogLines();
-let built: Bundle | undefined;
-let handler: Handler | undefined;
+const { invoke, get, namedByPage } = useDocsFunction();
 
-beforeAll(async () => {
-  built = await bundle("functions/docs.ts");
-  ({ handler } = DocsModule.parse(await import(built.path)));
-});
-afterAll(() => built?.[Symbol.asyncDispose]());
+const file = (path: string) => readFile(new URL(`../../${path}`, import.meta.url));
+const swaggerUi = (name: string) => readFile(createRequire(import.meta.url).resolve(`swagger-ui-dist/${name}`));
 
-async function get(path: string) {
-  const asset = /^\/docs\/(.+)$/.exec(path)?.[1];
-  const event = httpEvent({
-    routeKey: asset === undefined ? `GET ${path}` : "GET /docs/{asset}",
-    method: "GET",
-    path,
-    ...(asset !== undefined && { pathParameters: { asset } }),
-  });
-  return Reply.parse(await handler?.(event, lambdaContext("docs")));
-}
+const PARTS = [
+  ["text/css; charset=utf-8", () => swaggerUi("swagger-ui.css")],
+  ["text/javascript; charset=utf-8", () => swaggerUi("swagger-ui-bundle.js")],
+  ["text/javascript; charset=utf-8", () => file("lib/docs/initializer.js")],
+] as const;
 
-const file = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
-const swaggerUi = (name: string) => readFile(createRequire(import.meta.url).resolve(`swagger-ui-dist/${name}`), "utf8");
+test("what the page names is served by the function itself, to be kept for a year, under a name of its content", async () => {
+  const paths = await namedByPage();
 
-test("the page and everything it names is served by the function itself", async () => {
-  const page = await get("/docs");
-
-  expect(page).toMatchObject({ statusCode: 200, headers: { "content-type": "text/html; charset=utf-8" } });
-  const named = [...page.body.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, url]) => url ?? "");
-  expect(named).toHaveLength(3);
-  for (const url of named) {
-    const { pathname, origin } = new URL(url, "https://orders.example/docs");
-    expect(origin).toBe("https://orders.example");
-    expect(await get(pathname)).toMatchObject({ statusCode: 200 });
+  expect(paths).toHaveLength(PARTS.length);
+  for (const [index, [contentType, original]] of PARTS.entries()) {
+    const path = paths[index] ?? "";
+    const { statusCode, headers, body } = await get(path);
+    expect(statusCode).toBe(200);
+    expect(headers).toMatchObject({
+      "content-type": contentType,
+      "cache-control": "public, max-age=31536000, immutable",
+      vary: "accept-encoding",
+    });
+    expect(body).toBe((await original()).toString());
+    const fingerprint = createHash("sha256").update(body).digest("hex").slice(0, 16);
+    expect(path).toMatch(new RegExp(`^/docs/[\\w-]+\\.${fingerprint}\\.(css|js)$`));
   }
 });
 
-test("openapi.yaml is served as it is in the project", async () => {
-  expect(await get("/openapi.yaml")).toMatchObject({
-    statusCode: 200,
-    headers: { "content-type": "application/yaml" },
-    body: await file("openapi.yaml"),
-  });
+test("the page itself is asked for each time: it must not name what a later version has no more", async () => {
+  const { statusCode, headers } = await get("/docs");
+
+  expect(statusCode).toBe(200);
+  expect(headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
 });
 
-test("the assets are those of Swagger UI, with the types that browsers ask for", async () => {
-  expect(await get("/docs/swagger-ui-bundle.js")).toMatchObject({
-    headers: { "content-type": "text/javascript; charset=utf-8" },
-    body: await swaggerUi("swagger-ui-bundle.js"),
-  });
-  expect(await get("/docs/swagger-ui.css")).toMatchObject({
-    headers: { "content-type": "text/css; charset=utf-8" },
-    body: await swaggerUi("swagger-ui.css"),
-  });
-  expect(await get("/docs/initializer.js")).toMatchObject({
-    headers: { "content-type": "text/javascript; charset=utf-8" },
-    body: await file("lib/docs/initializer.js"),
-  });
+test("openapi.yaml is served as it is in the project, and openapi.json is the same document", async () => {
+  const original = (await file("openapi.yaml")).toString();
+
+  const yaml = await get("/openapi.yaml");
+  const json = await get("/openapi.json");
+
+  expect(yaml).toMatchObject({ statusCode: 200, headers: { "content-type": "application/yaml" }, body: original });
+  expect(json).toMatchObject({ statusCode: 200, headers: { "content-type": "application/json" } });
+  expect(JSON.parse(json.body)).toEqual(parse(original));
+});
+
+test.for([
+  ["/", "https://orders.example/", "https://orders.example/docs"],
+  ["/dev/", "https://orders.example/dev/", "https://orders.example/dev/docs"],
+  ["/dev", "https://orders.example/dev", "https://orders.example/dev/docs"],
+  ["/shop/v1", "https://orders.example/shop/v1", "https://orders.example/shop/v1/docs"],
+  ["//evil.example", "https://orders.example//evil.example", "https://orders.example//evil.example/docs"],
+] as const)("the root at %s leads to the docs page there", async ([rawPath, asked, expected]) => {
+  const event = { ...httpEvent({ routeKey: "GET /", method: "GET", path: "/" }), rawPath };
+
+  const { statusCode, headers } = await invoke(event);
+
+  expect(statusCode).toBe(302);
+  expect(headers.location).toMatch(/^\.\//);
+  expect(new URL(headers.location ?? "", asked).href).toBe(expected);
 });
 
 test("the page may load nothing from elsewhere and run no inline script", async () => {
@@ -85,12 +84,17 @@ test("the page may load nothing from elsewhere and run no inline script", async 
   expect(body).not.toMatch(/<script(?![^>]*src=)/);
 });
 
-test.for(["swagger-ui.js", "page.html", "..", "../openapi.yaml", "%2e%2e", "__proto__", "constructor"])(
-  "/docs/%s: 404",
-  async (asset) => {
-    const reply = await get(`/docs/${asset}`);
+test.for([
+  "swagger-ui.css",
+  "swagger-ui.0123456789abcdef.css",
+  "page.html",
+  "..",
+  "../openapi.yaml",
+  "%2e%2e",
+  "__proto__",
+])("/docs/%s: 404", async (asset) => {
+  const reply = await get(`/docs/${asset}`);
 
-    expectProblem({ ...reply, body: JSON.parse(reply.body) }, 404, "route-not-found");
-    expectRefusalLogged(log, "route_not_found", 404, "GET /docs/{asset}");
-  },
-);
+  expectProblem({ ...reply, body: JSON.parse(reply.body) }, 404, "route-not-found");
+  expectRefusalLogged(log, "route_not_found", 404, "GET /docs/{asset}");
+});

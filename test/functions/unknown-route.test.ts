@@ -13,13 +13,13 @@ const request = (method: string, path: string) =>
   functions.invokeHttp("unknownRoute", httpEvent({ routeKey: "$default", method, path }));
 
 test.for<[string, string]>([
-  ["GET", "/"],
+  ["GET", ""],
   ["GET", "/order"],
   ["POST", "/orders/"],
   ["GET", "/orders/"],
   ["GET", "/docs/"],
   ["GET", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB/items"],
-  ["GET", "/openapi.json"],
+  ["GET", "/openapi.yml"],
   ["GET", "/ORDERS"],
   ["POST", "//orders"],
   ["GET", "/orders/../docs/x"],
@@ -40,9 +40,11 @@ test.for<[string, string, string]>([
   ["PUT", "/orders", "POST"],
   ["DELETE", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
   ["PATCH", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
+  ["POST", "/", "GET"],
   ["POST", "/docs", "GET"],
   ["POST", "/docs/swagger-ui.css", "GET"],
   ["TRACE", "/openapi.yaml", "GET"],
+  ["PUT", "/openapi.json", "GET"],
 ])("%s %s: 405, and Allow says %s", async ([method, path, allow]) => {
   const reply = await request(method, path);
 

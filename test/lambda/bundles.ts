@@ -2,10 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { buildOptions } from "../support/build-options.ts";
 import { readServerlessYml } from "../support/serverless-yml.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
-
-const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
 const RUNTIME: BuildOptions = {
   entryPoints: [fileURLToPath(new URL("runtime.ts", import.meta.url))],
@@ -26,11 +25,11 @@ export interface Bundles extends AsyncDisposable {
 /**
  * Builds every function of serverless.yml with the options written there, as `serverless package` does, in a temporary
  * folder.
- * @param plugins of esbuild, for a run on code that is broken on purpose
+ * @param plugins of esbuild besides, for a run on code that is broken on purpose
  */
 export async function buildBundles(plugins: Plugin[] = []): Promise<Bundles> {
-  const { custom, functions } = await readServerlessYml();
-  const { outputFileExtension, ...options } = custom.esbuild;
+  const { functions } = await readServerlessYml();
+  const { options, extension } = await buildOptions();
   const folder = await temporaryFolder("orders-bundles-");
   const sources = Object.entries(functions).map(([name, { handler }]) => ({
     in: handler.replace(/\.handler$/, ".ts"),
@@ -39,12 +38,11 @@ export async function buildBundles(plugins: Plugin[] = []): Promise<Bundles> {
   try {
     await write({
       ...options,
-      absWorkingDir: PROJECT,
       entryPoints: sources,
       outdir: folder.path,
-      outExtension: { ".js": outputFileExtension },
+      outExtension: { ".js": extension },
       logLevel: "error",
-      plugins,
+      plugins: [...(options.plugins ?? []), ...plugins],
     });
     // Built as well: an instance that strips types and loads its modules one by one would take twice as long to start.
     await write({ ...RUNTIME, outfile: join(folder.path, "runtime.mjs") });
@@ -52,7 +50,7 @@ export async function buildBundles(plugins: Plugin[] = []): Promise<Bundles> {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  const paths = Object.keys(functions).map((name) => [name, join(folder.path, `${name}${outputFileExtension}`)]);
+  const paths = Object.keys(functions).map((name) => [name, join(folder.path, `${name}${extension}`)]);
   return {
     paths: Object.fromEntries(paths),
     runtime: join(folder.path, "runtime.mjs"),

@@ -31,8 +31,8 @@ const extra = fc.dictionary(
 
 const valid = { id: validId, quantity: validQuantity };
 
-/** An order, or one with a single thing that is odd, or with several. */
-const order = fc
+/** An order as JSON, or one with a single thing that is odd, or with several. */
+export const order = fc
   .oneof(
     { arbitrary: fc.record(valid), weight: 3 },
     { arbitrary: fc.record({ ...valid, id: oddId }), weight: 2 },

@@ -75,8 +75,8 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
     });
 
     test(`keeps its docs page ${docs}`, () => {
-      const routes = routesOf(made().template, / \/(docs|openapi)/);
-      expect(routes).toHaveLength(3);
+      const routes = routesOf(made().template, / \/($|docs|openapi)/);
+      expect(routes).toHaveLength(5);
       const protection = docs === "closed" ? { AuthorizationType: "AWS_IAM" } : {};
       for (const { RouteKey, ...route } of routes) expect({ RouteKey, route }).toEqual({ RouteKey, route: protection });
     });

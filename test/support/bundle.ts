@@ -1,11 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { readServerlessYml } from "./serverless-yml.ts";
-
-const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+import { buildOptions } from "./build-options.ts";
 
 export interface Bundle extends AsyncDisposable {
   /** The module's path, for a dynamic import. */
@@ -14,9 +11,9 @@ export interface Bundle extends AsyncDisposable {
 
 /** Builds one function as `serverless package` does, in a temporary folder. */
 export async function bundle(source: string): Promise<Bundle> {
-  const { outputFileExtension, ...options } = (await readServerlessYml()).custom.esbuild;
+  const { options, extension } = await buildOptions();
   const folder = await mkdtemp(join(tmpdir(), "orders-bundle-"));
-  const path = join(folder, `function${outputFileExtension}`);
-  await build({ ...options, absWorkingDir: PROJECT, entryPoints: [source], outfile: path, logLevel: "error" });
+  const path = join(folder, `function${extension}`);
+  await build({ ...options, entryPoints: [source], outfile: path, logLevel: "error" });
   return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }

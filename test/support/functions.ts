@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
 import { type LambdaEndpoint, startLambdaEndpoint } from "../local/scheduler/lambda-endpoint.ts";
+import { expectDocumented } from "./contract.ts";
 import { type HttpFront, startHttpFront } from "./http-front.ts";
 import { lambdaContext, REGION } from "./lambda-context.ts";
 
@@ -95,7 +96,9 @@ export function useFunctions(redis: { readonly url: string }): Functions {
     async invokeHttp(name, event, timeLeftMs) {
       const { handler } = await HTTP_FUNCTIONS[name]();
       // Every invocation has an event of its own, which middleware may change.
-      return HttpReply.parse(await handler(structuredClone(event), lambdaContext(name, timeLeftMs)));
+      const reply = HttpReply.parse(await handler(structuredClone(event), lambdaContext(name, timeLeftMs)));
+      expectDocumented(event.routeKey, reply);
+      return reply;
     },
     async invokeJob(name, event, timeLeftMs) {
       const { handler } = await JOBS[name]();

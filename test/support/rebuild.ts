@@ -1,10 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { z } from "zod";
-import { readServerlessYml } from "./serverless-yml.ts";
-
-const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+import { buildOptions } from "./build-options.ts";
 
 const Lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().default(false) })) });
 
@@ -26,13 +23,12 @@ export function rebuild(source: string): Promise<Rebuilt> {
 }
 
 async function buildAgain(source: string): Promise<Rebuilt> {
-  const { outputFileExtension, ...options } = (await readServerlessYml()).custom.esbuild;
+  const { options, extension } = await buildOptions();
   const { outputFiles, metafile } = await build({
     ...options,
-    absWorkingDir: PROJECT,
     entryPoints: [source],
     outdir: "unused",
-    outExtension: { ".js": outputFileExtension },
+    outExtension: { ".js": extension },
     write: false,
     metafile: true,
     logLevel: "error",

@@ -16,6 +16,7 @@ const ServerlessYml = z.object({
       format: z.enum(["esm"]),
       mainFields: z.array(z.string()),
       outputFileExtension: z.string(),
+      plugins: z.string(),
     }),
   }),
   functions: z.record(z.string(), z.object({ handler: z.string(), events: z.array(Event).default([]) })),

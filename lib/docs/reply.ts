@@ -1,0 +1,66 @@
+import { gunzipSync } from "node:zlib";
+import { acceptedCoding, type Coding } from "../http/accept-encoding.ts";
+import type { ApiEvent, ApiReply } from "../http/api.ts";
+import type { Asset, BuiltAsset } from "./assets.ts";
+
+const CONTENT_OF = { br: "brotli", gzip: "gzip" } as const satisfies Record<Coding, keyof BuiltAsset>;
+
+const FOR_EVER = "public, max-age=31536000, immutable";
+
+/** A page that names files of an earlier version would find them gone. */
+const ASK_EACH_TIME = "no-cache";
+
+/** What a docs page may load: itself only. Swagger UI sets styles inline and shows icons as data URIs. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/**
+ * A page or a file that pages load.
+ * @param acceptEncoding the client's header
+ */
+export function assetReply(
+  { contentType, content, fingerprinted }: Asset,
+  acceptEncoding: string | undefined,
+): ApiReply {
+  return {
+    statusCode: 200,
+    headers: {
+      "content-type": contentType,
+      "cache-control": fingerprinted ? FOR_EVER : ASK_EACH_TIME,
+      "content-security-policy": CONTENT_SECURITY_POLICY,
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      ...(typeof content !== "string" && coded(acceptEncoding)),
+    },
+    ...(typeof content === "string" ? { body: content } : body(content, acceptedCoding(acceptEncoding))),
+  };
+}
+
+/**
+ * Leads to the docs page, relative to wherever this is: of a stage or base path it is only known that the event's path
+ * ends with it, with or without a slash.
+ */
+export function docsRedirect({ rawPath }: ApiEvent): ApiReply {
+  const last = rawPath.slice(rawPath.lastIndexOf("/") + 1);
+  const location = last === "" ? "./docs" : `./${encodeURIComponent(last)}/docs`;
+  return { statusCode: 302, headers: { location, "cache-control": ASK_EACH_TIME } };
+}
+
+function coded(acceptEncoding: string | undefined): Record<string, string> {
+  const coding = acceptedCoding(acceptEncoding);
+  return { vary: "accept-encoding", ...(coding && { "content-encoding": coding }) };
+}
+
+/** Clients that take no coding are rare: for them alone something is unpacked. */
+function body(content: BuiltAsset, coding: Coding | undefined): ApiReply {
+  if (coding) return { body: content[CONTENT_OF[coding]], isBase64Encoded: true };
+  return { body: gunzipSync(Buffer.from(content.gzip, "base64")).toString() };
+}

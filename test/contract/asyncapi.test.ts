@@ -1,0 +1,125 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
+import { placeOrder } from "../../lib/orders/place-order.ts";
+import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { refundBatch } from "../../lib/refunds/read-refunds.ts";
+import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
+import { childOf, namesOf, schemaDocument } from "../support/json-schemas.ts";
+import { newPk, statusOf, storeOrder } from "../support/orders.ts";
+import { addRequest, readBatch, settleRefunds } from "../support/refunds.ts";
+import { useStore } from "../support/store.ts";
+
+const Examples = z.array(z.object({ name: z.string(), payload: z.record(z.string(), z.string()) }));
+
+/** The pk of every example. */
+const PK = "01KASYTJ8Q9C7Y8H0R5ZT6B3WD";
+const DELAY_MS = 5_000;
+
+const store = useStore();
+const asyncapi = await schemaDocument("asyncapi.yaml");
+
+const examplesOf = (message: string) => Examples.parse(asyncapi.at("components", "messages", message, "examples"));
+
+/** Expects what is documented of a message, and nothing else in it where that is told. */
+function expectDocumented(message: string, entry: unknown): void {
+  expect(asyncapi.fault(entry, "components", "schemas", message)).toBeUndefined();
+}
+
+async function entries(stream: string): Promise<Record<string, string>[]> {
+  const found = (await store.client.xRange(stream, "-", "+")) ?? [];
+  return found.map(({ message }) => ({ ...message }));
+}
+
+async function settleAll(): Promise<void> {
+  await settleRefunds(store, refundBatch(await readBatch(store)).requests);
+}
+
+test("asyncapi.yaml has the streams and the group that the service uses", () => {
+  const channels = asyncapi.at("channels");
+  const addresses = namesOf(channels).map((name) => childOf(childOf(channels, name), "address"));
+
+  expect(addresses).toEqual([COMPLETED_STREAM, REFUND_STREAM, DEAD_REFUND_STREAM]);
+  expect(asyncapi.at("channels", "refundOrder", "description")).toContain(`\`${REFUND_GROUP}\``);
+});
+
+describe("every entry is one that asyncapi.yaml has:", () => {
+  test("an order that is completed, of the smallest and of the largest", async () => {
+    for (const request of [
+      { id: "tea-green", quantity: 1 },
+      { id: "😀".repeat(128), quantity: 1_000_000 },
+    ]) {
+      const timer = { schedule: async () => undefined };
+      const { order } = await placeOrder(store.redis, timer, { request, idempotencyKey: undefined, now: Date.now() });
+      await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
+    }
+
+    const [example] = examplesOf("OrderCompleted");
+    const found = await entries(COMPLETED_STREAM);
+    expect(found).toHaveLength(2);
+    for (const entry of found) {
+      expectDocumented("OrderCompleted", entry);
+      expect(Object.keys(entry)).toEqual(Object.keys(example?.payload ?? {}));
+    }
+  });
+
+  test.for(examplesOf("RefundRequest"))("the refund request $name refunds its order", async ({ payload }) => {
+    expectDocumented("RefundRequest", payload);
+    await storeOrder(store.client, "completed", PK);
+    await addRequest(store.client, Object.entries(payload).flat());
+
+    await settleAll();
+
+    expect(await statusOf(store.client, PK)).toBe("refunded");
+  });
+
+  test.for(examplesOf("DeadRefundRequest"))("the dead letter $name, and the same put back", async ({ payload }) => {
+    // given
+    const { dead_reason, dead_id: _id, dead_at: _at, ...own } = payload;
+    const id = await addRequest(store.client, Object.entries(own).flat());
+    // when
+    await settleAll();
+    // then
+    const [letter] = await entries(DEAD_REFUND_STREAM);
+    expectDocumented("DeadRefundRequest", letter);
+    expect(letter).toEqual({ ...payload, dead_reason, dead_id: id, dead_at: expect.any(String) });
+    expect(Object.keys(letter ?? {})).toEqual(Object.keys(payload));
+    // when it is put back
+    const [kept] = (await store.client.xRange(DEAD_REFUND_STREAM, "-", "+")) ?? [];
+    await replayDeadRefunds(store.redis, [kept?.id ?? ""]);
+    // then
+    const [again] = await entries(REFUND_STREAM);
+    expect(again).toEqual({ dead_id: id, ...own });
+    if (dead_reason === "unknown_order") expectDocumented("RefundRequest", again);
+  });
+
+  test("a dead letter of more fields than a script can pass", async () => {
+    const fields = Array.from({ length: 3_501 }, (_, index) => [`f${index}`, "x"]).flat();
+    await addRequest(store.client, ["pk", newPk(), ...fields]);
+
+    await settleAll();
+
+    const [letter] = await entries(DEAD_REFUND_STREAM);
+    expectDocumented("DeadRefundRequest", letter);
+    expect(Object.keys(letter ?? {})).toEqual(["dead_reason", "dead_id", "dead_at", "dead_fields"]);
+  });
+});
+
+test("the examples of what the service writes fit their schemas, and what is wrong does not", () => {
+  for (const message of ["OrderCompleted", "DeadRefundRequest"]) {
+    for (const { payload } of examplesOf(message)) {
+      expectDocumented(message, payload);
+      const [first = ""] = Object.keys(payload);
+      expect(asyncapi.fault({ ...payload, [first]: "?" }, "components", "schemas", message)).toContain(first);
+    }
+  }
+});
+
+test("asyncapi.yaml and openapi.yaml say the same of a pk", async () => {
+  const openapi = await schemaDocument("openapi.yaml");
+
+  expect(asyncapi.at("components", "schemas", "Pk", "pattern")).toBe(
+    openapi.at("components", "schemas", "Pk", "pattern"),
+  );
+});

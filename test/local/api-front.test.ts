@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { type ApiFront, behaveLikeApiGateway } from "../../local/api-front.ts";
+
+type Method = Parameters<ApiFront["ext"]>[1];
+type FrontReply = Exclude<ReturnType<Method>, symbol>;
+type Seen = Parameters<Method>[0]["response"];
+
+const CONTINUE = Symbol("continue");
+
+/** What the front makes of a reply of serverless-offline's. */
+function answerTo(response: Seen) {
+  const methods = new Map<string, Method>();
+  behaveLikeApiGateway({ info: { started: 1 }, ext: (event, method) => void methods.set(event, method) });
+  const made: Record<string, unknown> = {};
+  const noted = (name: string, value: unknown): FrontReply => {
+    made[name] = value;
+    return reply;
+  };
+  const reply: FrontReply = {
+    code: (status: number) => noted("status", status),
+    type: (mediaType: string) => noted("type", mediaType),
+    header: noted,
+  };
+  const toolkit = { continue: CONTINUE, response: (body: string | undefined) => noted("body", body) };
+  const answer = methods.get("onPreResponse")?.({ headers: {}, raw: { req: { rawHeaders: [] } }, response }, toolkit);
+  return answer === CONTINUE ? "as it is" : made;
+}
+
+test.for([
+  ["took too long", "LambdaTimeoutError", 503, "Service Unavailable"],
+  ["crashed", "TypeError", 500, "Internal Server Error"],
+] as const)("a function that %s is answered in API Gateway's words", ([, errorType, status, message]) => {
+  const failure = { errorMessage: "[504] - why", errorType, stackTrace: ["Error: why", "at file.js:1:1"] };
+
+  for (const source of [failure, JSON.stringify(failure)]) {
+    expect(answerTo({ source })).toEqual({ status, type: "application/json", body: JSON.stringify({ message }) });
+  }
+});
+
+test.for(['{"pk":"1"}', "errorMessage", undefined, "{}"])("the reply %o stays as it is", (source) => {
+  expect(answerTo({ source })).toBe("as it is");
+});
+
+test("a body that is too large is answered with the service's problem document, which no cache keeps", () => {
+  expect(answerTo({ isBoom: true, output: { statusCode: 413 } })).toMatchObject({
+    status: 413,
+    type: "application/problem+json",
+    "cache-control": "no-store",
+    body: expect.stringContaining("body-too-large"),
+  });
+});

@@ -1,0 +1,100 @@
+import { childOf, namesOf, schemaDocument } from "./json-schemas.ts";
+
+/** The methods of a path; `parameters` and the like may stand beside them. */
+const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/** Of the connection, of HTTP itself, or of the server that stands before the functions on one machine. */
+const NOT_OF_THE_API =
+  /^(accept-ranges|access-control-.*|connection|content-length|date|keep-alive|transfer-encoding|vary)$/;
+
+export interface SeenReply {
+  readonly statusCode: number;
+  /** With lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The parsed body, where there is one. */
+  readonly body?: unknown;
+}
+
+export const openapi = await schemaDocument("openapi.yaml");
+
+const paths = openapi.at("paths");
+
+/** Each operation's route: `POST /orders`. */
+export const OPERATIONS: readonly string[] = namesOf(paths).flatMap((path) =>
+  namesOf(childOf(paths, path))
+    .filter((name) => METHODS.includes(name))
+    .map((method) => `${method.toUpperCase()} ${path}`),
+);
+
+/** The route that takes a request. */
+export function routeOf(method: string, path: string): string {
+  const matches = (template: string) =>
+    new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(`${method} ${path}`);
+  return OPERATIONS.find(matches) ?? "$default";
+}
+
+/**
+ * @param route as API Gateway names it: `POST /orders`, or `$default`
+ * @throws Error when openapi.yaml does not promise such a reply: its status, its headers or its body
+ */
+export function expectDocumented(route: string, reply: SeenReply): void {
+  const faults = OPERATIONS.includes(route) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
+  if (faults.length === 0) return;
+  const seen = JSON.stringify(reply).slice(0, 1_000);
+  throw new Error([`openapi.yaml does not have this reply to ${route}:`, ...faults, seen].join("\n"));
+}
+
+/** Where a response is in the document, all references followed. */
+export function responsePath(route: string, status: number): string[] {
+  const [method = "", path = ""] = route.split(" ");
+  const own = ["paths", path, method.toLowerCase(), "responses", String(status)];
+  const reference = childOf(childOf(childOf(openapi.at(...own.slice(0, 3)), "responses"), String(status)), "$ref");
+  return typeof reference === "string" ? reference.slice(2).split("/") : own;
+}
+
+function faultsOfOperation(route: string, { statusCode, headers, body }: SeenReply): string[] {
+  const path = responsePath(route, statusCode);
+  const response = openapi.at(...path);
+  if (response === undefined) return [`status ${statusCode}`];
+  return [...headerFaults(path, childOf(response, "headers"), headers), ...bodyFaults(path, response, headers, body)];
+}
+
+function headerFaults(path: readonly string[], known: unknown, headers: Readonly<Record<string, string>>): string[] {
+  const documented = new Map(namesOf(known).map((name) => [name.toLowerCase(), name]));
+  const missing = [...documented].flatMap(([lower, name]) =>
+    childOf(openapi.at(...path, "headers", name), "required") === true && !(lower in headers) ? [`no ${name}`] : [],
+  );
+  const wrong = Object.entries(headers).flatMap(([lower, value]) => {
+    if (lower === "content-type" || NOT_OF_THE_API.test(lower)) return [];
+    const name = documented.get(lower);
+    if (name === undefined) return [`header ${lower}`];
+    const reference = childOf(childOf(known, name), "$ref");
+    const header = typeof reference === "string" ? reference.slice(2).split("/") : [...path, "headers", name];
+    return openapi.fault(value, ...header, "schema") ?? [];
+  });
+  return [...missing, ...wrong];
+}
+
+function bodyFaults(
+  path: readonly string[],
+  response: unknown,
+  headers: SeenReply["headers"],
+  body: unknown,
+): string[] {
+  const content = childOf(response, "content");
+  const mediaType = (headers["content-type"] ?? "").replace(/;.*/, "");
+  if (childOf(content, mediaType) === undefined) return [`content type ${mediaType}`];
+  return [openapi.fault(body, ...path, "content", mediaType, "schema") ?? []].flat();
+}
+
+/** What the description says of all other paths and methods. */
+function faultsOfNoOperation({ statusCode: status, headers, body }: SeenReply): string[] {
+  if (status === 204) return [];
+  const types = new Map([
+    [404, "urn:orders:problem:route-not-found"],
+    [405, "urn:orders:problem:method-not-allowed"],
+  ]);
+  if (!types.has(status) || childOf(body, "type") !== types.get(status)) return [`status ${status}`];
+  if (status === 405 && headers.allow === undefined) return ["no Allow"];
+  return [openapi.fault(body, "components", "schemas", "Problem") ?? []].flat();
+}
