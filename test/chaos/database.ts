@@ -101,7 +101,13 @@ export async function startDatabase(): Promise<ChaosDatabase> {
 }
 
 function connect(url: string) {
-  const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 20 } });
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    // No time-out: of 25,000 requests at once, each on the disk before the next, the last waits longer than its default.
+    commandOptions: { timeout: 0 },
+    socket: { reconnectStrategy: 20 },
+  });
   // Without a listener node-redis throws a lost connection at the process.
   client.on("error", () => undefined);
   return client;
