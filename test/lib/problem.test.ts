@@ -109,6 +109,7 @@ describe("a request that no route took", () => {
   test.for([
     ["/orders", "POST"],
     ["/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV", "GET"],
+    ["/", "GET"],
     ["/docs", "GET"],
     ["/docs/any", "GET"],
     ["/openapi.yaml", "GET"],
@@ -116,7 +117,7 @@ describe("a request that no route took", () => {
     expect(allowedMethods(path)).toBe(`${method}, OPTIONS`);
   });
 
-  test.for(["/", "", "/order", "/orders/a/b", "/openapi.yml", "/ORDERS", "/constructor", "/__proto__"])(
+  test.for(["", "/order", "/orders/a/b", "/openapi.yml", "/ORDERS", "/constructor", "/__proto__"])(
     "%o is nowhere",
     (path) => {
       const reply = problemReply(
