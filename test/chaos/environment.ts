@@ -1,4 +1,10 @@
-export const TOKEN = "chaos";
+import { randomUUID } from "node:crypto";
+
+/**
+ * Of this run alone: a port that refuses is free for a moment, and the proxy of another run on this machine may be given
+ * it. Its callers are then refused here, and no order goes into the wrong database.
+ */
+export const TOKEN = `chaos-${randomUUID()}`;
 export const SCHEDULE_GROUP = "orders-chaos-completions";
 
 const REGION = "eu-central-1";
