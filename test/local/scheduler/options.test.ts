@@ -33,16 +33,16 @@ describe.concurrent("an option", () => {
   });
 });
 
-test("5,000 schedules due in one second each fire once, none before it", { timeout: 120_000 }, async () => {
+test("1,000 schedules due in one second each fire once, none before it", { timeout: 120_000 }, async () => {
   await using harness = await startHarness();
-  const at = Math.ceil(Date.now() / 1000) * 1000 + 15_000; // time to create them all, on a busy machine
-  const names = Array.from({ length: 5000 }, () => randomUUID());
+  const at = Math.ceil(Date.now() / 1000) * 1000 + 12_000; // many times what creating them takes
+  const names = Array.from({ length: 1_000 }, () => randomUUID());
   for (let i = 0; i < names.length; i += 50) {
     const some = names.slice(i, i + 50);
     await Promise.all(some.map((name) => harness.create(schedule(name, at, { Target: target({ Input: name }) }))));
   }
 
-  await expect.poll(() => harness.lambda.invocations.length, { timeout: 90_000, interval: 100 }).toBe(5000);
+  await expect.poll(() => harness.lambda.invocations.length, { timeout: 90_000, interval: 100 }).toBe(1_000);
 
   const arrivals = harness.lambda.invocations;
   expect(new Set(arrivals.map(({ payload }) => payload))).toEqual(new Set(names));
