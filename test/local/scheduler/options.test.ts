@@ -33,14 +33,24 @@ describe.concurrent("an option", () => {
   });
 });
 
-test("1,000 schedules due in one second each fire once, none before it", { timeout: 120_000 }, async () => {
+test("1,000 schedules due in one second each fire once, none before it", { timeout: 300_000 }, async () => {
   await using harness = await startHarness();
-  const at = Math.ceil(Date.now() / 1000) * 1000 + 12_000; // many times what creating them takes
-  const names = Array.from({ length: 1_000 }, () => randomUUID());
-  for (let i = 0; i < names.length; i += 50) {
-    const some = names.slice(i, i + 50);
-    await Promise.all(some.map((name) => harness.create(schedule(name, at, { Target: target({ Input: name }) }))));
+  async function createAll(names: readonly string[], at: number): Promise<void> {
+    for (let i = 0; i < names.length; i += 50) {
+      const some = names.slice(i, i + 50);
+      await Promise.all(some.map((name) => harness.create(schedule(name, at, { Target: target({ Input: name }) }))));
+    }
   }
+  // given: how long this machine, as busy as it is, takes for 100; the 1,000 get three times the time they should need
+  const begun = Date.now();
+  await createAll(
+    Array.from({ length: 100 }, () => randomUUID()),
+    begun + 86_400_000,
+  );
+  const lead = 2_000 + 30 * (Date.now() - begun);
+  const at = Math.ceil((Date.now() + lead) / 1000) * 1000;
+  const names = Array.from({ length: 1_000 }, () => randomUUID());
+  await createAll(names, at);
 
   await expect.poll(() => harness.lambda.invocations.length, { timeout: 90_000, interval: 100 }).toBe(1_000);
 
