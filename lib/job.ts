@@ -2,7 +2,7 @@ import middy, { type MiddlewareObj } from "@middy/core";
 import type { Context } from "aws-lambda";
 import { logger, observed } from "./observability.ts";
 
-export type JobFunction<Event> = (event: Event, context: Context) => Promise<void>;
+type JobFunction<Event> = (event: Event, context: Context) => Promise<void>;
 
 /**
  * The one middy stack of the functions that timers invoke. A failure is logged and thrown again, so that Lambda retries

@@ -48,7 +48,7 @@ export const OrderPk = z.string().check(z.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/)
 export const dueTime = (pk: string): number => decodeTime(pk) + COMPLETION_DELAY_MS;
 
 /** `pending → completed`, `pending → refunded` and `completed → refunded` are the only moves. */
-export const OrderStatus = z.enum(["pending", "completed", "refunded"]);
+const OrderStatus = z.enum(["pending", "completed", "refunded"]);
 
 /** An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two are there once they happened. */
 export const Order = z.object({

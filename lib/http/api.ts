@@ -12,7 +12,7 @@ const TIMEOUT_EARLY_MS = 250;
 /** An HTTP API event, payload version 2, whose body may be parsed already. */
 export type ApiEvent = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 export type ApiReply = APIGatewayProxyStructuredResultV2;
-export type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
+type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 
 /**
  * The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line.

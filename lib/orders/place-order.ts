@@ -14,7 +14,7 @@ import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
 
 /** How long an Idempotency-Key is remembered: 24 hours. */
-export const IDEMPOTENCY_RETENTION_S = 86_400;
+const IDEMPOTENCY_RETENTION_S = 86_400;
 
 const createOrderScript = script(createOrderLua);
 

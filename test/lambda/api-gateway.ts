@@ -1,11 +1,10 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { httpEvent } from "../support/http-event.ts";
-import { listen } from "../support/listen.ts";
 import type { Outcome } from "./instance.ts";
 import type { Router } from "./routes.ts";
+import { serve } from "./serve.ts";
 
 const Reply = z.object({
   statusCode: z.number(),
@@ -47,18 +46,7 @@ export async function startApiGateway(
     response.writeHead(reply.data.statusCode, reply.data.headers).end(reply.data.body);
   }
 
-  const server = createServer((request, response) => {
-    respond(request, response).catch(() => response.destroy());
-  });
-  const url = await listen(server);
-
-  async function stop(): Promise<void> {
-    const closed = once(server, "close");
-    server.close();
-    server.closeAllConnections();
-    await closed;
-  }
-  return { url, stop };
+  return serve(respond);
 }
 
 function headersOf({ headersDistinct }: IncomingMessage): Record<string, string> {

@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { listen } from "../support/listen.ts";
 import type { Outcome } from "./instance.ts";
+import { serve } from "./serve.ts";
 
 const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;
 
@@ -33,16 +32,5 @@ export async function startInvokeEndpoint(
     }
   }
 
-  const server = createServer((request, response) => {
-    respond(request, response).catch(() => response.destroy());
-  });
-  const url = await listen(server);
-
-  async function stop(): Promise<void> {
-    const closed = once(server, "close");
-    server.close();
-    server.closeAllConnections();
-    await closed;
-  }
-  return { url, stop };
+  return serve(respond);
 }
