@@ -1,6 +1,7 @@
 import { completionTimer } from "../lib/completion-timer.ts";
 import { RedisEnv, readEnv, SchedulerEnv } from "../lib/env.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
+import { jsonBody } from "../lib/http/json-body.ts";
 import { parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
 import { jsonReply } from "../lib/http/reply.ts";
 import { placeOrder } from "../lib/orders/place-order.ts";
@@ -21,4 +22,4 @@ async function createOrder(event: ApiEvent) {
   });
 }
 
-export const handler = api(createOrder, { body: "json" });
+export const handler = api(createOrder, jsonBody);

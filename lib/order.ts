@@ -4,43 +4,6 @@ import * as z from "zod/mini";
 /** From placing an order to its completion. */
 export const COMPLETION_DELAY_MS = 5_000;
 
-export const MAX_QUANTITY = 1_000_000;
-export const MAX_PRODUCT_ID_LENGTH = 128;
-
-const CONTROL_CHARACTER = /\p{Cc}/u;
-const NOT_WHOLE = "must be a whole number, or one in digits";
-const DOT_SEGMENT = /(^|[/\\])\.\.?($|[/\\])/;
-
-/**
- * A product's id: 1 to 128 characters, no control characters, well-formed Unicode. Dot segments (`.` and `..`, as in
- * `../x`) are refused because the id becomes a path segment of the inventory's URLs, and no encoding keeps a URL parser
- * from resolving them (RFC 3986 section 5.2.4, WHATWG URL).
- */
-const ProductId = z.string("must be a string").check(
-  z.minLength(1, "must not be empty"),
-  z.maxLength(MAX_PRODUCT_ID_LENGTH, `must have at most ${MAX_PRODUCT_ID_LENGTH} characters`),
-  z.refine((id) => !CONTROL_CHARACTER.test(id), "must not contain control characters"),
-  z.refine((id) => id.isWellFormed(), "must be well-formed Unicode"),
-  z.refine((id) => !DOT_SEGMENT.test(id), "must not contain the path segments . and .."),
-);
-
-/** How many pieces: a whole number, or the same in digits, because HTML forms send strings. */
-const Quantity = z.pipe(
-  z.transform((value: unknown) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)),
-  // Not z.int: it also refuses what is whole but beyond 2^53, and so would give 10^30 two reasons, one of them untrue.
-  z
-    .number(NOT_WHOLE)
-    .check(
-      z.multipleOf(1, NOT_WHOLE),
-      z.minimum(1, "must be at least 1"),
-      z.maximum(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`),
-    ),
-);
-
-/** What a shop sends to place an order. */
-export const OrderRequest = z.strictObject({ id: ProductId, quantity: Quantity }, "must be a JSON object");
-export type OrderRequest = z.infer<typeof OrderRequest>;
-
 /** An order's key: a ULID (26 characters of Crockford's base 32, upper case), so that orders sort by creation. */
 export const OrderPk = z.string().check(z.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/));
 

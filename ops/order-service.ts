@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { Order, type OrderRequest } from "../lib/order.ts";
+import { Order } from "../lib/order.ts";
+import type { OrderRequest } from "../lib/order-request.ts";
 import { Failure } from "./failure.ts";
 
 /** Longer than any reply of the service takes, the first of a cold function included. */

@@ -1,9 +1,6 @@
-import middy, { type MiddlewareObj } from "@middy/core";
-import jsonBodyParser from "@middy/http-json-body-parser";
+import middy, { type MiddlewareObj, type MiddyfiedHandler } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { logger, observed } from "../observability.ts";
-import { bodyError } from "./body-error.ts";
-import { jsonRequest } from "./json-request.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
 /** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
@@ -12,24 +9,24 @@ const TIMEOUT_EARLY_MS = 250;
 /** An HTTP API event, payload version 2, whose body may be parsed already. */
 export type ApiEvent = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 export type ApiReply = APIGatewayProxyStructuredResultV2;
+export type ApiStack = MiddyfiedHandler<ApiEvent, ApiReply>;
 type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 
 /**
  * The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line.
- * @param options.body "json" for functions that take a body: they get it parsed
+ * @param parseBody adds what parses a body (`json-body.ts`); given rather than imported, so that functions without a body
+ *   neither carry nor load a parser
  */
-export function api(apiFunction: ApiFunction, options: { body?: "json" } = {}) {
+export function api(apiFunction: ApiFunction, parseBody?: (stack: ApiStack) => void): ApiStack {
   const stack = middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS });
   stack.use(observed()).use(problems);
-  return options.body === "json"
-    ? stack.use(jsonRequest).use(jsonBodyParser({ disableContentTypeCheck: true }))
-    : stack;
+  parseBody?.(stack);
+  return stack;
 }
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {
   onError(request) {
-    const { context, event } = request;
-    const error = bodyError(request.error);
+    const { context, error, event } = request;
     logFailure(error, event);
     request.response = problemReply(error, context.awsRequestId);
   },

@@ -14,7 +14,7 @@ const FORBIDDEN_KEY = "Forbidden key in JSON body";
  * Puts what the body parser throws into the service's own terms; any other error is returned as it is.
  * The parser calls JSON that holds `__proto__` unparsable; to a client it is a field that no order has.
  */
-export function bodyError(error: unknown): unknown {
+export function bodyError<Thrown>(error: Thrown): Thrown | HttpError | OrderError {
   const thrown = BodyParserError.safeParse(error);
   if (!thrown.success) return error;
   const { message, cause } = thrown.data;

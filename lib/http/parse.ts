@@ -1,6 +1,6 @@
 import type * as z from "zod/mini";
 import { type FieldError, OrderError } from "../errors.ts";
-import { OrderRequest } from "../order.ts";
+import { OrderRequest } from "../order-request.ts";
 
 /**
  * The border to clients: a parsed body as an order request.
