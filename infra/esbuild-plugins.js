@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { parse } from "yaml";
+import { leanSdk } from "./lean-sdk.js";
 
 /** The best quality takes ten times as long for a tenth less. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
@@ -42,4 +43,4 @@ function asset(path, content) {
 const toJson = (yaml) => Buffer.from(JSON.stringify(parse(yaml.toString())));
 
 /** What serverless-esbuild adds to every build. */
-export default [assets];
+export default [assets, leanSdk];

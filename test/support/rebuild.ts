@@ -33,7 +33,9 @@ async function buildAgain(source: string): Promise<Rebuilt> {
     metafile: true,
     logLevel: "error",
   });
-  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs));
+  const inputs = Object.values(metafile.outputs)
+    .flatMap((output) => Object.keys(output.inputs))
+    .filter((path) => !path.startsWith("left-out:"));
   const packages = new Set(inputs.flatMap((path) => packageOf(path) ?? []));
   const folders = new Set(inputs.filter((path) => !packageOf(path)).map((path) => path.replace(/\/.*/, "")));
   const lock = Lock.parse(JSON.parse(await readFile(new URL("../../package-lock.json", import.meta.url), "utf8")));
