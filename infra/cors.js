@@ -4,7 +4,8 @@ import { parameters } from "./parameters.js";
 export async function cors({ resolveVariable }) {
   const allowedOrigins = await parameters(resolveVariable).list("corsOrigins");
   if (allowedOrigins.length === 0) return false;
-  if (allowedOrigins.includes("*")) throw new Error('corsOrigins must name origins: "*" would allow every page');
+  const wrong = allowedOrigins.find((origin) => !isOrigin(origin));
+  if (wrong) throw new Error(`corsOrigins must name origins, as https://shop.example.com: "${wrong}" is none`);
   return {
     allowedOrigins,
     allowedMethods: ["GET", "POST"],
@@ -12,4 +13,9 @@ export async function cors({ resolveVariable }) {
     exposedResponseHeaders: ["Location", "Idempotent-Replayed"],
     maxAge: 3600,
   };
+}
+
+/** As browsers send it: no path, no slash at the end, which would never match; and no `*`, which would allow every page. */
+function isOrigin(text) {
+  return /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }

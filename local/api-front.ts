@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { HttpError } from "../lib/http/http-error.ts";
 import { problemReply } from "../lib/http/problem.ts";
+import { withholdFromStrangers } from "./cors.ts";
 
 interface FrontRequest {
   readonly headers: Record<string, string>;
   readonly raw: { readonly req: { readonly rawHeaders: string[] } };
   readonly response: {
     readonly isBoom?: boolean;
-    readonly output?: { readonly statusCode: number };
+    readonly output?: { readonly statusCode: number; readonly headers: Record<string, unknown> };
+    readonly headers?: Record<string, unknown>;
     /** What the function gave, as it is sent. */
     readonly source?: unknown;
   };
@@ -31,22 +33,28 @@ export interface ApiFront {
 }
 
 /**
- * Three things that serverless-offline would answer in its own way:
+ * Four things that serverless-offline would answer in its own way:
  * - it passes a body without a Content-Type on as `application/json`; here it is what RFC 9110 section 8.3 lets a
  *   recipient assume, so that the function refuses it;
  * - it refuses more than 10 MB before any function runs; here with the service's problem document. (API Gateway, on AWS,
  *   answers that with a message of its own, which no configuration changes.)
  * - to a function that crashed or took too long it replies 200, with a stack trace; here, as API Gateway, 500 or 503 and a
- *   message.
+ *   message;
+ * - it lets pages of any origin read replies; here only those of `allowedOrigins`.
  */
-export function behaveLikeApiGateway(front: ApiFront): void {
+export function behaveLikeApiGateway(front: ApiFront, allowedOrigins: readonly string[]): void {
   front.ext("onRequest", (request, toolkit) => {
     if (request.headers["content-type"] === undefined) {
       request.raw.req.rawHeaders.push("Content-Type", "application/octet-stream");
     }
     return toolkit.continue;
   });
-  front.ext("onPreResponse", ({ response }, toolkit) => {
+  front.ext("onPreResponse", ({ headers, response }, toolkit) => {
+    withholdFromStrangers(
+      headers.origin,
+      allowedOrigins,
+      (response.isBoom ? response.output : response)?.headers ?? {},
+    );
     const failed = failureOf(response.source);
     if (failed) return toolkit.response(JSON.stringify(failed.body)).code(failed.status).type("application/json");
     if (!response.isBoom || response.output?.statusCode !== 413) return toolkit.continue;

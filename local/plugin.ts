@@ -1,6 +1,7 @@
 import { behaveLikeApiGateway } from "./api-front.ts";
 import { banner } from "./banner.ts";
 import { ownBuildFolder } from "./build-folder.ts";
+import { allowedOrigins } from "./cors.ts";
 import { localEnvironment, readOnlyEnvironment } from "./environment.ts";
 import { offlineFront } from "./offline-front.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -16,7 +17,11 @@ interface Serverless {
   readonly processedInput: { readonly commands: readonly string[] };
   readonly service: {
     readonly custom: { readonly esbuild: object; readonly "serverless-offline": object };
-    readonly provider: { environment?: Record<string, unknown>; readonly region: string };
+    readonly provider: {
+      environment?: Record<string, unknown>;
+      readonly region: string;
+      readonly httpApi: { readonly cors: unknown };
+    };
     readonly functions: Record<string, { readonly name: string; environment?: Record<string, unknown> }>;
   };
   readonly pluginManager: { getPlugins(): readonly object[] };
@@ -79,7 +84,9 @@ export default class LocalStackPlugin {
 
   async #announce(settings: Settings, stack: Stack): Promise<void> {
     try {
-      behaveLikeApiGateway(await offlineFront(this.#serverless.pluginManager.getPlugins()));
+      const { pluginManager, service } = this.#serverless;
+      const front = await offlineFront(pluginManager.getPlugins());
+      behaveLikeApiGateway(front, allowedOrigins(service.provider.httpApi.cors));
       process.stdout.write(banner(settings, stack));
     } catch (error) {
       exitWith(error);

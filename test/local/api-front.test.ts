@@ -8,9 +8,10 @@ type Seen = Parameters<Method>[0]["response"];
 const CONTINUE = Symbol("continue");
 
 /** What the front makes of a reply of serverless-offline's. */
-function answerTo(response: Seen) {
+function answerTo(response: Seen, headers: Record<string, string> = {}) {
   const methods = new Map<string, Method>();
-  behaveLikeApiGateway({ info: { started: 1 }, ext: (event, method) => void methods.set(event, method) });
+  const front: ApiFront = { info: { started: 1 }, ext: (event, method) => void methods.set(event, method) };
+  behaveLikeApiGateway(front, ["https://shop.example"]);
   const made: Record<string, unknown> = {};
   const noted = (name: string, value: unknown): FrontReply => {
     made[name] = value;
@@ -22,7 +23,7 @@ function answerTo(response: Seen) {
     header: noted,
   };
   const toolkit = { continue: CONTINUE, response: (body: string | undefined) => noted("body", body) };
-  const answer = methods.get("onPreResponse")?.({ headers: {}, raw: { req: { rawHeaders: [] } }, response }, toolkit);
+  const answer = methods.get("onPreResponse")?.({ headers, raw: { req: { rawHeaders: [] } }, response }, toolkit);
   return answer === CONTINUE ? "as it is" : made;
 }
 
@@ -42,10 +43,26 @@ test.for(['{"pk":"1"}', "errorMessage", undefined, "{}"])("the reply %o stays as
 });
 
 test("a body that is too large is answered with the service's problem document, which no cache keeps", () => {
-  expect(answerTo({ isBoom: true, output: { statusCode: 413 } })).toMatchObject({
+  expect(answerTo({ isBoom: true, output: { statusCode: 413, headers: {} } })).toMatchObject({
     status: 413,
     type: "application/problem+json",
     "cache-control": "no-store",
     body: expect.stringContaining("body-too-large"),
   });
+});
+
+test.for([
+  ["https://shop.example", true],
+  ["https://shop.example.com", false],
+  ["http://shop.example", false],
+  ["null", false],
+] as const)("CORS headers in a reply to a page of %s: %s", ([origin, allowed]) => {
+  const cors = { "access-control-allow-origin": origin, "access-control-allow-credentials": "true" };
+  const reply = { headers: { location: "/orders/1", ...cors } };
+  const refusal = { isBoom: true, output: { statusCode: 404, headers: { ...cors } } };
+
+  for (const response of [reply, refusal]) answerTo(response, { origin });
+
+  expect(reply.headers).toEqual({ location: "/orders/1", ...(allowed ? cors : {}) });
+  expect(refusal.output.headers).toEqual(allowed ? cors : {});
 });

@@ -17,6 +17,9 @@ test.for([
   ["an audience without an issuer", option("jwtAudience", "orders"), "only go together"],
   ["a docs page that is neither open nor closed", option("docsPage", "shut"), "docsPage must be open or closed"],
   ["every origin", option("corsOrigins", "*"), "corsOrigins must name origins"],
+  ["every secure origin", option("corsOrigins", "https://*"), "corsOrigins must name origins"],
+  ["an origin with a slash at its end", option("corsOrigins", "https://a.example/"), '"https://a.example/" is none'],
+  ["a host that is no origin", option("corsOrigins", "https://a.example, b.example"), '"b.example" is none'],
   ["a rate that is no number", option("throttleRate", "many"), "throttleRate must be a number"],
 ] as const)("packaging is refused for %s", async ([, options, reason]) => {
   await expect(packager.package(...options)).rejects.toThrow(reason);

@@ -1,11 +1,10 @@
 import { type Browser, chromium } from "playwright-core";
-import { findExecutables, isExecutable, output } from "../../local/redis/executable.ts";
+import { findExecutables, isExecutable } from "../../local/redis/executable.ts";
 import type { Say } from "../../local/redis/machine.ts";
+import { aptInstall, type DebianMachine, thisDebian } from "./debian.ts";
 
 /** Debian's and Google's names for it. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-const APT_MS = 10 * 60_000;
 
 const HELP = `No Chromium was found, and none could be installed. Do one of these and run the tests again:
   - install Chromium or Google Chrome, so that chromium or google-chrome is on PATH
@@ -24,10 +23,7 @@ const FLAGS = [
 ];
 
 /** What finding a browser needs to know of the machine. */
-export interface BrowserMachine {
-  /** As in the environment variable PATH. */
-  readonly path: string;
-  readonly root: boolean;
+export interface BrowserMachine extends DebianMachine {
   /** The program that the user names, as in CHROMIUM_PATH. */
   readonly named: string | undefined;
 }
@@ -38,8 +34,7 @@ export interface BrowserMachine {
  */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = await chromiumBinary((line) => process.stderr.write(`${line}\n`), {
-    path: process.env.PATH ?? "",
-    root: process.getuid?.() === 0,
+    ...thisDebian(),
     named: process.env.CHROMIUM_PATH,
   });
   return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] });
@@ -65,16 +60,6 @@ async function onPath({ path }: BrowserMachine): Promise<string | undefined> {
 }
 
 async function installed(say: Say, machine: BrowserMachine): Promise<string | undefined> {
-  if (!machine.root || (await findExecutables("apt-get", machine.path)).length === 0) return undefined;
-  const env = { ...process.env, PATH: machine.path, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
-  const options = { env, timeout: APT_MS, maxBuffer: Number.POSITIVE_INFINITY };
-  const aptGet = ["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"];
-  say("No Chromium found: installing chromium with apt …");
-  try {
-    await output("apt-get update", "apt-get", ["update"], options);
-    await output("apt-get install chromium", "apt-get", ["install", ...aptGet, "chromium"], options);
-  } catch (cause) {
-    throw new Error(`${HELP}\nWhat was tried:\n  - ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
-  return onPath(machine);
+  const done = await aptInstall(say, machine, { name: "chromium", missing: "Chromium", help: HELP });
+  return done ? onPath(machine) : undefined;
 }

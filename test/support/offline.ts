@@ -51,10 +51,11 @@ export interface Offline {
 /**
  * Runs `npm start` on free ports with a fresh database.
  * @param extra variables over those of this process; an empty one counts as not set
+ * @param options of the command line, as one gives them after `npm start --`
  * @returns once everything runs
  * @throws Error with its whole output when it ends or takes too long before that
  */
-export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offline> {
+export async function startOffline(extra: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Promise<Offline> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     ...NOT_INHERITED,
@@ -63,7 +64,12 @@ export async function startOffline(extra: NodeJS.ProcessEnv = {}): Promise<Offli
     PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}`,
   };
   // A process group of its own, as a terminal makes one: Ctrl-C goes to all of it.
-  const child = spawn("npm", ["start"], { cwd: PROJECT, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn("npm", ["start", "--", ...options], {
+    cwd: PROJECT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   let output = "";
   const exited = once(child, "close").then(
     ([code]): Ended => ({ code: typeof code === "number" ? code : null, output }),

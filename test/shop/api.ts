@@ -1,0 +1,49 @@
+import { z } from "zod";
+
+/** What the page shows of an order; the service may tell more. */
+const Order = z.object({ pk: z.string(), status: z.enum(["pending", "completed", "refunded"]) });
+export type Order = z.infer<typeof Order>;
+
+/** Of a problem document (RFC 9457), what a person reads. */
+const Problem = z.object({ title: z.string() });
+
+/** What a person typed: a form gives text, for the quantity, too. */
+export interface Basket {
+  readonly id: string;
+  readonly quantity: string;
+}
+
+export interface Placed {
+  readonly order: Order;
+  /** Where the order is read. To a page of another origin this header is only there because the service exposes it. */
+  readonly location: string;
+  /** Whether the order had been placed before, with the same key. */
+  readonly replayed: boolean;
+}
+
+/**
+ * @param api the address of the service, without a slash at its end
+ * @param key of this order alone: sent again with it, the order is placed once
+ * @throws Error with a message for people: the title of the service's problem document, or that no reply came
+ */
+export async function placeOrder(api: string, key: string, basket: Basket): Promise<Placed> {
+  const headers = { "content-type": "application/json", "idempotency-key": key };
+  const reply = await ask(`${api}/orders`, { method: "POST", headers, body: JSON.stringify(basket) });
+  const location = reply.headers.get("location");
+  if (location === null) throw new Error("The service does not let this page see where the order is");
+  const replayed = reply.headers.get("idempotent-replayed") === "true";
+  return { order: Order.parse(await reply.json()), location, replayed };
+}
+
+/** @throws Error as `placeOrder` */
+export async function readOrder(api: string, location: string): Promise<Order> {
+  return Order.parse(await (await ask(`${api}${location}`)).json());
+}
+
+async function ask(url: string, request: RequestInit = {}): Promise<Response> {
+  const reply = await fetch(url, request).catch((cause: unknown) => {
+    throw new Error("The order service did not answer this page", { cause });
+  });
+  if (reply.ok) return reply;
+  throw new Error(Problem.parse(await reply.json()).title);
+}

@@ -1,0 +1,38 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { thisDebian } from "../support/debian.ts";
+import { pythonWithRedis } from "../support/python.ts";
+
+const PROGRAM = join(import.meta.dirname, "inventory.py");
+
+export interface Inventory {
+  /**
+   * Kills it, as a machine does that loses its power.
+   * @throws Error with what it wrote, when it had ended by itself: it never should
+   */
+  stop(): Promise<void>;
+}
+
+/** Finds what the inventory runs with; `pythonWithRedis` says what happens where it is missing, which may take minutes. */
+export function inventoryPython(): Promise<string> {
+  const machine = { ...thisDebian(), named: process.env.ORDERS_TEST_PYTHON };
+  return pythonWithRedis((line) => process.stderr.write(`${line}\n`), machine);
+}
+
+/** @param redisUrl of the Redis whose streams it reads and writes */
+export async function startInventory(redisUrl: string): Promise<Inventory> {
+  const python = await inventoryPython();
+  const env = { ...process.env, REDIS_URL: redisUrl };
+  const child = spawn(python, [PROGRAM], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
+  const exited = once(child, "close");
+  return {
+    async stop() {
+      const running = child.kill("SIGKILL");
+      await exited;
+      if (!running) throw new Error(`The inventory ended by itself:\n${output}`);
+    },
+  };
+}
