@@ -115,3 +115,9 @@ test("a body without a Content-Type is refused", async () => {
   });
   expect(reply.status).toBe(415);
 });
+
+test("where no origin is configured, no page of another origin may read a reply", async () => {
+  const reply = await fetch(`${service.api}/orders/none`, { headers: { origin: "https://shop.example.com" } });
+  expect(reply.status).toBe(404);
+  expect([...reply.headers.keys()].filter((name) => name.startsWith("access-control-"))).toEqual([]);
+});

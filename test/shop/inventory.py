@@ -1,6 +1,6 @@
 """A product inventory: lowers the stock for each completed order, and asks for a refund where it cannot.
 
-Reads the stream order_completed of the Redis at REDIS_URL; the stock of a product is a number in stock:<product_id>.
+The Redis is that of REDIS_URL; how many pieces of a product there are is a number in stock:<product_id>.
 """
 
 import os
@@ -14,27 +14,21 @@ REFUNDS = "refund_order"
 GROUP = "inventory-group"
 CONSUMER = "inventory"
 
-Order = dict[str, str]
-
 
 def main() -> None:
     client = Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
-    make_group(client)
-    for entry_id, order in completed_orders(client):
-        settle(client, entry_id, order)
-
-
-def make_group(client: Redis) -> None:
-    """From id 0: orders that completed before this program first ran are taken, too."""
     try:
+        # From id 0: orders that completed before this program first ran are taken, too.
         client.xgroup_create(COMPLETED, GROUP, id="0", mkstream=True)
     except ResponseError as error:
         if not str(error).startswith("BUSYGROUP"):
             raise
+    for entry_id, order in completed_orders(client):
+        settle(client, entry_id, order)
 
 
-def completed_orders(client: Redis) -> Iterator[tuple[str, Order]]:
-    position = "0"  # What this consumer was given and did not acknowledge before it died.
+def completed_orders(client: Redis) -> Iterator[tuple[str, dict[str, str]]]:
+    position = "0"  # What was given to this consumer before it died, and not acknowledged.
     while True:
         for _, entries in client.xreadgroup(GROUP, CONSUMER, {COMPLETED: position}, count=10, block=1000):
             yield from entries
@@ -42,7 +36,7 @@ def completed_orders(client: Redis) -> Iterator[tuple[str, Order]]:
                 position = ">"
 
 
-def settle(client: Redis, entry_id: str, order: Order) -> None:
+def settle(client: Redis, entry_id: str, order: dict[str, str]) -> None:
     """In one transaction, so that an order that is given twice lowers the stock once."""
     key = f"stock:{order['product_id']}"
     quantity = int(order["quantity"])

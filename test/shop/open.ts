@@ -1,0 +1,73 @@
+import type { Browser, Page } from "playwright-core";
+import { createClient } from "redis";
+import { onTestFinished } from "vitest";
+import { launchChromium } from "../support/chromium.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { listen } from "../support/listen.ts";
+import { type Offline, startOffline } from "../support/offline.ts";
+import { startInventory } from "./inventory.ts";
+import { shopServer } from "./serve.ts";
+
+export interface Shop {
+  readonly service: Offline;
+  /** On plain TCP, as the inventory. */
+  readonly redis: ReturnType<typeof connection>;
+  /** Opens the page, for as long as the test runs. */
+  visit(): Promise<Page>;
+  /** The same page on another port, whose origin the service was not told. */
+  visitStranger(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens everything: the service, with the page's origin configured, the inventory on its Redis, and a browser.
+ * @param timeoutMs for whatever a page waits for
+ * @throws Error when a part does not start; those that did are closed
+ */
+export async function openShop(timeoutMs: number): Promise<Shop> {
+  await using parts = new AsyncDisposableStack();
+  const { ORDERS_API_PORT } = await freePorts("ORDERS_API_PORT");
+
+  async function servePage(): Promise<string> {
+    const server = await shopServer(`http://localhost:${ORDERS_API_PORT}`);
+    const url = await listen(server);
+    parts.defer(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return url;
+  }
+
+  async function visit(browser: Browser, url: string): Promise<Page> {
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    page.setDefaultTimeout(timeoutMs);
+    await page.goto(url);
+    return page;
+  }
+
+  const url = await servePage();
+  const strangeUrl = await servePage();
+  const service = await startOffline({ ORDERS_API_PORT }, "--param", `corsOrigins=https://shop.example.com, ${url}`);
+  parts.defer(async () => void (await service.stop()));
+  const redisUrl = `redis://127.0.0.1:${service.env.ORDERS_REDIS_PORT}`;
+  const redis = connection(redisUrl);
+  await redis.connect();
+  parts.defer(() => redis.destroy());
+  const inventory = await startInventory(redisUrl);
+  parts.defer(() => inventory.stop());
+  const browser = await launchChromium();
+  parts.defer(() => browser.close());
+  const open = parts.move();
+  return {
+    service,
+    redis,
+    visit: () => visit(browser, url),
+    visitStranger: () => visit(browser, strangeUrl),
+    close: () => open.disposeAsync(),
+  };
+}
+
+function connection(url: string) {
+  return createClient({ url });
+}
