@@ -6,7 +6,8 @@ import { freePorts } from "../support/free-ports.ts";
 
 test("the page is served for the service of ORDERS_API_PORT, and says where", async () => {
   // given
-  const env = { ...process.env, ...(await freePorts("ORDERS_SHOP_PORT")), ORDERS_API_PORT: "4711" };
+  const ports = await freePorts("ORDERS_SHOP_PORT");
+  const env = { ...process.env, ...ports, ORDERS_API_PORT: "4711" };
   // when
   const shop = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], {
     env,
@@ -18,7 +19,7 @@ test("the page is served for the service of ORDERS_API_PORT, and says where", as
   });
   const [said] = await once(shop.stdout, "data");
   // then
-  const address = `http://localhost:${env.ORDERS_SHOP_PORT}`;
+  const address = `http://localhost:${ports.ORDERS_SHOP_PORT}`;
   expect(String(said)).toBe(`Shop: ${address}\n`);
   expect(await (await fetch(address)).text()).toContain('data-api="http://localhost:4711"');
   expect((await fetch(`${address}/page.js`)).headers.get("content-type")).toBe("text/javascript");
