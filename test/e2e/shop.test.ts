@@ -34,6 +34,12 @@ async function announcementsOf(product: string): Promise<Record<string, string>[
   return entries.map(({ message }) => ({ ...message })).filter(({ product_id }) => product_id === product);
 }
 
+async function ordersOf(product: string): Promise<string[]> {
+  const keys = (await shop.redis.keys("order:*")).sort();
+  const products = await Promise.all(keys.map((key) => shop.redis.hGet(key, "product_id")));
+  return keys.filter((_, index) => products[index] === product);
+}
+
 /** The next refund request, in the moment in which it comes: the poller takes it away. */
 async function nextRefundRequest(): Promise<{ readonly came: Promise<unknown> }> {
   const reader = shop.redis.duplicate();
@@ -101,13 +107,11 @@ test("a button that is clicked twice makes one order", { timeout: TEST_MS }, asy
   // then
   await page.getByText("This order was placed before").waitFor();
   await page.locator("output", { hasText: "completed" }).waitFor();
-  expect(posts).toHaveLength(2);
+  expect(posts.length).toBeGreaterThanOrEqual(2);
   expect(new Set(posts.map((request) => request.headers()["idempotency-key"])).size).toBe(1);
-  const replies = await Promise.all(posts.map(async (request) => (await request.response())?.json()));
-  expect(new Set(replies.map((reply) => Order.parse(reply).pk)).size).toBe(1);
-  expect(posts.map((request) => request.postDataJSON())).toEqual(Array(2).fill({ id: "honey", quantity: "3" }));
+  for (const post of posts) expect(post.postDataJSON()).toEqual({ id: "honey", quantity: "3" });
   await expect.poll(() => shop.redis.get("stock:honey"), PATIENCE).toBe("7");
-  expect(await announcementsOf("honey")).toHaveLength(1);
+  expect(await ordersOf("honey")).toHaveLength(1);
 });
 
 test("a refusal is shown by the title of its problem document, and what was typed stays", async () => {
@@ -122,19 +126,17 @@ test("a refusal is shown by the title of its problem document, and what was type
 
 test("the browser keeps a page of another origin from ordering, and from reading", async () => {
   // given
-  const orders = async () => (await shop.redis.keys("order:*")).sort();
   const pk = await order(await shop.visit(), "tea-white", "1");
-  const before = await orders();
   const page = await shop.visitStranger();
   const complaints: string[] = [];
   page.on("console", (message) => complaints.push(message.text()));
   // when
-  await fill(page, "tea-green", "1");
+  await fill(page, "tea-black", "1");
   await orderButton(page).click();
   // then
   expect(await page.getByRole("alert").innerText()).toBe("The order service did not answer this page");
   await expect.poll(() => complaints.join()).toContain("blocked by CORS policy: Response to preflight request");
-  expect(await orders()).toEqual(before);
+  expect(await ordersOf("tea-black")).toEqual([]);
 
   // when it asks what needs no preflight
   const read = await page.evaluate(

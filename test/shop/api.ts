@@ -1,4 +1,12 @@
+import pRetry from "p-retry";
 import { z } from "zod";
+
+/** As openapi.yaml has it under "Retries": after no reply, 429 or any 5xx the same request may be sent again. */
+const RETRIES = {
+  retries: 4,
+  minTimeout: 200,
+  shouldRetry: ({ error }: { error: Error }) => error instanceof Unanswered,
+};
 
 /** What the page shows of an order; the service may tell more. */
 const Order = z.object({ pk: z.string(), status: z.enum(["pending", "completed", "refunded"]) });
@@ -24,7 +32,7 @@ export interface Placed {
 /**
  * @param api the address of the service, without a slash at its end
  * @param key of this order alone: sent again with it, the order is placed once
- * @throws Error with a message for people: the title of the service's problem document, or that no reply came
+ * @throws Error with a message for people: the title of the service's problem document, or that it did not answer
  */
 export async function placeOrder(api: string, key: string, basket: Basket): Promise<Placed> {
   const headers = { "content-type": "application/json", "idempotency-key": key };
@@ -40,10 +48,16 @@ export async function readOrder(api: string, location: string): Promise<Order> {
   return Order.parse(await (await ask(`${api}${location}`)).json());
 }
 
-async function ask(url: string, request: RequestInit = {}): Promise<Response> {
-  const reply = await fetch(url, request).catch((cause: unknown) => {
-    throw new Error("The order service did not answer this page", { cause });
-  });
-  if (reply.ok) return reply;
-  throw new Error(Problem.parse(await reply.json()).title);
+/** No reply, or one that says that the next may be better. */
+class Unanswered extends Error {}
+
+function ask(url: string, request: RequestInit = {}): Promise<Response> {
+  return pRetry(async () => {
+    const reply = await fetch(url, request).catch((cause: unknown) => {
+      throw new Unanswered("The order service did not answer this page", { cause });
+    });
+    if (reply.ok) return reply;
+    if (reply.status === 429 || reply.status >= 500) throw new Unanswered("The order service is not well");
+    throw new Error(Problem.parse(await reply.json()).title);
+  }, RETRIES);
 }
