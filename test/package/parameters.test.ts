@@ -20,9 +20,18 @@ test.for([
   ["every secure origin", option("corsOrigins", "https://*"), "corsOrigins must name origins"],
   ["an origin with a slash at its end", option("corsOrigins", "https://a.example/"), '"https://a.example/" is none'],
   ["a host that is no origin", option("corsOrigins", "https://a.example, b.example"), '"b.example" is none'],
+  ["a way of tracing that Lambda does not know", option("tracing", "Sometimes"), "must be equal to one of the allowed"],
   ["a rate that is no number", option("throttleRate", "many"), "throttleRate must be a number"],
 ] as const)("packaging is refused for %s", async ([, options, reason]) => {
   await expect(packager.package(...options)).rejects.toThrow(reason);
+});
+
+test("tracing can be switched off", async () => {
+  const { template } = await packager.package(...option("tracing", "PassThrough"));
+
+  const modes = Object.values(template.Resources).flatMap(({ Properties }) => Properties.TracingConfig ?? []);
+  expect(modes.length).toBeGreaterThan(0);
+  for (const mode of modes) expect(mode).toEqual({ Mode: "PassThrough" });
 });
 
 test("a parameter of the command line wins over the stage's, and packaging leaves no temporary file", async () => {
