@@ -2,6 +2,7 @@ import { READ_ONLY_TOKEN, TOKEN } from "./environment.ts";
 import { type RedisServer, startRedis } from "./redis/server.ts";
 import type { Settings } from "./settings.ts";
 import { startUpstashGateway } from "./upstash/gateway.ts";
+import { assertRedisAnswers, assertUpstashAnswers } from "./user-database.ts";
 
 export interface Database {
   /** One line a part, for people. */
@@ -12,12 +13,14 @@ export interface Database {
 
 /**
  * The database of the settings: the user's own at Upstash, the user's own Redis behind the gateway, or a private Redis.
- * @throws Error in one line when no Redis can be had
+ * @throws Error in one line when no Redis can be had, or the user's own does not answer as it must
  */
 export async function startDatabase(settings: Settings): Promise<Database> {
   if (settings.UPSTASH_REDIS_REST_URL) {
+    await assertUpstashAnswers(settings.UPSTASH_REDIS_REST_URL, settings.UPSTASH_REDIS_REST_TOKEN ?? "");
     return { addresses: [`Upstash REST  ${settings.UPSTASH_REDIS_REST_URL} (yours)`], stop: async () => {} };
   }
+  if (settings.REDIS_URL) await assertRedisAnswers(settings.REDIS_URL);
   const redis = settings.REDIS_URL ? undefined : await startPrivateRedis(settings);
   const redisUrl = settings.REDIS_URL ?? redis?.url ?? "";
   const gateway = await startUpstashGateway({

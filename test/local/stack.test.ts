@@ -45,10 +45,20 @@ describe("the settings", () => {
     });
   });
 
-  test("that are wrong are named, all in one line", () => {
-    const wrong = { ORDERS_API_PORT: "http", REDIS_URL: "http://127.0.0.1", ORDERS_LAMBDA_PORT: "70000" };
+  test("that are wrong are named, all in one line that says what they must be", () => {
+    const wrong = {
+      ORDERS_API_PORT: "http",
+      ORDERS_LAMBDA_PORT: "70000",
+      ORDERS_SCHEDULER_MAX_DELAY_MS: "1.5",
+      ORDERS_SCHEDULER_DELIVER_TWICE: "perhaps",
+      REDIS_URL: "http://127.0.0.1",
+      UPSTASH_REDIS_REST_URL: "x.upstash.io",
+    };
     expect(() => readSettings(wrong)).toThrow(
-      /^These environment variables are wrong: ORDERS_API_PORT \(.+\), ORDERS_LAMBDA_PORT \(.+\), REDIS_URL \(.+\)$/,
+      "Set these environment variables right, or not at all: " +
+        "ORDERS_API_PORT must be a port, 1 to 65535; ORDERS_LAMBDA_PORT must be a port, 1 to 65535; " +
+        "ORDERS_SCHEDULER_MAX_DELAY_MS must be ms, 0 to 60000; ORDERS_SCHEDULER_DELIVER_TWICE must be true or false; " +
+        "REDIS_URL must be redis://… or rediss://…; UPSTASH_REDIS_REST_URL must be https://…",
     );
   });
 
