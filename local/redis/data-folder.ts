@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { SOCKET, somebodyAnswers } from "./data-folder-socket.ts";
 
 /** Where one Redis works: a folder of the user's that stays, or a temporary one that goes. */
 export interface DataFolder {
@@ -12,11 +13,19 @@ export interface DataFolder {
   closeNow(): void;
 }
 
-/** @throws Error when the folder cannot be made. */
+/** @throws Error in one line when the folder cannot be made, or when a Redis works there already. */
 export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
   if (dataDir === undefined) return temporaryFolder();
   const path = resolve(dataDir);
-  await mkdir(path, { recursive: true });
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The data folder ${path} cannot be made (${reason}): set ORDERS_DATA_DIR to another`, { cause });
+  }
+  if (await somebodyAnswers(join(path, SOCKET))) {
+    throw new Error(`A service that runs keeps its data in ${path}: stop it, or set ORDERS_DATA_DIR to another folder`);
+  }
   return { path, kept: true, close: async () => undefined, closeNow: () => undefined };
 }
 

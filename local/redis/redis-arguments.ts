@@ -1,4 +1,5 @@
 import type { DataFolder } from "./data-folder.ts";
+import { SOCKET } from "./data-folder-socket.ts";
 
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
@@ -6,12 +7,12 @@ const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
  * The command line of a loopback-only Redis in its own folder.
  *
  * Snapshots are off in both forms: a kept database is its append-only file, flushed to disk once a second
- * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/). The socket's path counts from `--dir`.
  */
 export function redisArguments(port: number, folder: DataFolder): string[] {
   const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder.path, "--save", ""];
   return folder.kept
-    ? [...place, "--appendonly", "yes", "--appendfsync", "everysec"]
+    ? [...place, "--appendonly", "yes", "--appendfsync", "everysec", "--unixsocket", SOCKET, "--unixsocketperm", "700"]
     : [...place, "--appendonly", "no"];
 }
 
