@@ -6,6 +6,9 @@ import { Failure } from "./failure.ts";
 /** Longer than any reply of the service takes, the first of a cold function included. */
 const TIMEOUT_MS = 15_000;
 
+/** API Gateway's own replies, which are no problem documents. */
+const REFUSED = new Set([401, 403]);
+
 const Problem = z.object({ title: z.string(), request_id: z.string() });
 
 export interface Placed {
@@ -27,6 +30,8 @@ export interface OrderService {
 export interface OrderServiceOptions {
   /** What to do when nothing answers, for the end of a message. */
   readonly hint: string;
+  /** What to do when the API asks for a token, or refuses the one it got, for the end of a message. */
+  readonly tokenHint: string;
   /** The value of an Authorization header, where the API asks for one. */
   readonly authorization?: string;
 }
@@ -35,13 +40,11 @@ export interface OrderServiceOptions {
  * The HTTP API, as a shop sees it.
  * @param url without a slash at its end
  */
-export function orderService(url: string, { hint, authorization }: OrderServiceOptions): OrderService {
+export function orderService(url: string, { hint, tokenHint, authorization }: OrderServiceOptions): OrderService {
   const credentials = authorization === undefined ? {} : { authorization };
 
   async function assertRunning(): Promise<void> {
-    const reply = await send(`${url}/openapi.yaml`).catch((cause: unknown) => {
-      throw new Failure(`No order service answers at ${url}: ${hint}`, { cause });
-    });
+    const reply = await send(`${url}/openapi.yaml`);
     if (!reply.ok || !(await reply.text()).includes("/orders")) {
       throw new Failure(`What answers at ${url} is not the order service: ${hint}`);
     }
@@ -60,26 +63,26 @@ export function orderService(url: string, { hint, authorization }: OrderServiceO
     return readOrder(await send(`${url}/orders/${pk}`, { headers: credentials }));
   }
 
-  return { url, assertRunning, place, find };
-}
-
-async function send(url: string, init?: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (cause) {
-    throw new Failure(`The service does not answer at ${url}`, { cause });
+  async function send(address: string, init?: RequestInit): Promise<Response> {
+    try {
+      return await fetch(address, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch (cause) {
+      throw new Failure(`No order service answers at ${url}: ${hint}`, { cause });
+    }
   }
-}
 
-async function readOrder(reply: Response): Promise<Order> {
-  const body = parseJson(await reply.text());
-  const order = Order.safeParse(body);
-  if (reply.ok && order.success) return order.data;
-  const problem = Problem.safeParse(body);
-  const reason = problem.success
-    ? `${problem.data.title}, request ${problem.data.request_id}`
-    : "its body is neither an order nor a problem document";
-  throw new Failure(`The service replied ${reply.status} at ${reply.url} (${reason})`);
+  async function readOrder(reply: Response): Promise<Order> {
+    const body = parseJson(await reply.text());
+    const order = Order.safeParse(body);
+    if (reply.ok && order.success) return order.data;
+    const said = `The service replied ${reply.status} at ${reply.url}`;
+    const problem = Problem.safeParse(body);
+    if (problem.success) throw new Failure(`${said} (${problem.data.title}, request ${problem.data.request_id})`);
+    if (REFUSED.has(reply.status)) throw new Failure(`${said}, which asks for a token: ${tokenHint}`);
+    throw new Failure(`${said}, neither with an order nor with a problem document: ${hint}`);
+  }
+
+  return { url, assertRunning, place, find };
 }
 
 function parseJson(text: string): unknown {

@@ -31,7 +31,8 @@ async function main(): Promise<void> {
   const { url, timeoutMs } = readArguments();
   const authorization = process.env.SMOKE_AUTHORIZATION;
   const service = orderService(url, {
-    hint: "is the address right, and the service deployed?",
+    hint: "is the address right, and the service deployed or started?",
+    tokenHint: "set SMOKE_AUTHORIZATION to an Authorization header that it takes",
     ...(authorization !== undefined && { authorization }),
   });
   await smoke(service, timeoutMs);

@@ -1,14 +1,20 @@
 import { createInterface } from "node:readline/promises";
 import type { Redis } from "@upstash/redis";
 import { RedisEnv } from "../../lib/env.ts";
+import { OrderError } from "../../lib/errors.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { localEnvironment } from "../../local/environment.ts";
 import { readSettings } from "../../local/settings.ts";
+import { Failure } from "../failure.ts";
+import { redisTrouble } from "../redis-failure.ts";
 import { readTask, type Task, USAGE, UsageError } from "./arguments.ts";
 import { drop } from "./drop.ts";
 import { list } from "./list.ts";
 import { replay, replayAll } from "./replay.ts";
 import { print } from "./show.ts";
+
+const REMEDY =
+  "set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to the database's and its standard token, or begin npm start";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -26,9 +32,9 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
     }
     const { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = databaseOf(env);
     const redis = createRedis({ UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN });
-    return (await perform(task, redis)) ? EXIT.ok : EXIT.failed;
+    return (await perform(task, redis).catch(explain(UPSTASH_REDIS_REST_URL))) ? EXIT.ok : EXIT.failed;
   } catch (error) {
-    process.stderr.write(`${reasons(error).join(": ")}\n`);
+    process.stderr.write(`${said(error)}\n`);
     if (!(error instanceof UsageError)) return EXIT.failed;
     process.stderr.write("All there is: npm run refunds:dead -- --help\n");
     return EXIT.usage;
@@ -69,6 +75,18 @@ function endWithReader(): void {
     if (error.code !== "EPIPE") throw error;
     process.exit(EXIT.ok);
   });
+}
+
+function explain(url: string) {
+  return (error: unknown): never => {
+    if (error instanceof OrderError && error.code === "redis_failed") throw redisTrouble(url, error, REMEDY);
+    throw error;
+  };
+}
+
+function said(error: unknown): string {
+  if (error instanceof Failure || error instanceof UsageError) return error.message;
+  return reasons(error).join(": ");
 }
 
 function reasons(error: unknown): string[] {

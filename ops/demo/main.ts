@@ -49,7 +49,10 @@ async function main(): Promise<void> {
   }
   const settings = settingsOf(process.env);
   const cast = {
-    service: orderService(`http://localhost:${settings.ORDERS_API_PORT}`, { hint: HOW_TO_START }),
+    service: orderService(`http://localhost:${settings.ORDERS_API_PORT}`, {
+      hint: HOW_TO_START,
+      tokenHint: HOW_TO_START,
+    }),
     // Only the database's part of what the functions get is used: region and target do not matter.
     streams: upstashStreams(RedisEnv.parse(localEnvironment(settings, "", ""))),
     poller: refundPoller(`http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`, `orders-${stage}-drainRefunds`),

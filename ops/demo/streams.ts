@@ -3,9 +3,11 @@ import type { RedisEnv } from "../../lib/env.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { redisFailure } from "../../lib/redis/failure.ts";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { Failure } from "../failure.ts";
+import { redisTrouble } from "../redis-failure.ts";
 
 const PAGE_SIZE = 500;
+
+const REMEDY = "set ORDERS_UPSTASH_PORT, or UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, as npm start had them";
 
 /** Before the first entry of every stream. */
 const BEGINNING = "0-0";
@@ -48,11 +50,7 @@ export function upstashStreams(env: RedisEnv): Streams {
     try {
       return await call();
     } catch (error) {
-      const howToReach =
-        "set ORDERS_UPSTASH_PORT, or UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, as npm start had";
-      throw new Failure(`No Redis does its part at ${env.UPSTASH_REDIS_REST_URL}: ${howToReach} them`, {
-        cause: redisFailure(error),
-      });
+      throw redisTrouble(env.UPSTASH_REDIS_REST_URL, redisFailure(error), REMEDY);
     }
   }
 

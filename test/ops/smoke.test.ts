@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { createServer } from "node:http";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { runScript } from "../support/run.ts";
 
@@ -29,7 +31,26 @@ test("an order that does not complete in time fails, and is named", async () => 
 
 test("an address where nothing answers fails in one line", async () => {
   const { code, stderr } = await runScript(SMOKE, ["http://127.0.0.1:1"], process.env);
-  expect(stderr).toBe("The service does not answer at http://127.0.0.1:1/orders\n");
+  expect(stderr).toBe(
+    "No order service answers at http://127.0.0.1:1: is the address right, and the service deployed or started?\n",
+  );
+  expect(code).toBe(1);
+});
+
+test.for([
+  [401, /, which asks for a token: set SMOKE_AUTHORIZATION to .+\n$/],
+  [403, /, which asks for a token: set SMOKE_AUTHORIZATION to .+\n$/],
+  [404, /, neither with an order nor with a problem document: is the address right, .+\n$/],
+] as const)("what API Gateway itself answers with %i is told in one line", async ([status, end]) => {
+  const gateway = createServer((_, response) => response.writeHead(status).end('{"message":"No"}'));
+  const url = await listen(gateway);
+  onTestFinished(() => void gateway.close());
+
+  const { code, stderr } = await runScript(SMOKE, [url], process.env);
+
+  expect(stderr).toMatch(end);
+  expect(stderr.split("\n")).toHaveLength(2);
+  expect(stderr).toContain(`The service replied ${status} at ${url}/orders`);
   expect(code).toBe(1);
 });
 

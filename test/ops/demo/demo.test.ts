@@ -75,7 +75,19 @@ describe("against a running service", () => {
     const { code, stderr } = await demo([], { ORDERS_UPSTASH_PORT: CLOSED_PORT });
 
     expect(code).toBe(1);
-    expect(stderr.trim()).toMatch(/^No Redis does its part at http:\/\/127\.0\.0\.1:1: set ORDERS_UPSTASH_PORT.*$/);
+    expect(stderr.trim()).toMatch(
+      /^No Redis does its part at http:\/\/127\.0\.0\.1:1 \(.+\): set ORDERS_UPSTASH_PORT.*$/,
+    );
+  });
+
+  test("a token that is not the service's is told before any order is placed, and is not shown", async () => {
+    const { code, stdout, stderr } = await demo([], {
+      UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${service.env.ORDERS_UPSTASH_PORT}`,
+      UPSTASH_REDIS_REST_TOKEN: "not-the-token",
+    });
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr.trim()).toMatch(/^The token is refused at \S+: set (?!.*not-the-token).* as npm start had them$/);
   });
 });
 
