@@ -7,7 +7,7 @@ import { sourceBuild } from "./ways/source-build.ts";
 /** In this order: what is there already, then the quick install, then the slow build. */
 const WAYS: readonly Way[] = [onPath, builtEarlier, apt, sourceBuild];
 
-const HELP = `No Redis 7.0 or newer was found, and none could be installed. Do one of these and start again:
+const HELP = `Do one of these and start again:
   - install redis-server or valkey-server 7.0 or newer, so that it is on PATH
   - set REDIS_URL to a Redis that runs already
   - set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to use an Upstash database
@@ -18,7 +18,7 @@ const HELP = `No Redis 7.0 or newer was found, and none could be installed. Do o
  *
  * @param say gets one line before every slow step and one for every server that is passed over
  * @param machine the machine to look at, this one by default
- * @throws AggregateError when every way fails: its message lists what a person can do, its `errors` what was tried
+ * @throws AggregateError when every way fails: its message ends in what a person can do, its `errors` say what was tried
  */
 export async function redisBinary(say: Say, machine: Machine = thisMachine()): Promise<string> {
   const failures: Error[] = [];
@@ -31,5 +31,8 @@ export async function redisBinary(say: Say, machine: Machine = thisMachine()): P
     }
   }
   const tried = failures.map((failure) => `  - ${failure.message}`).join("\n");
-  throw new AggregateError(failures, `${HELP}\nWhat was tried:\n${tried}`);
+  throw new AggregateError(
+    failures,
+    `No Redis 7.0 or newer was found, and none could be installed:\n${tried}\n${HELP}`,
+  );
 }

@@ -66,7 +66,7 @@ test("an earlier build is used before anything is installed", async () => {
   expect(say.lines).toEqual([]);
 });
 
-test("when every way fails, one message lists what a person can do and what was tried", async () => {
+test("when every way fails, one message says what was tried and ends in what a person can do", async () => {
   const machine = await bareMachine({ root: true });
   await program(machine.path, "apt-get", "echo 'E: Could not resolve deb.debian.org' >&2; exit 100");
 
@@ -82,6 +82,7 @@ test("when every way fails, one message lists what a person can do and what was 
   }
   expect(failure).toHaveProperty("message", expect.stringContaining("apt-get update: E: Could not resolve"));
   expect(failure).toHaveProperty("message", expect.stringContaining("source build: make is not on PATH"));
+  expect(failure).toHaveProperty("message", expect.stringMatching(/Do one of these and start again:(\n {2}- .+){4}$/));
   expect(failure).toHaveProperty("errors.length", 2);
 });
 
