@@ -6,7 +6,7 @@ const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);
 const DELAY = "must be ms, 0 to 60000";
 
 /** Every environment variable that shapes the local stack. An empty one counts as not set. */
-const Settings = z.object({
+export const Settings = z.object({
   ORDERS_API_PORT: Port.default(3000),
   ORDERS_LAMBDA_PORT: Port.default(3002),
   ORDERS_SCHEDULER_PORT: Port.default(3003),

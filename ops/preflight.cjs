@@ -14,7 +14,7 @@ function fault() {
   }
   if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
     return [
-      "This is Node " + process.versions.node + ", and npm ci has brought no Node 24:",
+      "This is Node ".concat(process.versions.node, ", and npm ci has brought no Node 24:"),
       "run it again, with Node 20 or newer and without --ignore-scripts",
     ].join(" ");
   }
@@ -22,6 +22,6 @@ function fault() {
 
 var found = fault();
 if (found) {
-  process.stderr.write("\n" + found + "\n");
+  process.stderr.write("\n".concat(found, "\n"));
   process.exitCode = 1;
 }

@@ -1,0 +1,86 @@
+import { readdir, readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { readSettings, Settings } from "../../local/settings.ts";
+import { schemaDocument } from "../support/json-schemas.ts";
+import { codeIn, tableOf } from "../support/markdown.ts";
+
+const PROJECT = new URL("../../", import.meta.url);
+const README = await readFile(new URL("README.md", PROJECT), "utf8");
+const PAGES = await Promise.all(
+  ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/decisions.md", "docs/operations.md"].map((page) =>
+    readFile(new URL(page, PROJECT), "utf8"),
+  ),
+);
+
+const Manifest = z.object({ scripts: z.record(z.string(), z.string()) });
+const { scripts } = Manifest.parse(JSON.parse(await readFile(new URL("package.json", PROJECT), "utf8")));
+
+/** What `npm run check` is made of, which the row of that command names. */
+const PARTS_OF_CHECK = ["format", "lint", "types"];
+
+/** The name of the script in `npm run demo -- …` or `npm test`. */
+const scriptOf = (command: string) => /^npm (?:run (?:--silent )?)?([\w:]+)/.exec(command)?.[1];
+
+test("the table of commands has every script of package.json, and no other", () => {
+  const rows = tableOf(README, "command", "does").map(([command = ""]) => scriptOf(codeIn(command)[0] ?? ""));
+
+  expect(rows.toSorted()).toEqual(
+    Object.keys(scripts)
+      .filter((name) => !PARTS_OF_CHECK.includes(name))
+      .toSorted(),
+  );
+  for (const part of PARTS_OF_CHECK) expect(scripts.check).toContain(`npm run ${part}`);
+});
+
+test("every npm script that a page names is one", () => {
+  const named = PAGES.flatMap((page) => [...page.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, name]) => name));
+
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => name === undefined || !(name in scripts))).toEqual([]);
+});
+
+test("the table of environment variables has every setting with its default, and no other", () => {
+  const defaults: Record<string, unknown> = readSettings({});
+  const rows = tableOf(README, "variable", "default", "what").flatMap(([variables = "", fallback = ""]) =>
+    codeIn(variables).map((name) => [name, fallback]),
+  );
+
+  const settings = Object.keys(Settings.shape).map((name) => [name, defaults[name]]);
+  expect(Object.fromEntries(rows)).toEqual(
+    Object.fromEntries(
+      settings.map(([name, value]) => [
+        name,
+        value === undefined ? expect.stringMatching(/^(none|a free one)$/) : String(value),
+      ]),
+    ),
+  );
+});
+
+test("the table of streams has those of asyncapi.yaml, with the fields that each entry has", async () => {
+  const asyncapi = await schemaDocument("asyncapi.yaml");
+  const Channels = z.record(z.string(), z.object({ address: z.string() }));
+  const addresses = Object.values(Channels.parse(asyncapi.at("channels"))).map(({ address }) => address);
+  const required = (schema: string) =>
+    z.array(z.string()).parse(asyncapi.at("components", "schemas", schema, "required"));
+
+  const rows = tableOf(README, "stream", "who writes", "fields (flat strings)");
+  const fieldsOf = (stream: string) =>
+    codeIn(rows.find(([name]) => name === `\`${stream}\``)?.[2] ?? "")[0]?.split(" ");
+
+  expect(rows.map(([name = ""]) => codeIn(name)[0])).toEqual(addresses);
+  expect(fieldsOf("order_completed")).toEqual(required("OrderCompleted"));
+  expect(fieldsOf("refund_order")).toEqual(required("RefundRequest"));
+  expect(fieldsOf("refund_order:dead")).toEqual(required("DeadRefundRequest"));
+});
+
+test("the table of folders has every folder of the project", async () => {
+  const ignored = (await readFile(new URL(".gitignore", PROJECT), "utf8")).split("\n");
+  const folders = (await readdir(PROJECT, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .map(({ name }) => `${name}/`)
+    .filter((name) => !ignored.includes(name));
+
+  const rows = tableOf(README, "folder", "what").map(([folder = ""]) => codeIn(folder)[0]);
+  expect(rows.toSorted()).toEqual(folders.toSorted());
+});
