@@ -43,3 +43,9 @@ test("a parameter of the command line wins over the stage's, and packaging leave
   });
   expect(leftBehind).toEqual([]);
 });
+
+test("deploying without credentials ends in one line that says where to get them, and asks no one", async () => {
+  await expect(packager.deployWithoutCredentials()).rejects.toThrow(
+    /\nError:\nAWS provider credentials not found\. Learn how to set up AWS provider credentials .+: <https:\/\/\S+>\.\n/,
+  );
+});

@@ -15,6 +15,9 @@ const SOURCES = ["serverless.yml", "package.json", "openapi.yaml", "functions", 
 
 const TEMPLATE = "cloudformation-template-update-stack.json";
 
+/** Nothing can listen on it without being root, and no system puts anything of the web there. */
+const CLOSED = "http://127.0.0.1:1";
+
 /** What a developer's shell may hold while packaging, and what no artefact may. */
 export const SECRETS = {
   UPSTASH_REDIS_REST_URL: "https://secret-database-of-ours.upstash.io",
@@ -42,6 +45,11 @@ export interface Packager extends AsyncDisposable {
    * @throws Error with what the framework said, when it refuses
    */
   package(...options: string[]): Promise<Package>;
+  /**
+   * Deploys as someone without an account: no credentials, no profile, and nothing that listens where AWS would.
+   * @throws Error with what the framework said, when it refuses
+   */
+  deployWithoutCredentials(): Promise<void>;
 }
 
 /** Packages in a copy of the project, because the build folder in the project is shared with whatever else runs there. */
@@ -51,22 +59,32 @@ export async function startPackager(): Promise<Packager> {
   await symlink(join(PROJECT, "node_modules"), join(copy, "node_modules"));
   const env = { ...process.env, ...SECRETS, AWS_REGION: "", PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}` };
 
+  async function serverless(args: string[], environment: NodeJS.ProcessEnv): Promise<void> {
+    const options = { cwd: copy, env: environment };
+    await promisify(execFile)(join(BINARIES, "serverless"), args, options).catch((error: unknown) => {
+      const { stdout, stderr } = Failed.parse(error);
+      throw new Error(`serverless ${args[0]} failed:\n${stdout}${stderr}`, { cause: error });
+    });
+  }
+
   async function packageOnce(...options: string[]): Promise<Package> {
     const folder = await mkdtemp(join(copy, "package-"));
     const TMPDIR = await mkdtemp(join(copy, "tmp-"));
-    const args = ["package", "--package", folder, ...options];
-    await promisify(execFile)(join(BINARIES, "serverless"), args, { cwd: copy, env: { ...env, TMPDIR } }).catch(
-      (error: unknown) => {
-        const { stdout, stderr } = Failed.parse(error);
-        throw new Error(`Packaging failed:\n${stdout}${stderr}`, { cause: error });
-      },
-    );
+    await serverless(["package", "--package", folder, ...options], { ...env, TMPDIR });
     const template: unknown = JSON.parse(await readFile(join(folder, TEMPLATE), "utf8"));
     return { template: Template.parse(template), files: await readAll(folder), leftBehind: await readdir(TMPDIR) };
   }
 
+  async function deployWithoutCredentials(): Promise<void> {
+    const HOME = await mkdtemp(join(copy, "home-"));
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
+    const nobody = { HOME, PATH: env.PATH, AWS_EC2_METADATA_DISABLED: "true", AWS_ENDPOINT_URL: CLOSED };
+    await serverless(["deploy"], { ...Object.fromEntries(inherited), ...nobody });
+  }
+
   return {
     package: packageOnce,
+    deployWithoutCredentials,
     [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
   };
 }
