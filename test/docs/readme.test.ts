@@ -8,7 +8,8 @@ import { codeIn, tableOf } from "../support/markdown.ts";
 const PROJECT = new URL("../../", import.meta.url);
 const README = await readFile(new URL("README.md", PROJECT), "utf8");
 const PAGES = await Promise.all(
-  ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/decisions.md", "docs/operations.md"].map((page) =>
+  // Not the change log: it tells of the past too.
+  ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/operations.md"].map((page) =>
     readFile(new URL(page, PROJECT), "utf8"),
   ),
 );
