@@ -1,18 +1,14 @@
+import { FUNCTIONS, routeIds } from "./functions.js";
 import { parameters } from "./parameters.js";
 import { reference } from "./references.js";
 
 const AUTHORIZER = "OrdersAuthorizer";
 const ADDRESS = `https://${reference("HttpApi")}.execute-api.${reference("AWS::Region")}.${reference("AWS::URLSuffix")}`;
 
-/** The logical ids that the framework gives the routes. */
-const ORDER_ROUTES = ["HttpApiRoutePostOrders", "HttpApiRouteGetOrdersPkVar"];
-const DOCS_ROUTES = [
-  "HttpApiRouteGet",
-  "HttpApiRouteGetDocs",
-  "HttpApiRouteGetDocsAssetVar",
-  "HttpApiRouteGetOpenapiyaml",
-  "HttpApiRouteGetOpenapijson",
-];
+const DOCS = "docs";
+const DOCS_ROUTES = routeIds(DOCS);
+/** All others: a new route is protected unless someone says otherwise. */
+const ORDER_ROUTES = FUNCTIONS.filter((name) => name !== DOCS).flatMap(routeIds);
 
 /**
  * What the framework has no key for: throttling, and protection that a parameter switches on. The routes of serverless.yml

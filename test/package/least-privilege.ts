@@ -21,6 +21,10 @@ const Role = z.strictObject({
 
 const LambdaFunction = z.object({ Role: z.unknown() });
 
+/** Functions that may do nothing besides writing, and those that report their failures too. */
+const WRITE_ONLY = ["GetOrder", "Docs", "UnknownRoute"];
+const REPORT = ["CompleteOrder", "DrainRefunds", "SweepOrders"];
+
 const TRACES: Statement = {
   Effect: "Allow",
   Action: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
@@ -91,16 +95,20 @@ export const leastPrivilege: Rules = (made) => {
       ]);
     });
 
-    test.for(["GetOrder", "Docs", "UnknownRoute"])("%s may write its log and traces, and nothing else", (name) => {
+    test("it is told below what each function may do", () => {
+      const functions = [...resourcesOf(made().template, "AWS::Lambda::Function", LambdaFunction).keys()];
+      expect(functions.toSorted()).toEqual(
+        ["CreateOrder", ...WRITE_ONLY, ...REPORT].map((name) => `${name}LambdaFunction`).toSorted(),
+      );
+    });
+
+    test.for(WRITE_ONLY)("%s may write its log and traces, and nothing else", (name) => {
       expect(statementsOf(made().template, `${name}Role`)).toEqual([ownLog(name), TRACES]);
     });
 
-    test.for(["CompleteOrder", "DrainRefunds", "SweepOrders"])(
-      "%s may write its log and traces and report failures, and nothing else",
-      (name) => {
-        expect(statementsOf(made().template, `${name}Role`)).toEqual([ownLog(name), TRACES, REPORTING]);
-      },
-    );
+    test.for(REPORT)("%s may write its log and traces and report failures, and nothing else", (name) => {
+      expect(statementsOf(made().template, `${name}Role`)).toEqual([ownLog(name), TRACES, REPORTING]);
+    });
 
     test("a schedule may invoke completeOrder and keep what it could not deliver, and nothing else", () => {
       expect(statementsOf(made().template, "CompletionSchedulerRole")).toEqual([
