@@ -35,6 +35,17 @@ test("two parts on one port are refused in one line that names both variables", 
   );
 });
 
+test.for([
+  [{ REDIS_URL: "redis://127.0.0.1:1" }, "No Redis answers at 127.0.0.1:1"],
+  [
+    { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1", UPSTASH_REDIS_REST_TOKEN: "a" },
+    "Nothing answers at http://127.0.0.1:1",
+  ],
+] as const)("a database of the user's that does not answer is told before anything starts: %o", async ([env, line]) => {
+  const ports = await freePorts(...PORTS);
+  await expect(startStack(readSettings({ ...ports, ...env }))).rejects.toThrow(line);
+});
+
 describe("the settings", () => {
   test("have the addresses of the README by default", () => {
     expect(readSettings({})).toMatchObject({
