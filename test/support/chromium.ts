@@ -1,15 +1,19 @@
 import { type Browser, chromium } from "playwright-core";
 import { findExecutables, isExecutable } from "../../local/redis/executable.ts";
 import type { Say } from "../../local/redis/machine.ts";
-import { aptInstall, type DebianMachine, thisDebian } from "./debian.ts";
+import { aptInstall, type DebianMachine, type DebianPackage, notInstalled, thisDebian } from "./debian.ts";
 
 /** Debian's and Google's names for it. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-const HELP = `No Chromium was found, and none could be installed. Do one of these and run the tests again:
+const CHROMIUM: DebianPackage = {
+  name: "chromium",
+  missing: "Chromium",
+  help: `Do one of these and run the tests again:
   - install Chromium or Google Chrome, so that chromium or google-chrome is on PATH
   - set CHROMIUM_PATH to the program
-  - run the tests once as root where apt-get is: Debian's package chromium is then installed`;
+  - run the tests once as root where apt-get is: Debian's package chromium is then installed`,
+};
 
 /** No sandbox, because root has none; and nothing that makes a browser call home or begin anything by itself. */
 const FLAGS = [
@@ -43,7 +47,7 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
 /**
  * The path of a Chromium: the one that is named, one on PATH, or Debian's, installed as root.
  * @param say gets one line before the slow step
- * @throws Error that lists what a person can do
+ * @throws Error that ends in what a person can do
  */
 export async function chromiumBinary(say: Say, machine: BrowserMachine): Promise<string> {
   if (machine.named) {
@@ -51,7 +55,7 @@ export async function chromiumBinary(say: Say, machine: BrowserMachine): Promise
     throw new Error(`CHROMIUM_PATH is ${machine.named}, which is no program that can be run`);
   }
   const found = (await onPath(machine)) ?? (await installed(say, machine));
-  if (found === undefined) throw new Error(HELP);
+  if (found === undefined) throw new Error(notInstalled(CHROMIUM));
   return found;
 }
 
@@ -60,6 +64,5 @@ async function onPath({ path }: BrowserMachine): Promise<string | undefined> {
 }
 
 async function installed(say: Say, machine: BrowserMachine): Promise<string | undefined> {
-  const done = await aptInstall(say, machine, { name: "chromium", missing: "Chromium", help: HELP });
-  return done ? onPath(machine) : undefined;
+  return (await aptInstall(say, machine, CHROMIUM)) ? onPath(machine) : undefined;
 }

@@ -14,20 +14,29 @@ export interface DebianMachine {
   readonly root: boolean;
 }
 
+/** A package, and what is said to who has nothing that it would bring. */
+export interface DebianPackage {
+  readonly name: string;
+  readonly missing: string;
+  /** What a person can do instead. */
+  readonly help: string;
+}
+
 export const thisDebian = (): DebianMachine => ({ path: process.env.PATH ?? "", root: process.getuid?.() === 0 });
+
+/** The message for who has neither, with why an installation failed where one was tried. It ends in what to do. */
+export function notInstalled({ missing, help }: DebianPackage, failure?: string): string {
+  return `No ${missing} was found, and none could be installed${failure ? ` (${failure})` : ""}. ${help}`;
+}
 
 /**
  * Installs a Debian package by apt, as root only.
- * @param missing what was not found, for the line that `say` gets before the slow step
- * @param help what a person can do instead
+ * @param say gets one line before the slow step
  * @returns whether it was done: false for one who is not root, and where there is no apt-get
- * @throws Error with `help` and what was tried, when apt failed
+ * @throws Error with what was tried and what to do, when apt failed
  */
-export async function aptInstall(
-  say: Say,
-  machine: DebianMachine,
-  { name, missing, help }: { readonly name: string; readonly missing: string; readonly help: string },
-): Promise<boolean> {
+export async function aptInstall(say: Say, machine: DebianMachine, wanted: DebianPackage): Promise<boolean> {
+  const { name, missing } = wanted;
   if (!machine.root || (await findExecutables("apt-get", machine.path)).length === 0) return false;
   const env = { ...process.env, PATH: machine.path, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
   const options = { env, timeout: APT_MS, maxBuffer: Number.POSITIVE_INFINITY };
@@ -45,7 +54,7 @@ export async function aptInstall(
     });
     await aptGet(`install ${name}`, ...install);
   } catch (cause) {
-    throw new Error(`${help}\nWhat was tried:\n  - ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new Error(notInstalled(wanted, cause instanceof Error ? cause.message : String(cause)), { cause });
   }
   return true;
 }

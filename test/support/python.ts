@@ -1,14 +1,18 @@
 import { findExecutables, isExecutable, output } from "../../local/redis/executable.ts";
 import type { Say } from "../../local/redis/machine.ts";
-import { aptInstall, type DebianMachine } from "./debian.ts";
+import { aptInstall, type DebianMachine, type DebianPackage, notInstalled } from "./debian.ts";
 
 /** Where Debian has its own, for which its packages are. */
 const DEBIANS = "/usr/bin/python3";
 
-const HELP = `No Python with the package redis was found, and none could be installed. Do one of these and run the tests again:
+const PYTHON: DebianPackage = {
+  name: "python3-redis",
+  missing: "Python with the package redis",
+  help: `Do one of these and run the tests again:
   - install the package: apt-get install python3-redis, or python3 -m pip install redis
   - set ORDERS_TEST_PYTHON to the python3 of a virtual environment that has it
-  - run the tests once as root where apt-get is: Debian's package python3-redis is then installed`;
+  - run the tests once as root where apt-get is: Debian's package python3-redis is then installed`,
+};
 
 /** What finding a Python needs to know of the machine. */
 export interface PythonMachine extends DebianMachine {
@@ -33,13 +37,8 @@ export async function pythonWithRedis(say: Say, machine: PythonMachine): Promise
   for (const python of [debians, ...(await findExecutables("python3", path))]) {
     if (await hasRedis(python)) return python;
   }
-  const installed = await aptInstall(say, machine, {
-    name: "python3-redis",
-    missing: "Python with the package redis",
-    help: HELP,
-  });
-  if (installed && (await hasRedis(debians))) return debians;
-  throw new Error(HELP);
+  if ((await aptInstall(say, machine, PYTHON)) && (await hasRedis(debians))) return debians;
+  throw new Error(notInstalled(PYTHON));
 }
 
 async function hasRedis(python: string): Promise<boolean> {
