@@ -14,8 +14,8 @@ const PAGES = await Promise.all(
   ),
 );
 
-const Manifest = z.object({ scripts: z.record(z.string(), z.string()) });
-const { scripts } = Manifest.parse(JSON.parse(await readFile(new URL("package.json", PROJECT), "utf8")));
+const Manifest = z.object({ version: z.string(), scripts: z.record(z.string(), z.string()) });
+const { scripts, version } = Manifest.parse(JSON.parse(await readFile(new URL("package.json", PROJECT), "utf8")));
 
 /** What `npm run check` is made of, which the row of that command names. */
 const PARTS_OF_CHECK = ["format", "lint", "types"];
@@ -39,6 +39,10 @@ test("every npm script that a page names is one", () => {
 
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((name) => name === undefined || !(name in scripts))).toEqual([]);
+});
+
+test("the change log has an entry for the version of package.json", async () => {
+  expect(await readFile(new URL("CHANGELOG.md", PROJECT), "utf8")).toContain(`\n## [${version}] - `);
 });
 
 test("the table of environment variables has every setting with its default, and no other", () => {
