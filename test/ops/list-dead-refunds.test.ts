@@ -89,7 +89,7 @@ test("a token that may only read can list, and cannot put back", async () => {
 
   expect(listed).toMatchObject({ code: 0, stderr: "" });
   expect(replayed.code).toBe(1);
-  expect(replayed.stderr).toMatch(/^Redis did not do what was asked: .*NOPERM/);
+  expect(replayed.stderr).toMatch(/^The token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
   expect(replayed.stderr).not.toContain(letter);
 });
 
