@@ -1,8 +1,11 @@
+import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { transform } from "esbuild";
 import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { runScript } from "../support/run.ts";
 
 const PREFLIGHT = "ops/preflight.cjs";
@@ -56,4 +59,29 @@ test("any Node can read it", async () => {
 
   // esbuild refuses what ES5 has no word for.
   await expect(transform(source, { target: "es5" })).resolves.toMatchObject({ warnings: [] });
+});
+
+test("every command of npm but those for the code's form begins with it", async () => {
+  const { scripts } = z
+    .object({ scripts: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(await readFile("package.json", "utf8")));
+  const without = Object.keys(scripts).filter((name) => !scripts[name]?.startsWith(`node ${PREFLIGHT} && `));
+
+  expect(without.toSorted()).toEqual(["fix", "format", "lint", "types"]);
+});
+
+test("npm start before npm ci ends in that line", async () => {
+  const folder = await checkout();
+  await cp("package.json", join(folder, "package.json"));
+  const PATH = process.env.PATH?.split(delimiter).filter((part) => !part.includes("node_modules"));
+
+  const start = promisify(execFile)("npm", ["start"], {
+    cwd: folder,
+    env: { ...process.env, PATH: PATH?.join(delimiter) },
+  });
+
+  await expect(start).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("\nThe packages are missing: run `npm ci` first, with Node 20 or newer\n"),
+  });
 });
