@@ -1,21 +1,24 @@
 import { completionTimer } from "../lib/completion-timer.ts";
-import { RedisEnv, readEnv, SchedulerEnv } from "../lib/env.ts";
+import { InventoryEnv, RedisEnv, readEnv, SchedulerEnv } from "../lib/env.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { jsonBody } from "../lib/http/json-body.ts";
 import { parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
 import { jsonReply } from "../lib/http/reply.ts";
+import { productInventory } from "../lib/inventory.ts";
 import { placeOrder } from "../lib/orders/place-order.ts";
 import { createRedis } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
 const timer = completionTimer(readEnv(SchedulerEnv));
+const inventory = productInventory(readEnv(InventoryEnv));
 
 async function createOrder(event: ApiEvent) {
-  const { order, replayed } = await placeOrder(redis, timer, {
+  const placing = {
     idempotencyKey: parseIdempotencyKey(event.headers["idempotency-key"]),
     request: parseOrderRequest(event.body),
     now: Date.now(),
-  });
+  };
+  const { order, replayed } = await placeOrder(redis, timer, placing, inventory);
   return jsonReply(order, {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),

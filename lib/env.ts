@@ -16,6 +16,15 @@ export const SchedulerEnv = z.object({
 });
 export type SchedulerEnv = z.infer<typeof SchedulerEnv>;
 
+/** An address to which a path can be appended; `fetch` takes none with credentials. */
+export const BaseUrl = z
+  .string()
+  .check(z.refine(isBaseUrl, "must be an http or https URL without query, fragment and credentials"));
+
+/** Where `createOrder` asks for prices. Unset or empty: nowhere, and orders have no price. */
+export const InventoryEnv = z.object({ INVENTORY_URL: z.optional(z.union([z.literal(""), BaseUrl])) });
+export type InventoryEnv = z.infer<typeof InventoryEnv>;
+
 /**
  * Reads a part of the environment at cold start.
  * @throws Error that names every variable that is missing or malformed, and no value.
@@ -25,4 +34,9 @@ export function readEnv<Env extends z.ZodMiniType>(schema: Env): z.output<Env> {
   if (env.success) return env.data;
   const names = env.error.issues.map((issue) => issue.path.join("."));
   throw new Error(`Missing or malformed environment variables: ${names.join(", ")}`);
+}
+
+function isBaseUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "" && !/[?#]/.test(text);
 }

@@ -4,6 +4,9 @@ const MESSAGES = {
   invalid_idempotency_key: "The Idempotency-Key is not valid.",
   idempotency_key_reused: "The Idempotency-Key was used before with a different order.",
   order_not_found: "There is no order with this pk.",
+  unknown_product: "The inventory has no such product.",
+  inventory_failed: "The inventory did not tell a price.",
+  inventory_timed_out: "The inventory did not tell a price in time.",
   redis_failed: "Redis did not do what was asked.",
   redis_replied_nonsense: "Redis replied with something that is not what the command or script returns.",
 } as const;

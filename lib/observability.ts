@@ -16,12 +16,13 @@ export type CountMetric =
   | "RefundsApplied"
   | "RefundsDeadLettered"
   | "ScheduleFailures"
-  | "RedisErrors";
+  | "RedisErrors"
+  | "InventoryErrors";
 
 /** How many there are of something now; zero is written too, so that an alarm sees that it is over. */
 export type LevelMetric = "OverdueOrders" | "RefundBacklog";
 
-export type DurationMetric = "CompletionLag" | "RedisLatency";
+export type DurationMetric = "CompletionLag" | "RedisLatency" | "InventoryLatency";
 
 /** Counts something that happened in this invocation. Nothing happened: nothing is written. */
 export function countMetric(name: CountMetric, count = 1): void {

@@ -13,11 +13,19 @@ export const dueTime = (pk: string): number => decodeTime(pk) + COMPLETION_DELAY
 /** `pending → completed`, `pending → refunded` and `completed → refunded` are the only moves. */
 const OrderStatus = z.enum(["pending", "completed", "refunded"]);
 
-/** An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two are there once they happened. */
+const Money = z.coerce.number<string>().check(z.minimum(0));
+
+/**
+ * An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two are there once they happened. The
+ * price of one piece, the fee and the total are there where the service has an inventory to ask.
+ */
 export const Order = z.object({
   pk: OrderPk,
   product_id: z.string(),
   quantity: z.coerce.number<string>().check(z.int()),
+  price: z.optional(Money),
+  fee: z.optional(Money),
+  total: z.optional(Money),
   status: OrderStatus,
   created_at: z.iso.datetime(),
   completed_at: z.optional(z.iso.datetime()),

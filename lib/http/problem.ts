@@ -13,6 +13,9 @@ const PROBLEMS = {
   unsupported_media_type: { status: 415, title: "The body must be application/json" },
   invalid_order: { status: 422, title: "The order is not valid" },
   idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for a different order" },
+  unknown_product: { status: 422, title: "There is no such product" },
+  inventory_failed: { status: 502, title: "The product inventory failed" },
+  inventory_timed_out: { status: 504, title: "The product inventory took too long" },
   redis_failed: { status: 500, title: "Something went wrong on our side" },
   redis_replied_nonsense: { status: 500, title: "Something went wrong on our side" },
   internal_error: { status: 500, title: "Something went wrong on our side" },
@@ -44,7 +47,7 @@ export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].statu
 export function problemReply(error: unknown, requestId: string): APIGatewayProxyStructuredResultV2 {
   const code = problemCode(error);
   const { status, title } = PROBLEMS[code];
-  const publicCode = status < 500 ? code : "internal_error";
+  const publicCode = status === 500 ? "internal_error" : code;
   const fields = error instanceof OrderError ? error.fields : [];
   const problem: Problem = {
     type: `urn:orders:problem:${publicCode.replaceAll("_", "-")}`,

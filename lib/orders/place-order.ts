@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Redis } from "@upstash/redis";
 import { ulid } from "ulid";
 import type { CompletionTimer } from "../completion-timer.ts";
 import { OrderError } from "../errors.ts";
+import type { Inventory } from "../inventory.ts";
 import { countMetric, logger } from "../observability.ts";
 import { COMPLETION_DELAY_MS, type Order } from "../order.ts";
 import type { OrderRequest } from "../order-request.ts";
@@ -13,6 +13,8 @@ import { CreateOrderCode, CreateOrderReply } from "../redis/reply-codes.ts";
 import { script } from "../redis/script.ts";
 import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
+import { findPlaced, fingerprint } from "./idempotency-record.ts";
+import { type Prices, priceOrder } from "./price-order.ts";
 
 /** How long an Idempotency-Key is remembered: 24 hours. */
 const IDEMPOTENCY_RETENTION_S = 86_400;
@@ -36,48 +38,65 @@ export interface Placed {
 /**
  * Stores an order that is due in 5 seconds and has its completion scheduled. The order is durable once stored: when no
  * schedule can be made, that is logged and counted, and the sweep completes the order.
- * @throws OrderError `idempotency_key_reused`, `redis_failed`, `redis_replied_nonsense`
+ * @param inventory asked for the price of a new order; without it orders have none
+ * @throws OrderError `idempotency_key_reused`, `redis_failed`, `redis_replied_nonsense`, and what `priceOf` throws: then
+ *   nothing was stored
  */
-export async function placeOrder(redis: Redis, timer: CompletionTimer, placing: Placing): Promise<Placed> {
-  const order = newOrder(placing.request, placing.now);
-  const due = placing.now + COMPLETION_DELAY_MS;
-  const [code, pk] = await createOrder(redis, order, due, placing.idempotencyKey);
-  if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
-  if (code === CreateOrderCode.replayed) {
-    countMetric("OrdersReplayed");
-    logger.info("Order was placed before with this Idempotency-Key", { pk });
-    return { order: await findOrder(redis, pk), replayed: true };
+export async function placeOrder(
+  redis: Redis,
+  timer: CompletionTimer,
+  placing: Placing,
+  inventory?: Inventory,
+): Promise<Placed> {
+  const { request, idempotencyKey, now } = placing;
+  if (inventory && idempotencyKey !== undefined) {
+    // A replay has its price already, and may not depend on an inventory.
+    const placed = await findPlaced(redis, idempotencyKey, request);
+    if (placed !== undefined) return replay(redis, placed);
   }
+  const prices = inventory && priceOrder(await inventory.priceOf(request.id), request.quantity);
+  const order = newOrder(request, now, prices);
+  const due = now + COMPLETION_DELAY_MS;
+  const [code, pk] = await createOrder(redis, order, due, placing, prices);
+  if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
+  if (code === CreateOrderCode.replayed) return replay(redis, pk);
   countMetric("OrdersCreated");
   logger.info("Order placed", { pk });
   await scheduleOrLeaveToSweep(timer, pk, due);
   return { order, replayed: false };
 }
 
-function newOrder(request: OrderRequest, now: number): Order {
+async function replay(redis: Redis, pk: string): Promise<Placed> {
+  countMetric("OrdersReplayed");
+  logger.info("Order was placed before with this Idempotency-Key", { pk });
+  return { order: await findOrder(redis, pk), replayed: true };
+}
+
+function newOrder(request: OrderRequest, now: number, prices: Prices | undefined): Order {
   return {
     pk: ulid(now),
     product_id: request.id,
     quantity: request.quantity,
+    ...(prices && { price: Number(prices.price), fee: Number(prices.fee), total: Number(prices.total) }),
     status: "pending",
     created_at: new Date(now).toISOString(),
   };
 }
 
-async function createOrder(redis: Redis, order: Order, due: number, idempotencyKey: string | undefined) {
+async function createOrder(
+  redis: Redis,
+  order: Order,
+  due: number,
+  { request, idempotencyKey }: Placing,
+  prices: Prices | undefined,
+) {
   const keys = [orderKey(order.pk), PENDING_KEY];
   if (idempotencyKey !== undefined) keys.push(idempotencyKeyKey(idempotencyKey));
   const { pk, product_id, quantity, created_at } = order;
-  const args = [pk, product_id, quantity, created_at, due, fingerprint(order), IDEMPOTENCY_RETENTION_S];
+  const args = [pk, product_id, quantity, created_at, due, fingerprint(request), IDEMPOTENCY_RETENTION_S];
+  if (prices) args.push(prices.price, prices.fee, prices.total);
   const [reply] = await runPipeline(redis, [scriptCommand(createOrderScript, keys, args)]);
   return parseReply(CreateOrderReply, reply);
-}
-
-/** What must be equal for two requests to be the same: the order asked for, however the JSON was written. */
-function fingerprint({ product_id, quantity }: Order): string {
-  return createHash("sha256")
-    .update(JSON.stringify([product_id, quantity]))
-    .digest("hex");
 }
 
 async function scheduleOrLeaveToSweep(timer: CompletionTimer, pk: string, due: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { OrderError } from "../errors.ts";
+import { redacted } from "../redacted.ts";
 
 /** The client puts the command, with all its arguments, behind this. */
 const COMMAND_IN_MESSAGE = /, command was: [\s\S]*$/;
@@ -19,20 +20,8 @@ export function isRefusal(error: unknown): boolean {
  * commands, arguments and bodies.
  */
 export function redisFailure(error: unknown): OrderError {
-  return new OrderError("redis_failed", { cause: redacted(error) });
+  return new OrderError("redis_failed", { cause: redacted(error, withoutCommand) });
 }
 
-function redacted(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error("The Redis client threw something that is not an error");
-  const safe = new Error(safeMessage(error), error.cause === undefined ? undefined : { cause: redacted(error.cause) });
-  safe.name = error.name;
-  return safe;
-}
-
-function safeMessage(error: Error): string {
-  // The JSON parser quotes the text around its mistake.
-  if (error instanceof SyntaxError) return "Not JSON";
-  // What connecting to a name with several addresses throws: only its parts have a message.
-  if (error instanceof AggregateError) return error.errors.map((part) => redacted(part).message).join("; ");
-  return error.message.replace(COMMAND_IN_MESSAGE, "").replace(BODY_IN_MESSAGE, "$1");
-}
+const withoutCommand = (message: string): string =>
+  message.replace(COMMAND_IN_MESSAGE, "").replace(BODY_IN_MESSAGE, "$1");

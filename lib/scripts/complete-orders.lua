@@ -12,7 +12,8 @@
 --   3  was refunded before
 --   4  unknown: there is no such order, or its key holds something else
 -- In every case the order owes no completion afterwards.
--- Stream entries: to order_completed one for each code 1, the order's fields as flat strings.
+-- Stream entries: to order_completed one for each code 1, the order's fields as flat strings;
+-- a field that the order does not have (price, fee and total of one without prices) is left out.
 local pending_key, completed_stream = KEYS[1], KEYS[2]
 local completed_at = ARGV[1]
 local FIRST_ORDER_KEY, FIRST_PK = 3, 2
@@ -20,8 +21,8 @@ local FIRST_ORDER_KEY, FIRST_PK = 3, 2
 local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN = 1, 2, 3, 4
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
 
-local FIELDS = { 'pk', 'product_id', 'quantity', 'status', 'created_at' }
-local STATUS = 4
+local FIELDS = { 'pk', 'product_id', 'quantity', 'price', 'fee', 'total', 'status', 'created_at' }
+local STATUS = 7
 
 local function completed_entry(values)
   local entry = {}

@@ -3,7 +3,8 @@
 -- KEYS[1]  order:{pk}, hash
 -- KEYS[2]  orders:pending, sorted set
 -- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key)
--- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention (s)
+-- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention (s),
+--          then price, fee, total (decimals; all three, or none of an order without prices)
 --
 -- Returns {code, pk}:
 --   1  created: the order is stored, now or by an earlier run of this very call
@@ -13,6 +14,7 @@
 local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
 local pk, product_id, quantity, created_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local due, fingerprint, retention = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local price, fee, total = ARGV[8], ARGV[9], ARGV[10]
 
 local CREATED, REPLAYED, REUSED = 1, 2, 3
 
@@ -32,10 +34,13 @@ if redis.call('HLEN', order_key) > 0 then
   return { CREATED, pk }
 end
 
+local prices = price and { 'price', price, 'fee', fee, 'total', total } or {}
+
 -- First the one write that can fail (on a key of another type): a script that breaks off keeps what it wrote.
 redis.call('ZADD', pending_key, due, pk)
 redis.call('HSET', order_key,
-  'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at)
+  'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at,
+  unpack(prices))
 if idempotency_key then
   redis.call('SET', idempotency_key, pk .. ':' .. fingerprint, 'EX', retention)
 end

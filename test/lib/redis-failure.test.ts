@@ -85,7 +85,7 @@ test.for(["text", undefined, null, { message: "secret" }])(
   (thrown) => {
     expect(redisFailure(thrown)).toMatchObject({
       code: "redis_failed",
-      cause: { message: "The Redis client threw something that is not an error" },
+      cause: { message: "Something was thrown that is not an error" },
     });
   },
 );

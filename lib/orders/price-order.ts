@@ -1,0 +1,40 @@
+import { Big } from "big.js";
+import * as z from "zod/mini";
+
+/** The fee is a fifth of what the pieces cost. */
+const FEE_RATE = "0.2";
+
+/**
+ * With the largest quantity a total stays below 2^46 (7.0 × 10^13). Up to there binary floats lie closer together than
+ * cents, so that every total is a JSON number of its own and reads back as the same cents.
+ */
+export const MAX_PRICE = 10_000_000;
+
+const WHOLE_CENTS = /^\d+(\.\d{1,2})?$/;
+
+/** The price of one piece, from 0 to 10,000,000. It is whole cents if its shortest decimal form is. */
+export const PiecePrice = z.number().check(
+  z.minimum(0),
+  z.maximum(MAX_PRICE),
+  z.refine((price) => WHOLE_CENTS.test(String(price)), "has more than two decimals"),
+);
+
+/** Of one order, as decimals with exactly two places: one piece, the fee, and all pieces with the fee. */
+export interface Prices {
+  readonly price: string;
+  readonly fee: string;
+  readonly total: string;
+}
+
+/**
+ * What an order costs, exact to the cent: the fee is 20 % of price × quantity, rounded half up to the cent; the total is
+ * price × quantity and the fee.
+ * @param piece a `PiecePrice`
+ */
+export function priceOrder(piece: number, quantity: number): Prices {
+  // As text: big.js would keep the sign of -0.
+  const price = Big(String(piece));
+  const net = price.times(quantity);
+  const fee = net.times(FEE_RATE).round(2, Big.roundHalfUp);
+  return { price: price.toFixed(2), fee: fee.toFixed(2), total: net.plus(fee).toFixed(2) };
+}
