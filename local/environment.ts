@@ -18,6 +18,7 @@ export function localEnvironment(settings: Settings, region: string, targetFunct
   return {
     UPSTASH_REDIS_REST_URL: settings.UPSTASH_REDIS_REST_URL ?? `http://127.0.0.1:${settings.ORDERS_UPSTASH_PORT}`,
     UPSTASH_REDIS_REST_TOKEN: settings.UPSTASH_REDIS_REST_TOKEN ?? TOKEN,
+    INVENTORY_URL: settings.INVENTORY_URL ?? "",
     SCHEDULE_GROUP,
     SCHEDULE_TARGET_ARN: `arn:aws:lambda:${region}:${ACCOUNT}:function:${targetFunction}`,
     SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/local`,

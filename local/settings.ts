@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BaseUrl } from "../lib/env.ts";
 
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);
@@ -18,6 +19,7 @@ export const Settings = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: "must be redis://… or rediss://…" }).optional(),
   UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/, error: "must be https://…" }).optional(),
   UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
+  INVENTORY_URL: z.optional(BaseUrl),
 });
 export type Settings = z.infer<typeof Settings>;
 

@@ -67,6 +67,11 @@ function widgets(stack, docsUrl) {
       ["p99", own("RedisLatency"), "p99"],
       ["failed calls", own("RedisErrors"), "Sum"],
     ]),
+    graph("Inventory, ms a question", "p50", [
+      ["p50", own("InventoryLatency")],
+      ["p99", own("InventoryLatency"), "p99"],
+      ["failed questions", own("InventoryErrors"), "Sum"],
+    ]),
     graph("Dead letters waiting", "Maximum", [
       ["undelivered completions", waitingMessages("UndeliveredCompletions")],
       ["failed invocations", waitingMessages("FailedInvocations")],

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { RedisEnv, readEnv, SchedulerEnv } from "../../lib/env.ts";
+import { InventoryEnv, RedisEnv, readEnv, SchedulerEnv } from "../../lib/env.ts";
 
 const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };
 
@@ -31,6 +31,29 @@ test.for<[Record<string, string | undefined>, string]>([
   setEnv({ ...REDIS, ...change });
 
   expect(() => readEnv(RedisEnv)).toThrow(new Error(`Missing or malformed environment variables: ${names}`));
+});
+
+test.for([undefined, "", "http://127.0.0.1:8000", "https://inventory.example.com/shop/"])(
+  "%o is an inventory's address, or none",
+  (url) => {
+    setEnv({ INVENTORY_URL: url });
+
+    expect(readEnv(InventoryEnv)).toEqual(url === undefined ? {} : { INVENTORY_URL: url });
+  },
+);
+
+test.for([
+  "inventory.example.com",
+  "ftp://inventory.example.com",
+  "/products",
+  "https://inventory.example.com/?shop=1",
+  "https://inventory.example.com/#shop",
+  "https://user:secret@inventory.example.com",
+  "secret",
+])("%s is no inventory's address", (url) => {
+  setEnv({ INVENTORY_URL: url });
+
+  expect(() => readEnv(InventoryEnv)).toThrow(new Error("Missing or malformed environment variables: INVENTORY_URL"));
 });
 
 test("every missing variable of the scheduler is named", () => {

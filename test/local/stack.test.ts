@@ -79,8 +79,17 @@ describe("the settings", () => {
     );
   });
 
+  test.for(["inventory:8080", "ftp://127.0.0.1", "http://127.0.0.1/?x=1", "http://a:b@127.0.0.1"])(
+    "refuse %s as the inventory's address",
+    (INVENTORY_URL) => {
+      expect(() => readSettings({ INVENTORY_URL })).toThrow(
+        "These environment variables are wrong: INVENTORY_URL (must be an http or https URL without query, fragment and credentials)",
+      );
+    },
+  );
+
   test("count an empty variable as not set", () => {
-    expect(readSettings({ ORDERS_API_PORT: "", REDIS_URL: "" })).toEqual(readSettings({}));
+    expect(readSettings({ ORDERS_API_PORT: "", REDIS_URL: "", INVENTORY_URL: "" })).toEqual(readSettings({}));
   });
 });
 
@@ -93,4 +102,10 @@ test("what the functions get leads to this machine only", () => {
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_SESSION_TOKEN: "",
   });
+});
+
+test("the functions ask the inventory that the user names, and none otherwise", () => {
+  const told = (env: NodeJS.ProcessEnv) => localEnvironment(readSettings(env), "eu-central-1", "f").INVENTORY_URL;
+  expect(told({ INVENTORY_URL: "http://127.0.0.1:8000/shop" })).toBe("http://127.0.0.1:8000/shop");
+  expect(told({})).toBe("");
 });

@@ -55,6 +55,14 @@ export const bundles: Rules = (made) => {
       },
     );
 
+    test("hold exact decimals and the inventory's client where orders are placed, and nowhere else", async () => {
+      for (const [name, file] of Object.entries(HANDLERS)) {
+        const { packages } = await rebuild(`functions/${file}.ts`);
+        expect(packages.includes("node_modules/big.js")).toBe(name === "createOrder");
+        expect(bundleOf(name, file).includes("/products/")).toBe(name === "createOrder");
+      }
+    });
+
     test.for(Object.entries(HANDLERS))("%s is minified", ([name, file]) => {
       // esbuild begins each module that it does not minify with its path.
       expect(bundleOf(name, file)).not.toMatch(/^\/\/ (functions|lib|node_modules)\//m);

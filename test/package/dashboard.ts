@@ -25,6 +25,7 @@ const GRAPHS = {
   Refunds: ["RefundsApplied", "RefundsDeadLettered", "RefundBacklog"],
   Requests: ["Count", "4xx", "5xx"],
   "Redis, ms a call": ["RedisLatency p50", "RedisLatency p99", "RedisErrors"],
+  "Inventory, ms a question": ["InventoryLatency p50", "InventoryLatency p99", "InventoryErrors"],
   "Dead letters waiting": ["UndeliveredCompletions", "FailedInvocations"],
   "Function errors": ["Errors"],
   "Function throttles": ["Throttles"],

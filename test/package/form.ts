@@ -8,6 +8,7 @@ export interface Form {
   readonly docs?: "open" | "closed";
   readonly origins?: readonly string[];
   readonly email?: string;
+  readonly inventory?: string;
 }
 
 /** Declares tests that hold for every package; it is made once they run. */

@@ -24,7 +24,7 @@ const Permission = z.object({
 
 /** Memory in MB and time-out in seconds. */
 const SIZES: Record<string, readonly [memory: number, timeout: number]> = {
-  CreateOrder: [512, 15],
+  CreateOrder: [512, 20],
   GetOrder: [256, 15],
   Docs: [256, 15],
   UnknownRoute: [256, 15],
@@ -37,7 +37,7 @@ const RETENTION_DAYS = { dev: 7, prod: 90 };
 
 const functionsOf = (template: Template) => resourcesOf(template, "AWS::Lambda::Function", LambdaFunction);
 
-export const functions: Rules = (made, { stage }) => {
+export const functions: Rules = (made, { stage, inventory = "" }) => {
   describe("the functions", () => {
     test("have the memory and the time-out that were chosen for them", () => {
       const sizes = [...functionsOf(made().template)].map(([id, { MemorySize, Timeout }]) => [
@@ -56,6 +56,12 @@ export const functions: Rules = (made, { stage }) => {
           LoggingConfig: { LogFormat: "JSON" },
           Environment: { Variables: { POWERTOOLS_SERVICE_NAME: `orders-${stage}` } },
         });
+      }
+    });
+
+    test("are told where the inventory is, where they place orders", () => {
+      for (const [id, { Environment }] of functionsOf(made().template)) {
+        expect(Environment.Variables.INVENTORY_URL).toBe(id === "CreateOrderLambdaFunction" ? inventory : undefined);
       }
     });
 

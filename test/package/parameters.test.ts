@@ -21,6 +21,12 @@ test.for([
   ["an origin with a slash at its end", option("corsOrigins", "https://a.example/"), '"https://a.example/" is none'],
   ["a host that is no origin", option("corsOrigins", "https://a.example, b.example"), '"b.example" is none'],
   ["a way of tracing that Lambda does not know", option("tracing", "Sometimes"), "must be equal to one of the allowed"],
+  [
+    "an inventory that is not on the web",
+    option("inventoryUrl", "ftp://inventory.example.com"),
+    "inventoryUrl must be",
+  ],
+  ["an inventory with a query", option("inventoryUrl", "https://inventory.example.com/?x=1"), "inventoryUrl must be"],
   ["a rate that is no number", option("throttleRate", "many"), "throttleRate must be a number"],
 ] as const)("packaging is refused for %s", async ([, options, reason]) => {
   await expect(packager.package(...options)).rejects.toThrow(reason);

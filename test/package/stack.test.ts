@@ -25,6 +25,7 @@ const FORMS: readonly Form[] = [
     docs: "closed",
     origins: ["https://shop.example.com", "https://www.example.com"],
     email: "on-call@example.com",
+    inventory: "https://inventory.example.com/shop/",
   },
 ];
 
@@ -49,6 +50,7 @@ describe.for(FORMS)("the package for $stage with issuer $issuer", (form) => {
       ...option("docsPage", form.docs),
       ...option("corsOrigins", form.origins?.join(", ")),
       ...option("alarmEmail", form.email),
+      ...option("inventoryUrl", form.inventory),
     );
   });
 

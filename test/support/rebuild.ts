@@ -9,7 +9,9 @@ export interface Rebuilt {
   readonly text: string;
   /** What of the project's own is in it: its outermost folders, or files. */
   readonly folders: readonly string[];
-  /** Packages in it that package-lock.json has for development only. */
+  /** Packages in it, as package-lock.json names them. */
+  readonly packages: readonly string[];
+  /** Those of them that package-lock.json has for development only. */
   readonly developmentPackages: readonly string[];
 }
 
@@ -42,6 +44,7 @@ async function buildAgain(source: string): Promise<Rebuilt> {
   return {
     text: outputFiles[0]?.text ?? "",
     folders: [...folders],
+    packages: [...packages],
     developmentPackages: [...packages].filter((name) => lock.packages[name]?.dev),
   };
 }
