@@ -32,6 +32,21 @@ test("a pending order is completed and announced with all its fields as flat str
   expect(dump.order_completed).toMatchObject({ content: { entries: [[expect.any(String), fields]] } });
 });
 
+test("orders with prices are announced with them, and their neighbours in the batch without", async () => {
+  const prices = { price: "19.90", fee: "7.96", total: "47.76" };
+  const [plain, priced] = [await storeOrder(store.client), await storeOrder(store.client, "pending", newPk(), prices)];
+
+  expect(await complete(plain, priced, plain, priced)).toEqual([COMPLETED, COMPLETED, WAS_COMPLETED, WAS_COMPLETED]);
+
+  const entry = { product_id: "123", quantity: "2", status: "completed", created_at: CREATED_AT };
+  const entries = (await store.client.xRange("order_completed", "-", "+")) ?? [];
+  expect(entries.map(({ message }) => ({ ...message }))).toEqual([
+    { pk: plain, ...entry, completed_at: COMPLETED_AT },
+    { pk: priced, ...entry, ...prices, completed_at: COMPLETED_AT },
+  ]);
+  expect(await store.client.hGetAll(`order:${priced}`)).toMatchObject({ ...prices, status: "completed" });
+});
+
 test.for([
   ["completed", WAS_COMPLETED],
   ["refunded", WAS_REFUNDED],

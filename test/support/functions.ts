@@ -64,13 +64,14 @@ export interface Functions {
 /**
  * Points the handlers of the calling test file at a real Redis through the gateway, and at the Scheduler stand-in. They
  * read their environment when they are imported: call them through this only.
+ * @param inventory where prices are asked for; without it orders have none
  */
-export function useFunctions(redis: { readonly url: string }): Functions {
+export function useFunctions(redis: { readonly url: string }, inventory?: { readonly url: string }): Functions {
   let running: Stack | undefined;
 
   beforeAll(async () => {
     running = await startStack(redis.url);
-    Object.assign(process.env, environment(running));
+    Object.assign(process.env, environment(running), { INVENTORY_URL: inventory?.url ?? "" });
   });
   beforeEach(() => {
     running?.upstash.reset();

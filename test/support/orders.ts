@@ -6,9 +6,17 @@ export const DUE = Date.parse(CREATED_AT) + 5_000;
 
 export const newPk = (): string => ulid();
 
-/** Stores an order as the service does, pending ones with the completion that they owe. */
-export async function storeOrder(client: TestRedisClient, status = "pending", pk = newPk()): Promise<string> {
-  const order = { pk, product_id: "123", quantity: "2", status, created_at: CREATED_AT };
+/**
+ * Stores an order as the service does, pending ones with the completion that they owe.
+ * @param prices those of an order that has them
+ */
+export async function storeOrder(
+  client: TestRedisClient,
+  status = "pending",
+  pk = newPk(),
+  prices: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const order = { pk, product_id: "123", quantity: "2", ...prices, status, created_at: CREATED_AT };
   await client.hSet(`order:${pk}`, order);
   if (status === "pending") await client.zAdd("orders:pending", { value: pk, score: DUE });
   return pk;

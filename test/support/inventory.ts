@@ -1,0 +1,67 @@
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import { listen } from "./listen.ts";
+
+/** What the test inventory asks for every product until a test says otherwise. */
+export const PRICE = 19.9;
+
+export interface TestInventory {
+  readonly url: string;
+  /** The path of each question since the test began, as it came. */
+  readonly questions: readonly string[];
+  /** Answers every question from now on like this. */
+  answerWith(answer: RequestListener): void;
+  /** Knows every product at this price from now on. */
+  sellAt(price: unknown): void;
+}
+
+/** Gives the calling test file a product inventory of its own, which knows every product before each test. */
+export function useInventory(): TestInventory {
+  const questions: string[] = [];
+  let answer = selling(PRICE);
+  let url: string | undefined;
+
+  const server = createServer((request, response) => {
+    questions.push(request.url ?? "");
+    answer(request, response);
+  });
+  beforeAll(async () => {
+    url = await listen(server);
+  });
+  beforeEach(() => {
+    questions.length = 0;
+    answer = selling(PRICE);
+  });
+  afterAll(async () => {
+    server.closeAllConnections();
+    await once(server.close(), "close");
+  });
+
+  return {
+    get url() {
+      if (url === undefined) throw new Error("The inventory runs inside hooks and tests only: read it there");
+      return url;
+    },
+    questions,
+    answerWith(other) {
+      answer = other;
+    },
+    sellAt(price) {
+      answer = selling(price);
+    },
+  };
+}
+
+/** The product that a question is about. */
+export function productIn(path: string): string {
+  return decodeURIComponent(path.replace(/^.*\/products\//, ""));
+}
+
+/** @param price of every product; a function is asked anew for each answer */
+export function selling(price: unknown): RequestListener {
+  return ({ url = "" }, response) => {
+    const product = { id: productIn(url), name: "Something", price: typeof price === "function" ? price() : price };
+    response.setHeader("content-type", "application/json").end(JSON.stringify({ ...product, quantity: 100 }));
+  };
+}
