@@ -55,12 +55,40 @@ describe("every entry is one that asyncapi.yaml has:", () => {
       await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
     }
 
-    const [example] = examplesOf("OrderCompleted");
+    const example = examplesOf("OrderCompleted").find(({ name }) => name === "unpriced");
     const found = await entries(COMPLETED_STREAM);
     expect(found).toHaveLength(2);
     for (const entry of found) {
       expectDocumented("OrderCompleted", entry);
       expect(Object.keys(entry)).toEqual(Object.keys(example?.payload ?? {}));
+    }
+  });
+
+  test.for([
+    [19.9, 2],
+    [0, 1],
+    [10_000_000, 1_000_000],
+  ])("an order that is completed with a price: %d for a piece, %d pieces", async ([price = 0, quantity = 0]) => {
+    const timer = { schedule: async () => undefined };
+    const placing = { request: { id: "tea-green", quantity }, idempotencyKey: undefined, now: Date.now() };
+    const { order } = await placeOrder(store.redis, timer, placing, { priceOf: async () => price });
+    await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
+
+    const [entry = {}] = await entries(COMPLETED_STREAM);
+    expectDocumented("OrderCompleted", entry);
+    const example = examplesOf("OrderCompleted").find(({ name }) => name === "priced");
+    expect(Object.keys(entry)).toEqual(Object.keys(example?.payload ?? {}));
+    if (price === 19.9) {
+      const { price, fee, total } = entry;
+      expect(example?.payload).toMatchObject({ price, fee, total });
+    }
+  });
+
+  test("an amount alone, or with one decimal, is none that asyncapi.yaml has", () => {
+    const priced = examplesOf("OrderCompleted").find(({ name }) => name === "priced")?.payload ?? {};
+    const { fee: _, ...withoutFee } = priced;
+    for (const entry of [withoutFee, { ...priced, total: "47.7" }]) {
+      expect(asyncapi.fault(entry, "components", "schemas", "OrderCompleted")).toBeDefined();
     }
   });
 
