@@ -7,8 +7,10 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/server.ts";
 import { startUpstashGateway } from "../../local/upstash/gateway.ts";
 import { fetchDocumented } from "../support/fetch-documented.ts";
+import { selling } from "../support/inventory.ts";
 import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
+import { answering } from "../support/servers.ts";
 
 const ORDER = JSON.stringify({ id: "tea-green", quantity: 2 });
 
@@ -80,6 +82,16 @@ describe("a taken port", () => {
     const line = `Port ${port} (the API) is taken by another program: stop it, or set ORDERS_API_PORT to another port`;
     await expect(start).rejects.toThrow(new RegExp(`\\n${RegExp.escape(line)}\\n$`));
   });
+});
+
+test("the inventory of INVENTORY_URL is asked for prices", async () => {
+  // given
+  const shop = await answering(selling(19.9));
+  const service = await running({ INVENTORY_URL: `${shop}/shop/` });
+  // when
+  const reply = await place(service);
+  // then
+  expect(await reply.json()).toMatchObject({ price: 19.9, fee: 7.96, total: 47.76 });
 });
 
 describe("the database", () => {

@@ -9,6 +9,10 @@ export interface Order {
   readonly pk: string;
   readonly product_id: string;
   readonly quantity: number;
+  /** The amounts of an order that was placed while there was an inventory. */
+  readonly price?: number;
+  readonly fee?: number;
+  readonly total?: number;
   status: "pending" | "completed" | "refunded";
   readonly created_at: string;
   completed_at?: string;
@@ -31,14 +35,26 @@ export class Model {
   requests: Request[] = [];
   dead: DeadLetter[] = [];
 
-  /** @param newPk the pk that the service drew, if it made an order */
-  place(product_id: string, quantity: number, key: string | undefined, newPk: () => string): Placed {
+  /**
+   * @param price of one piece in cents, which the inventory would tell; undefined where there is none
+   * @param newPk the pk that the service drew, if it made an order
+   */
+  place(
+    product_id: string,
+    quantity: number,
+    key: string | undefined,
+    price: number | undefined,
+    newPk: () => string,
+  ): Placed {
     const first = key === undefined ? undefined : this.orders.get(this.keys.get(key)?.pk ?? "");
     if (first) {
       const same = first.product_id === product_id && first.quantity === quantity;
       return same ? { order: first, replayed: true } : "idempotency_key_reused";
     }
-    const order: Order = { pk: newPk(), product_id, quantity, status: "pending", created_at: this.time() };
+    const order: Order = {
+      ...{ pk: newPk(), product_id, quantity, status: "pending", created_at: this.time() },
+      ...(price !== undefined && amounts(price, price * quantity)),
+    };
     this.orders.set(order.pk, order);
     this.pending.set(order.pk, this.now + COMPLETION_DELAY_MS);
     if (key !== undefined) this.keys.set(key, { pk: order.pk, usedAt: this.now });
@@ -122,4 +138,10 @@ export class Model {
   private time(): string {
     return new Date(this.now).toISOString();
   }
+}
+
+/** @param net all pieces, in cents */
+function amounts(price: number, net: number) {
+  const fee = Math.floor((net * 2 + 5) / 10);
+  return { price: price / 100, fee: fee / 100, total: (net + fee) / 100 };
 }

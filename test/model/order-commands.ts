@@ -11,12 +11,15 @@ const key = fc.option(fc.constantFrom("first-idempotency-key", "other-idempotenc
 const product = fc.constantFrom("123", "tea");
 const quantity = fc.constantFrom(1, 2);
 
+/** In cents: the inventory's price changes at will, and now and then the service runs without one. */
+const price = fc.constantFrom(undefined, 3, 1_990, 1_000_000_000);
+
 /** A `POST /orders`: a new order, a replay, or a key that is used for another order. */
-const place = fc.tuple(product, quantity, key, sent).map(([id, pieces, idempotencyKey, times]) =>
-  command(`place(${pieces} ${id}, ${idempotencyKey ?? "no key"}${how(times)})`, async (model, real) => {
-    const placed = await real.sending(times, () => real.place(id, pieces, idempotencyKey, model.now));
+const place = fc.tuple(product, quantity, key, price, sent).map(([id, pieces, idempotencyKey, cents, times]) =>
+  command(`place(${pieces} ${id} at ${cents}, ${idempotencyKey ?? "no key"}${how(times)})`, async (model, real) => {
+    const placed = await real.sending(times, () => real.place(id, pieces, idempotencyKey, cents, model.now));
     const newPk = () => (typeof placed === "string" ? "none" : placed.order.pk);
-    expect(placed).toEqual(model.place(id, pieces, idempotencyKey, newPk));
+    expect(placed).toEqual(model.place(id, pieces, idempotencyKey, cents, newPk));
   }),
 );
 

@@ -57,12 +57,21 @@ export class Real {
     }
   }
 
-  async place(id: string, quantity: number, idempotencyKey: string | undefined, now: number) {
+  /** @param price what the inventory says that one piece costs, in cents; without it there is none */
+  async place(
+    id: string,
+    quantity: number,
+    idempotencyKey: string | undefined,
+    price: number | undefined,
+    now: number,
+  ) {
+    const inventory = price === undefined ? undefined : { priceOf: async () => price / 100 };
+    const placing = { request: { id, quantity }, idempotencyKey, now };
     const schedule = async (pk: string) => {
       this.scheduled.push(pk);
     };
     try {
-      return await placeOrder(this.#redis, { schedule }, { request: { id, quantity }, idempotencyKey, now });
+      return await placeOrder(this.#redis, { schedule }, placing, inventory);
     } catch (error) {
       if (error instanceof OrderError && error.code === "idempotency_key_reused") return error.code;
       throw error;

@@ -77,10 +77,19 @@ async function entries(client: TestRedisClient, stream: string) {
 }
 
 /** As Redis and the streams hold an order: flat strings, in the order in which they came about. */
-function texts({ pk, product_id, quantity, status, created_at, completed_at, refunded_at }: Order) {
+function texts({ pk, product_id, quantity, price, fee, total, status, created_at, ...times }: Order) {
+  const { completed_at, refunded_at } = times;
   return {
-    ...{ pk, product_id, quantity: String(quantity), status, created_at },
+    ...{ pk, product_id, quantity: String(quantity) },
+    ...decimals({ price, fee, total }),
+    ...{ status, created_at },
     ...(completed_at !== undefined && { completed_at }),
     ...(refunded_at !== undefined && { refunded_at }),
   };
+}
+
+function decimals(amounts: Readonly<Record<string, number | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(amounts).flatMap(([name, amount]) => (amount === undefined ? [] : [[name, amount.toFixed(2)]])),
+  );
 }
