@@ -4,7 +4,9 @@ import { INSTANCE_FAULTS, INSTANCE_WEIGHTS, passOn, type Treatment } from "./cal
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Faults } from "./faults.ts";
+import { createInventoryBoundary } from "./inventory-boundary.ts";
 import type { Journal } from "./journal.ts";
+import type { PriceBook } from "./price-book.ts";
 import { type Call, type CallProxy, startProxy } from "./proxy.ts";
 import { REDIS_FAULTS, REDIS_WEIGHTS } from "./redis-faults.ts";
 import { SCHEDULER_FAULTS, SCHEDULER_WEIGHTS } from "./scheduler-faults.ts";
@@ -17,12 +19,16 @@ export interface BoundariesOptions {
   readonly ambush: Ambush;
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
+  /** Where prices are asked for, and what was told; undefined in a run without prices. */
+  readonly inventory: { readonly url: string; readonly prices: PriceBook } | undefined;
   readonly host: () => LambdaHost;
 }
 
 export interface Addresses {
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
+  /** Empty for a function that asks for no prices. */
+  readonly inventoryUrl: string;
 }
 
 /** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
@@ -66,6 +72,14 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
     });
   }
 
+  async function openInventory(functionName: string, instanceId: string): Promise<CallProxy[]> {
+    if (!options.inventory || functionName !== "createOrder") return [];
+    const { url, prices } = options.inventory;
+    const find = (id: string) => options.host().find(id);
+    const toInventory = createInventoryBoundary({ faults, journal, prices, find });
+    return [await startProxy(url, (call) => toInventory(call, instanceId))];
+  }
+
   function subject(functionName: string, content: string): string {
     const order = journal.orderIn(content);
     const batchOf = functionName === "drainRefunds" || functionName === "sweepOrders";
@@ -76,8 +90,9 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
     async open(functionName, instanceId) {
       const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, functionName, instanceId));
       const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, functionName, instanceId));
-      proxies.set(instanceId, [upstash, scheduler]);
-      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url };
+      const inventory = await openInventory(functionName, instanceId);
+      proxies.set(instanceId, [upstash, scheduler, ...inventory]);
+      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: inventory[0]?.url ?? "" };
     },
     close(instanceId) {
       for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();

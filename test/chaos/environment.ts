@@ -15,6 +15,8 @@ export function functionEnvironment(instance: {
   readonly name: string;
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
+  /** Empty in a run without prices. */
+  readonly inventoryUrl: string;
   /** How far its clock is wrong, in ms. */
   readonly skewMs: number;
 }): Record<string, string> {
@@ -27,6 +29,7 @@ export function functionEnvironment(instance: {
     SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/chaos`,
     SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${REGION}:${ACCOUNT}:chaos`,
     AWS_ENDPOINT_URL_SCHEDULER: instance.schedulerUrl,
+    INVENTORY_URL: instance.inventoryUrl,
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: "chaos",
     AWS_SECRET_ACCESS_KEY: "chaos",

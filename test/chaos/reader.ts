@@ -66,7 +66,8 @@ export function startReader(apiUrl: string, journal: Journal, onRequest: () => v
 function illegal(before: Order | undefined, now: Order): string | undefined {
   if (!before) return undefined;
   if (!LEGAL[before.status].includes(now.status)) return `it went from ${before.status} to ${now.status}`;
-  const fixed = ["pk", "product_id", "quantity", "created_at", "completed_at", "refunded_at"] as const;
+  const amounts = ["price", "fee", "total"] as const;
+  const fixed = ["pk", "product_id", "quantity", ...amounts, "created_at", "completed_at", "refunded_at"] as const;
   const changed = fixed.find((field) => before[field] !== undefined && before[field] !== now[field]);
   return changed && `its ${changed} went from ${before[changed]} to ${now[changed]}`;
 }

@@ -6,6 +6,7 @@ import { createFaults } from "./faults.ts";
 import { judge } from "./invariants/all.ts";
 import { createJournal } from "./journal.ts";
 import type { Options } from "./options.ts";
+import { createPriceBook } from "./price-book.ts";
 import type { Progress } from "./progress.ts";
 import { startReader } from "./reader.ts";
 import { createRefundPlan } from "./refund-plan.ts";
@@ -34,12 +35,14 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   const faults = createFaults(chance, rate);
   const journal = createJournal();
   const ambush = createAmbush();
+  const prices = options.priced ? createPriceBook() : undefined;
   await using stack = await startStack({
     chance,
     faults,
     journal,
     ambush,
     plugins: options.undo ? [undo(options.undo)] : [],
+    prices,
   });
   stack.sweepAheadMs = SWEEP_AHEAD_MS;
 
@@ -57,6 +60,7 @@ export async function run(options: Options, progress: Progress): Promise<Finding
     chance,
     faults,
     journal,
+    prices,
     onRequest,
     onPlaced(order, pk) {
       reader.watch(order, pk);
@@ -86,7 +90,7 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   await reader.stop();
 
   const facts = await stack.database.direct(readFacts);
-  const evidence = { facts, placements, requests: desk.requests, seen: reader.violations };
+  const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, prices };
   const violations = judge(evidence);
   return findingsOf({ options, requests, faults: faults.counts, evidence, violations, journal });
 }

@@ -3,6 +3,7 @@ import type { Order } from "../../lib/order.ts";
 import type { Chance } from "./chance.ts";
 import type { Faults } from "./faults.ts";
 import { type Journal, productOf } from "./journal.ts";
+import type { PriceBook } from "./price-book.ts";
 import { type Answer, postOrder } from "./requests.ts";
 
 /** How a client places its order. */
@@ -26,13 +27,14 @@ export interface ShopOptions {
   readonly chance: Chance;
   readonly faults: Faults;
   readonly journal: Journal;
+  readonly prices: PriceBook | undefined;
   /** Called at the first 200 of each order. */
   readonly onPlaced: (order: number, pk: string) => void;
   readonly onRequest: () => void;
 }
 
 /** The clients: each places one order in its own way, and may lose a reply. */
-export function createShop({ apiUrl, chance, faults, journal, onPlaced, onRequest }: ShopOptions) {
+export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, onRequest }: ShopOptions) {
   async function send(placement: Placement, quantity: number): Promise<Answer> {
     const { order, key } = placement;
     const body = { id: productOf(order), quantity };
@@ -54,7 +56,8 @@ export function createShop({ apiUrl, chance, faults, journal, onPlaced, onReques
     quantity: number,
   ): void {
     const mayBeReused = behaviour === "two_bodies" && status === 422;
-    if (status === 0 || status >= 500 || mayBeReused) return;
+    const mayBeDenied = isDenied(text) && prices?.denied.has(order);
+    if (status === 0 || status >= 500 || mayBeReused || mayBeDenied) return;
     if (status !== 200 || !placed) nonsense.push(`${status} ${text}`);
     else if (placed.product_id !== productOf(order) || placed.quantity !== quantity) {
       nonsense.push(`another order: ${text}`);
@@ -63,8 +66,8 @@ export function createShop({ apiUrl, chance, faults, journal, onPlaced, onReques
 
   async function untilAnswered(placement: Placement, quantity: number): Promise<void> {
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
-      const { status } = await send(placement, quantity);
-      if (status !== 0 && status < 500) return;
+      const { status, text } = await send(placement, quantity);
+      if (status !== 0 && status < 500 && !isDenied(text)) return;
       await wait(chance.between(`pause ${attempt} of order ${placement.order}`, 50, 400));
     }
   }
@@ -86,3 +89,6 @@ export function createShop({ apiUrl, chance, faults, journal, onPlaced, onReques
     return placement;
   };
 }
+
+/** The inventory denied the product; here it will know it the next time. */
+const isDenied = (text: string): boolean => text.includes("urn:orders:problem:unknown-product");

@@ -13,13 +13,15 @@ import { type ChaosDatabase, startDatabase } from "./database.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "./environment.ts";
 import type { Faults } from "./faults.ts";
+import { startInventory } from "./inventory.ts";
 import type { Journal } from "./journal.ts";
 import { createLog } from "./log.ts";
+import type { PriceBook } from "./price-book.ts";
 
 const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6 };
 const INSTANCES_OF_OTHERS = 2;
 
-/** The poller and the sweep get less time than on AWS, so that they come to its end within a run. */
+/** The poller and the sweep get less time than on AWS, so that they come to its end within a run; so does createOrder. */
 const LONGEST_TIMEOUT_MS = 15_000;
 
 /** Lambda's and Scheduler's pauses before a retry are minutes; this many ms a failure are enough here. */
@@ -41,10 +43,19 @@ export interface StackOptions {
   readonly journal: Journal;
   readonly ambush: Ambush;
   readonly plugins: Plugin[];
+  /** Where what the inventory says is noted; without it there is none. */
+  readonly prices: PriceBook | undefined;
 }
 
 /** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
-export async function startStack({ chance, faults, journal, ambush, plugins }: StackOptions): Promise<ChaosStack> {
+export async function startStack({
+  chance,
+  faults,
+  journal,
+  ambush,
+  plugins,
+  prices,
+}: StackOptions): Promise<ChaosStack> {
   const parts = new AsyncDisposableStack();
   try {
     const bundles = parts.use(await buildBundles(plugins));
@@ -71,6 +82,7 @@ export async function startStack({ chance, faults, journal, ambush, plugins }: S
       }),
       stop,
     );
+    const inventory = prices && { url: parts.adopt(await startInventory(), stop).url, prices };
     const upstashUrl = gateway.url;
     const schedulerUrl = scheduler.url;
     const boundaries = createBoundaries({
@@ -81,6 +93,7 @@ export async function startStack({ chance, faults, journal, ambush, plugins }: S
       ambush,
       upstashUrl,
       schedulerUrl,
+      inventory,
       host: () => host,
     });
     const log = createLog(journal);

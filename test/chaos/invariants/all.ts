@@ -3,10 +3,13 @@ import { ended } from "./ended.ts";
 import { legalMoves } from "./legal-moves.ts";
 import { nothingLeft } from "./nothing-left.ts";
 import { placedOnce } from "./placed-once.ts";
+import { pricedOnce } from "./priced-once.ts";
 import { refundedOnce } from "./refunded-once.ts";
 import type { Evidence, Violation } from "./violation.ts";
 
 /** Holds a run against every invariant, in their order. */
 export function judge(evidence: Evidence): Violation[] {
-  return [placedOnce, ended, announcedOnce, refundedOnce, nothingLeft, legalMoves].flatMap((hold) => hold(evidence));
+  return [placedOnce, ended, announcedOnce, refundedOnce, nothingLeft, legalMoves, pricedOnce].flatMap((hold) =>
+    hold(evidence),
+  );
 }

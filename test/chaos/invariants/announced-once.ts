@@ -22,8 +22,8 @@ function judge(pk: string, hash: Hash, entries: readonly Announcement[]): Violat
     return entries.length === 0 ? [] : [flaw("wrong_state", `${pk} was announced and never completed`)];
   }
   if (entries.length === 0) return [flaw("lost", `the completion of ${pk} was never announced`)];
-  const { pk: _, product_id, quantity, created_at, completed_at } = hash;
-  const wanted = { pk, product_id, quantity, status: "completed", created_at, completed_at };
+  const { refunded_at: _, ...order } = hash;
+  const wanted = { ...order, pk, status: "completed" };
   const differing = entries.find(({ fields }) => !isDeepStrictEqual(fields, wanted));
   return [
     ...(entries.length > 1 ? [flaw("duplicated", `${pk} was announced ${entries.length} times`)] : []),

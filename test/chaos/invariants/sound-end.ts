@@ -64,7 +64,12 @@ export const orders = (...hashes: Hash[]) => new Map(hashes.map((hash) => [hash.
 
 /** The end of a run in which all went well, but for what is given. */
 export function evidence(given: Partial<Facts> & Partial<Omit<Evidence, "facts">> = {}): Evidence {
-  const { placements = [{ ...placement, told: [...placement.told], nonsense: [] }], seen = [], ...facts } = given;
+  const {
+    placements = [{ ...placement, told: [...placement.told], nonsense: [] }],
+    seen = [],
+    prices,
+    ...facts
+  } = given;
   const requests = given.requests ?? new Map([valid, invalid].map((request) => [request.ref, request]));
   const sound: Facts = {
     orders: orders(announced, refunded),
@@ -74,7 +79,7 @@ export function evidence(given: Partial<Facts> & Partial<Omit<Evidence, "facts">
     requestsLeft: 0,
     pendingEntriesLeft: 0,
   };
-  return { facts: { ...sound, ...facts }, placements, requests, seen };
+  return { facts: { ...sound, ...facts }, placements, requests, seen, prices };
 }
 
 export const announcement = (change: Hash) => ({ atMs: 0, fields: { ...announced, ...change } });

@@ -1,11 +1,12 @@
 import type { Facts } from "../facts.ts";
+import type { PriceBook } from "../price-book.ts";
 import type { RefundRequest } from "../refund-requests.ts";
 import type { Placement } from "../shop.ts";
 
 /** A promise that the service did not keep. */
 export interface Violation {
-  /** 1 to 6: which invariant of the README's list. */
-  readonly invariant: 1 | 2 | 3 | 4 | 5 | 6;
+  /** 1 to 7: which invariant of the README's list. */
+  readonly invariant: 1 | 2 | 3 | 4 | 5 | 6 | 7;
   readonly kind: "lost" | "duplicated" | "wrong_state" | "stuck";
   /** The order's number, when it is about one. */
   readonly order?: number | undefined;
@@ -19,6 +20,8 @@ export interface Evidence {
   readonly facts: Facts;
   readonly placements: readonly Placement[];
   readonly requests: ReadonlyMap<string, RefundRequest>;
+  /** What the inventory said, in a run that has one. */
+  readonly prices?: PriceBook | undefined;
   /** What a reader saw that may not happen. */
   readonly seen: readonly { readonly order: number; readonly detail: string }[];
 }

@@ -6,13 +6,14 @@ import { runPipeline } from "../../../lib/redis/pipeline.ts";
 export const completeOrder: typeof original.completeOrder = async (redis, { pk }, now) => {
   const key = orderKey(pk);
   const completed_at = new Date(now).toISOString();
-  const [fields] = await runPipeline(redis, [
-    (pipeline) => pipeline.hmget(key, "status", "product_id", "quantity", "created_at"),
-  ]);
-  const [status, product_id, quantity, created_at] = fields as string[];
-  if (status !== "pending") return;
+  const [fields] = await runPipeline(redis, [(pipeline) => pipeline.hgetall(key)]);
+  const values = fields as string[];
+  const order = Object.fromEntries(
+    values.flatMap((name, index) => (index % 2 === 0 ? [[name, values[index + 1]]] : [])),
+  );
+  if (order.status !== "pending") return;
   await runPipeline(redis, [(pipeline) => pipeline.hset(key, { status: "completed", completed_at })]);
-  const entry = { pk, product_id, quantity, status: "completed", created_at, completed_at };
+  const entry = { ...order, status: "completed", completed_at };
   await runPipeline(redis, [(pipeline) => pipeline.xadd(COMPLETED_STREAM, "*", entry)]);
   await runPipeline(redis, [(pipeline) => pipeline.zrem(PENDING_KEY, pk)]);
 };
