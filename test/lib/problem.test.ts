@@ -19,6 +19,8 @@ const ProblemDocument = z.strictObject({
 
 const documentOf = ({ body }: APIGatewayProxyStructuredResultV2) => ProblemDocument.parse(JSON.parse(body ?? ""));
 
+const cause = new Error("secret cause");
+
 function thrownBy(run: () => unknown): unknown {
   try {
     run();
@@ -39,6 +41,7 @@ describe("an error that the client can mend says which it is", () => {
     [new HttpError("unsupported_media_type"), 415, "unsupported-media-type"],
     [new OrderError("invalid_order"), 422, "invalid-order"],
     [new OrderError("idempotency_key_reused"), 422, "idempotency-key-reused"],
+    [new OrderError("unknown_product"), 422, "unknown-product"],
   ])("%o is %d %s", ([error, status, name]) => {
     const reply = problemReply(error, REQUEST_ID);
 
@@ -52,8 +55,19 @@ describe("an error that the client can mend says which it is", () => {
   });
 });
 
+describe("a failure of the inventory is told from ours, and tells nothing more", () => {
+  test.for<[OrderError, number, string, string]>([
+    [new OrderError("inventory_failed", { cause }), 502, "inventory-failed", "The product inventory failed"],
+    [new OrderError("inventory_timed_out", { cause }), 504, "inventory-timed-out", "The product inventory took too long"],
+  ])("%o is %d %s", ([error, status, name, title]) => {
+    const reply = problemReply(error, REQUEST_ID);
+
+    expect(reply.statusCode).toBe(status);
+    expect(documentOf(reply)).toEqual({ type: `urn:orders:problem:${name}`, title, status, request_id: REQUEST_ID });
+  });
+});
+
 describe("a failure of ours looks like every other and tells nothing", () => {
-  const cause = new Error("secret cause");
   test.for<[string, unknown]>([
     ["Redis fails", new OrderError("redis_failed", { cause })],
     ["Redis replies nonsense", new OrderError("redis_replied_nonsense", { cause })],
