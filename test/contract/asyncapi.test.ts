@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import type { Inventory } from "../../lib/inventory.ts";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { placeOrder } from "../../lib/orders/place-order.ts";
+import { type Placing, placeOrder } from "../../lib/orders/place-order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { runPipeline } from "../../lib/redis/pipeline.ts";
 import { refundBatch } from "../../lib/refunds/read-refunds.ts";
@@ -22,6 +23,9 @@ const asyncapi = await schemaDocument("asyncapi.yaml");
 
 const examplesOf = (message: string) => Examples.parse(asyncapi.at("components", "messages", message, "examples"));
 
+const completedExample = (wanted: string) =>
+  examplesOf("OrderCompleted").find(({ name }) => name === wanted)?.payload ?? {};
+
 /** Expects what is documented of a message, and nothing else in it where that is told. */
 function expectDocumented(message: string, entry: unknown): void {
   expect(asyncapi.fault(entry, "components", "schemas", message)).toBeUndefined();
@@ -30,6 +34,12 @@ function expectDocumented(message: string, entry: unknown): void {
 async function entries(stream: string): Promise<Record<string, string>[]> {
   const found = (await store.client.xRange(stream, "-", "+")) ?? [];
   return found.map(({ message }) => ({ ...message }));
+}
+
+async function placeAndComplete(request: Placing["request"], inventory?: Inventory): Promise<void> {
+  const placing = { request, idempotencyKey: undefined, now: Date.now() };
+  const { order } = await placeOrder(store.redis, { schedule: async () => undefined }, placing, inventory);
+  await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
 }
 
 async function settleAll(): Promise<void> {
@@ -50,17 +60,14 @@ describe("every entry is one that asyncapi.yaml has:", () => {
       { id: "tea-green", quantity: 1 },
       { id: "😀".repeat(128), quantity: 1_000_000 },
     ]) {
-      const timer = { schedule: async () => undefined };
-      const { order } = await placeOrder(store.redis, timer, { request, idempotencyKey: undefined, now: Date.now() });
-      await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
+      await placeAndComplete(request);
     }
 
-    const example = examplesOf("OrderCompleted").find(({ name }) => name === "unpriced");
     const found = await entries(COMPLETED_STREAM);
     expect(found).toHaveLength(2);
     for (const entry of found) {
       expectDocumented("OrderCompleted", entry);
-      expect(Object.keys(entry)).toEqual(Object.keys(example?.payload ?? {}));
+      expect(Object.keys(entry)).toEqual(Object.keys(completedExample("unpriced")));
     }
   });
 
@@ -69,23 +76,17 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     [0, 1],
     [10_000_000, 1_000_000],
   ])("an order that is completed with a price: %d for a piece, %d pieces", async ([price = 0, quantity = 0]) => {
-    const timer = { schedule: async () => undefined };
-    const placing = { request: { id: "tea-green", quantity }, idempotencyKey: undefined, now: Date.now() };
-    const { order } = await placeOrder(store.redis, timer, placing, { priceOf: async () => price });
-    await runPipeline(store.redis, [completeOrdersCommand([order.pk], Date.now() + DELAY_MS)]);
+    await placeAndComplete({ id: "tea-green", quantity }, { priceOf: async () => price });
 
     const [entry = {}] = await entries(COMPLETED_STREAM);
     expectDocumented("OrderCompleted", entry);
-    const example = examplesOf("OrderCompleted").find(({ name }) => name === "priced");
-    expect(Object.keys(entry)).toEqual(Object.keys(example?.payload ?? {}));
-    if (price === 19.9) {
-      const { price, fee, total } = entry;
-      expect(example?.payload).toMatchObject({ price, fee, total });
-    }
+    const example = completedExample("priced");
+    expect(Object.keys(entry)).toEqual(Object.keys(example));
+    if (price === 19.9) expect(example).toMatchObject({ fee: entry.fee, total: entry.total });
   });
 
   test("an amount alone, or with one decimal, is none that asyncapi.yaml has", () => {
-    const priced = examplesOf("OrderCompleted").find(({ name }) => name === "priced")?.payload ?? {};
+    const priced = completedExample("priced");
     const { fee: _, ...withoutFee } = priced;
     for (const entry of [withoutFee, { ...priced, total: "47.7" }]) {
       expect(asyncapi.fault(entry, "components", "schemas", "OrderCompleted")).toBeDefined();

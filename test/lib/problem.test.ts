@@ -58,7 +58,12 @@ describe("an error that the client can mend says which it is", () => {
 describe("a failure of the inventory is told from ours, and tells nothing more", () => {
   test.for<[OrderError, number, string, string]>([
     [new OrderError("inventory_failed", { cause }), 502, "inventory-failed", "The product inventory failed"],
-    [new OrderError("inventory_timed_out", { cause }), 504, "inventory-timed-out", "The product inventory took too long"],
+    [
+      new OrderError("inventory_timed_out", { cause }),
+      504,
+      "inventory-timed-out",
+      "The product inventory took too long",
+    ],
   ])("%o is %d %s", ([error, status, name, title]) => {
     const reply = problemReply(error, REQUEST_ID);
 

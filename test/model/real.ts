@@ -58,15 +58,9 @@ export class Real {
   }
 
   /** @param price what the inventory says that one piece costs, in cents; without it there is none */
-  async place(
-    id: string,
-    quantity: number,
-    idempotencyKey: string | undefined,
-    price: number | undefined,
-    now: number,
-  ) {
+  async place(id: string, quantity: number, key: string | undefined, price: number | undefined, now: number) {
     const inventory = price === undefined ? undefined : { priceOf: async () => price / 100 };
-    const placing = { request: { id, quantity }, idempotencyKey, now };
+    const placing = { request: { id, quantity }, idempotencyKey: key, now };
     const schedule = async (pk: string) => {
       this.scheduled.push(pk);
     };

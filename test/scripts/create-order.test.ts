@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { runPipeline, scriptCommand } from "../../lib/redis/pipeline.ts";
-import { script } from "../../lib/redis/script.ts";
-import createOrderLua from "../../lib/scripts/create-order.lua" with { type: "text" };
+import { type Creation, RETENTION_S, runCreateOrder } from "../support/create-order.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { CREATED_AT, DUE, newPk } from "../support/orders.ts";
 import { useStore } from "../support/store.ts";
@@ -9,25 +7,11 @@ import { useStore } from "../support/store.ts";
 const CREATED = 1;
 const REPLAYED = 2;
 const REUSED = 3;
-const RETENTION_S = 86_400;
 const IDEMPOTENCY_KEY = "idempotency:abc";
 
 const store = useStore();
-const createOrder = script(createOrderLua);
 
-interface Creation {
-  readonly pk: string;
-  readonly idempotencyKey?: string;
-  readonly fingerprint?: string;
-  readonly prices?: readonly string[];
-}
-
-async function create({ pk, idempotencyKey, fingerprint = "f1", prices = [] }: Creation): Promise<unknown> {
-  const keys = [`order:${pk}`, "orders:pending", ...(idempotencyKey === undefined ? [] : [idempotencyKey])];
-  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S, ...prices];
-  const [reply] = await runPipeline(store.redis, [scriptCommand(createOrder, keys, args)]);
-  return reply;
-}
+const create = (creation: Creation) => runCreateOrder(store, creation);
 
 test("a new order is stored with the completion it owes", async () => {
   const pk = newPk();
@@ -43,23 +27,6 @@ test("a new order is stored with the completion it owes", async () => {
   });
   expect(await store.client.zRangeWithScores("orders:pending", 0, -1)).toEqual([{ value: pk, score: DUE }]);
   expect(await store.client.dbSize()).toBe(2);
-});
-
-test("an order with prices is stored with them as they were given", async () => {
-  const pk = newPk();
-
-  expect(await create({ pk, prices: ["19.90", "7.96", "47.76"] })).toEqual([CREATED, pk]);
-
-  expect(await store.client.hGetAll(`order:${pk}`)).toEqual({
-    pk,
-    product_id: "123",
-    quantity: "2",
-    price: "19.90",
-    fee: "7.96",
-    total: "47.76",
-    status: "pending",
-    created_at: CREATED_AT,
-  });
 });
 
 test("an idempotency key is remembered for 24 hours", async () => {
@@ -94,20 +61,6 @@ describe("writes nothing", () => {
     const before = await dumpKeyspace(store.client);
 
     expect(await create(creation)).toEqual([CREATED, creation.pk]);
-
-    expect(await dumpKeyspace(store.client)).toEqual(before);
-  });
-
-  test.for<[string, string[]]>([
-    ["another price", ["20.00", "8.00", "48.00"]],
-    ["no price", []],
-  ])("when the same call, or the key, comes with %s: the first price stays", async ([, prices]) => {
-    const creation = { pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY, prices: ["19.90", "7.96", "47.76"] };
-    await create(creation);
-    const before = await dumpKeyspace(store.client);
-
-    expect(await create({ ...creation, prices })).toEqual([CREATED, creation.pk]);
-    expect(await create({ ...creation, pk: newPk(), prices })).toEqual([REPLAYED, creation.pk]);
 
     expect(await dumpKeyspace(store.client)).toEqual(before);
   });

@@ -62,9 +62,8 @@ export interface Functions {
 }
 
 /**
- * Points the handlers of the calling test file at a real Redis through the gateway, and at the Scheduler stand-in. They
- * read their environment when they are imported: call them through this only.
- * @param inventory where prices are asked for; without it orders have none
+ * Points the handlers of the calling test file at a real Redis through the gateway, at the Scheduler stand-in, and at an
+ * inventory where there is one. They read their environment when they are imported: call them through this only.
  */
 export function useFunctions(redis: { readonly url: string }, inventory?: { readonly url: string }): Functions {
   let running: Stack | undefined;

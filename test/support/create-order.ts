@@ -1,0 +1,26 @@
+import { runPipeline, scriptCommand } from "../../lib/redis/pipeline.ts";
+import { script } from "../../lib/redis/script.ts";
+import createOrderLua from "../../lib/scripts/create-order.lua" with { type: "text" };
+import { CREATED_AT, DUE } from "./orders.ts";
+import type { TestStore } from "./store.ts";
+
+export const RETENTION_S = 86_400;
+
+const createOrder = script(createOrderLua);
+
+/** One call of `create-order.lua`, for two pieces of the product 123. */
+export interface Creation {
+  readonly pk: string;
+  readonly idempotencyKey?: string;
+  readonly fingerprint?: string;
+  readonly prices?: readonly string[];
+}
+
+/** The script's reply. */
+export async function runCreateOrder(store: TestStore, creation: Creation): Promise<unknown> {
+  const { pk, idempotencyKey, fingerprint = "f1", prices = [] } = creation;
+  const keys = [`order:${pk}`, "orders:pending", ...(idempotencyKey === undefined ? [] : [idempotencyKey])];
+  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S, ...prices];
+  const [reply] = await runPipeline(store.redis, [scriptCommand(createOrder, keys, args)]);
+  return reply;
+}
