@@ -71,11 +71,8 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     }
   });
 
-  test.for([
-    [19.9, 2],
-    [0, 1],
-    [10_000_000, 1_000_000],
-  ])("an order that is completed with a price: %d for a piece, %d pieces", async ([price = 0, quantity = 0]) => {
+  test.for([19.9, 0, 10_000_000])("an order that is completed with a price: %d for a piece", async (price) => {
+    const quantity = price === 19.9 ? 2 : 1_000_000;
     await placeAndComplete({ id: "tea-green", quantity }, { priceOf: async () => price });
 
     const [entry = {}] = await entries(COMPLETED_STREAM);
@@ -86,9 +83,8 @@ describe("every entry is one that asyncapi.yaml has:", () => {
   });
 
   test("an amount alone, or with one decimal, is none that asyncapi.yaml has", () => {
-    const priced = completedExample("priced");
-    const { fee: _, ...withoutFee } = priced;
-    for (const entry of [withoutFee, { ...priced, total: "47.7" }]) {
+    const { fee, ...withoutFee } = completedExample("priced");
+    for (const entry of [withoutFee, { ...withoutFee, fee, total: "47.7" }]) {
       expect(asyncapi.fault(entry, "components", "schemas", "OrderCompleted")).toBeDefined();
     }
   });
