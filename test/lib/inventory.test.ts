@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { productInventory } from "../../lib/inventory.ts";
 import { logger } from "../../lib/observability.ts";
-import { OrderRequest } from "../../lib/order.ts";
+import { OrderRequest } from "../../lib/order-request.ts";
 import { productIn, useInventory } from "../support/inventory.ts";
 import { priceAt } from "../support/questions.ts";
 

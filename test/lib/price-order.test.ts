@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_QUANTITY } from "../../lib/order.ts";
+import { MAX_QUANTITY } from "../../lib/order-request.ts";
 import { MAX_PRICE, PiecePrice, priceOrder } from "../../lib/orders/price-order.ts";
 
 const RUNS = 5_000;

@@ -83,7 +83,7 @@ describe("the settings", () => {
     "refuse %s as the inventory's address",
     (INVENTORY_URL) => {
       expect(() => readSettings({ INVENTORY_URL })).toThrow(
-        "These environment variables are wrong: INVENTORY_URL (must be an http or https URL without query, fragment and credentials)",
+        "INVENTORY_URL must be an http or https URL without query, fragment and credentials",
       );
     },
   );
