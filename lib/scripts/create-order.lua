@@ -24,19 +24,17 @@ if idempotency_key then
     local first_pk, first_fingerprint = string.match(first, '^(%w+):(%w+)$')
     if first_fingerprint ~= fingerprint then
       return { REUSED, first_pk }
-    elseif first_pk ~= pk then
-      return { REPLAYED, first_pk }
     end
+    return { first_pk == pk and CREATED or REPLAYED, first_pk }
   end
-end
-
-if redis.call('HLEN', order_key) > 0 then
+elseif redis.call('HLEN', order_key) > 0 then
   return { CREATED, pk }
 end
 
 local prices = price and { 'price', price, 'fee', fee, 'total', total } or {}
 
--- First the one write that can fail (on a key of another type): a script that breaks off keeps what it wrote.
+-- First the write that can fail, on a key of another type: a script that breaks off keeps what it wrote. The order's key
+-- is new: could its HSET fail, the sweep would drop the pk from the index.
 redis.call('ZADD', pending_key, due, pk)
 redis.call('HSET', order_key,
   'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at,

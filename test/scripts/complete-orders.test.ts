@@ -117,18 +117,29 @@ describe("a key that holds something else", () => {
     expect(await store.client.zCard("orders:pending")).toBe(0);
   });
 
-  test.for(["orders:pending", "order_completed"])("in the place of %s has nothing written", async (key) => {
+  const wrongType = { code: "redis_failed", cause: { message: expect.stringMatching(/^WRONGTYPE/) } };
+
+  test("in the place of order_completed has nothing written", async () => {
     const pks = [await storeOrder(store.client, "completed"), ...(await storeOrders(store.client, 2))];
-    await store.client.del(key);
-    await store.client.rPush(key, "other");
+    await store.client.del("order_completed");
+    await store.client.rPush("order_completed", "other");
     const before = await dumpKeyspace(store.client);
 
-    await expect(complete(...pks)).rejects.toMatchObject({
-      code: "redis_failed",
-      cause: { message: expect.stringMatching(/^WRONGTYPE/) },
-    });
+    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
 
     expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("in the place of orders:pending is said, and orders are announced once, however often it runs", async () => {
+    const pks = await storeOrders(store.client, 2);
+    await store.client.del("orders:pending");
+    await store.client.rPush("orders:pending", "other");
+
+    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
+    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
+
+    expect(await announcements(store.client)).toEqual(Object.fromEntries(pks.map((pk) => [pk, 1])));
+    expect(await store.client.lLen("orders:pending")).toBe(1);
   });
 });
 

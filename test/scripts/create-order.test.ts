@@ -104,11 +104,22 @@ describe("writes nothing", () => {
     await store.client.set(`order:${pk}`, "other");
     const before = await dumpKeyspace(store.client);
 
-    const creating = create({ pk, idempotencyKey: IDEMPOTENCY_KEY });
+    const creating = create({ pk });
 
     await expect(creating).rejects.toMatchObject({ code: "redis_failed" });
     expect(await dumpKeyspace(store.client)).toEqual(before);
   });
+});
+
+test("when the key of an order with an idempotency key holds something else, that key stays free for another", async () => {
+  const pk = newPk();
+  await store.client.set(`order:${pk}`, "other");
+
+  const creating = create({ pk, idempotencyKey: IDEMPOTENCY_KEY });
+
+  await expect(creating).rejects.toMatchObject({ code: "redis_failed" });
+  expect(await store.client.exists(IDEMPOTENCY_KEY)).toBe(0);
+  expect(await store.client.get(`order:${pk}`)).toBe("other");
 });
 
 test("of 50 creations at once with one idempotency key, one makes an order and the others replay it", async () => {
