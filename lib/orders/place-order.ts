@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { Redis } from "@upstash/redis";
 import { ulid } from "ulid";
 import type { CompletionTimer } from "../completion-timer.ts";
@@ -74,7 +75,7 @@ async function replay(redis: Redis, pk: string): Promise<Placed> {
 
 function newOrder(request: OrderRequest, now: number, prices: Prices | undefined): Order {
   return {
-    pk: ulid(now),
+    pk: ulid(now, randomDigit),
     product_id: request.id,
     quantity: request.quantity,
     ...(prices && { price: Number(prices.price), fee: Number(prices.fee), total: Number(prices.total) }),
@@ -82,6 +83,9 @@ function newOrder(request: OrderRequest, now: number, prices: Prices | undefined
     created_at: new Date(now).toISOString(),
   };
 }
+
+/** For one of a ULID's 32 digits. The package's own source asks the kernel for each of 16, which takes 30 µs an order. */
+const randomDigit = (): number => randomInt(32) / 32;
 
 async function createOrder(
   redis: Redis,
