@@ -16,7 +16,7 @@ const RUNTIME: BuildOptions = {
 };
 
 export interface Bundles extends AsyncDisposable {
-  /** The path of each function's bundle, by the function's name in serverless.yml. */
+  /** The path of each function's bundle, by the function's name. */
   readonly paths: Readonly<Record<string, string>>;
   /** The path of what runs them, `runtime.ts`. */
   readonly runtime: string;
@@ -26,15 +26,22 @@ export interface Bundles extends AsyncDisposable {
  * Builds every function of serverless.yml with the options written there, as `serverless package` does, in a temporary
  * folder.
  * @param plugins of esbuild besides, for a run on code that is broken on purpose
+ * @param others functions besides, by name: their source files, from the project's folder
  */
-export async function buildBundles(plugins: Plugin[] = []): Promise<Bundles> {
+export async function buildBundles(
+  plugins: Plugin[] = [],
+  others: Readonly<Record<string, string>> = {},
+): Promise<Bundles> {
   const { functions } = await readServerlessYml();
   const { options, extension } = await buildOptions();
   const folder = await temporaryFolder("orders-bundles-");
-  const sources = Object.entries(functions).map(([name, { handler }]) => ({
-    in: handler.replace(/\.handler$/, ".ts"),
-    out: name,
-  }));
+  const sources = [
+    ...Object.entries(functions).map(([name, { handler }]) => ({
+      in: handler.replace(/\.handler$/, ".ts"),
+      out: name,
+    })),
+    ...Object.entries(others).map(([name, source]) => ({ in: source, out: name })),
+  ];
   try {
     await write({
       ...options,
@@ -50,7 +57,7 @@ export async function buildBundles(plugins: Plugin[] = []): Promise<Bundles> {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  const paths = Object.keys(functions).map((name) => [name, join(folder.path, `${name}${extension}`)]);
+  const paths = sources.map(({ out }) => [out, join(folder.path, `${out}${extension}`)]);
   return {
     paths: Object.fromEntries(paths),
     runtime: join(folder.path, "runtime.mjs"),

@@ -65,8 +65,36 @@ describe("a function", () => {
   test("that throws keeps its instance, and tells type and message", async () => {
     const { lambda, pidOf } = start();
     const pid = await pidOf({});
-    expect(await lambda.invoke({ fail: "no" })).toEqual({ ok: false, errorType: "TypeError", errorMessage: "no" });
+    expect(await lambda.invoke({ fail: "no" })).toMatchObject({
+      ok: false,
+      errorType: "TypeError",
+      errorMessage: "no",
+    });
     expect(await pidOf({})).toBe(pid);
+  });
+
+  test("tells what each invocation took, as Lambda's REPORT line does, and its start once", async () => {
+    const { lambda } = start();
+    const first = await lambda.invoke({ wait: 200 });
+    const second = await lambda.invoke({ fail: "no" });
+    expect(first.usage).toEqual({
+      durationMs: expect.any(Number),
+      maxMemoryMb: expect.any(Number),
+      initMs: expect.any(Number),
+    });
+    // A timer of 200 ms may end a fraction before.
+    expect(first.usage?.durationMs).toBeGreaterThan(195);
+    expect(second.usage?.durationMs).toBeLessThan(first.usage?.durationMs ?? 0);
+    expect(second.usage).not.toHaveProperty("initMs");
+  });
+
+  test("tells its own memory, and nothing of its host's", async () => {
+    const { lambda } = start();
+    const hostsOwn = Buffer.alloc(300 * 1024 * 1024, 1);
+    const { usage } = await lambda.invoke({});
+    expect(hostsOwn.length).toBeGreaterThan(0);
+    expect(usage?.maxMemoryMb).toBeGreaterThan(10);
+    expect(usage?.maxMemoryMb).toBeLessThan(200);
   });
 
   test("whose instance dies fails that event alone", async () => {

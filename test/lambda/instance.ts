@@ -1,12 +1,16 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
-import { type Invocation, Report } from "./messages.ts";
+import { type Invocation, Report, type Usage } from "./messages.ts";
 
 /** How an invocation ended: with the handler's reply, or with what Lambda says of a function that failed. */
-export type Outcome =
+export type Outcome = (
   | { readonly ok: true; readonly reply: unknown }
-  | { readonly ok: false; readonly errorType: string; readonly errorMessage: string };
+  | { readonly ok: false; readonly errorType: string; readonly errorMessage: string }
+) & {
+  /** Unless the instance died. */
+  readonly usage?: Usage;
+};
 
 export interface InstanceOptions {
   readonly id: string;
@@ -55,14 +59,13 @@ export function startInstance(options: InstanceOptions): Instance {
     else if (report.requestId === underWay?.requestId) underWay.settle(outcomeOf(report));
   }
 
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", (code, signal) => {
-      alive = false;
-      living.delete(child);
-      ready.resolve();
-      underWay?.settle(failure("Runtime.ExitError", `Runtime exited with ${signal ?? `exit code ${code}`}`));
-      resolve();
-    });
+  // "close" comes after "exit", when the last of its log has been read.
+  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  child.once("exit", (code, signal) => {
+    alive = false;
+    living.delete(child);
+    ready.resolve();
+    underWay?.settle(failure("Runtime.ExitError", `Runtime exited with ${signal ?? `exit code ${code}`}`));
   });
   child.on("message", (message) => hear(Report.parse(message)));
   // A message to a process that was just killed fails here; its exit is what counts.
@@ -103,7 +106,9 @@ export function startInstance(options: InstanceOptions): Instance {
 }
 
 function outcomeOf(report: Exclude<Report, { kind: "ready" }>): Outcome {
-  return report.kind === "replied" ? { ok: true, reply: report.reply } : failure(report.errorType, report.errorMessage);
+  const { usage } = report;
+  if (report.kind === "replied") return { ok: true, reply: report.reply, usage };
+  return { ...failure(report.errorType, report.errorMessage), usage };
 }
 
 function failure(errorType: string, errorMessage: string): Outcome {

@@ -1,8 +1,9 @@
 import "./clock.ts";
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Context } from "aws-lambda";
 import * as z from "zod/mini";
-import { Invocation, type Report } from "./messages.ts";
+import { Invocation, type Report, type Usage } from "./messages.ts";
 
 /**
  * The process of one instance: imports the bundle named on the command line, and handles one event after the other. It
@@ -14,18 +15,37 @@ const Bundle = z.object({ handler: Handler });
 const [bundlePath = ""] = process.argv.slice(2);
 process.on("disconnect", () => process.exit());
 const { handler } = Bundle.parse(await import(pathToFileURL(bundlePath).href));
+let initMs: number | undefined = performance.now();
 process.on("message", (message) => void handle(Invocation.parse(message)));
 report({ kind: "ready" });
 
 async function handle(invocation: Invocation): Promise<void> {
   const { requestId } = invocation;
+  const context = contextOf(invocation);
+  const begunMs = performance.now();
   try {
-    const reply = await handler(invocation.event, contextOf(invocation));
-    report({ kind: "replied", requestId, reply: reply ?? null });
+    const reply = await handler(invocation.event, context);
+    const usage = usageSince(begunMs);
+    report({ kind: "replied", requestId, usage, reply: reply ?? null });
   } catch (thrown) {
+    const usage = usageSince(begunMs);
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    report({ kind: "failed", requestId, errorType: error.name, errorMessage: error.message });
+    report({ kind: "failed", requestId, usage, errorType: error.name, errorMessage: error.message });
   }
+}
+
+function usageSince(begunMs: number): Usage {
+  const durationMs = performance.now() - begunMs;
+  const usage = { durationMs, maxMemoryMb: peakMemoryKb() / 1024, ...(initMs !== undefined && { initMs }) };
+  initMs = undefined;
+  return usage;
+}
+
+/** On Linux `maxRSS` begins with what the parent process had before the exec (getrusage(2)): VmHWM is this program's own. */
+function peakMemoryKb(): number {
+  if (process.platform !== "linux") return process.resourceUsage().maxRSS;
+  const [, peak] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return Number(peak);
 }
 
 function report(message: Report): void {
