@@ -1,0 +1,8 @@
+/** The handlers that the functions are measured against, by the names under which the host has them. */
+export const FLOORS = {
+  emptyFloor: "test/bench/floors/empty.ts",
+  pipelinesFloor: "test/bench/floors/pipelines.ts",
+  createScheduleFloor: "test/bench/floors/create-schedule.ts",
+} as const;
+
+export type Floor = keyof typeof FLOORS;

@@ -1,0 +1,28 @@
+import { call } from "../call.ts";
+import { row } from "../row.ts";
+import { sampleEvents } from "../sample-events.ts";
+import type { Measure } from "./measure.ts";
+
+const TARGET_MB = 60;
+
+/**
+ * The most memory that any instance of a function had in the whole run on this stack, so it comes last. The empty handler
+ * and what was hardly called are called as often as a function that was measured warm.
+ */
+export const measureMemory: Measure = async (stack, { warm }) => {
+  const calls = warm.warmUp + warm.rounds * warm.calls;
+  const events = await sampleEvents(stack);
+  for (const [name, event] of [["emptyFloor", {}] as const, ...events]) {
+    while (stack.usageOf(name).invocations < calls) await call(stack, name, event);
+  }
+  return events.map(([name]) =>
+    row({
+      group: "memory",
+      measure: `${name} peak memory`,
+      unit: "MB",
+      subject: stack.usageOf(name).maxMemoryMb,
+      floor: stack.usageOf("emptyFloor").maxMemoryMb,
+      target: { of: "difference", bound: "at most", value: TARGET_MB },
+    }),
+  );
+};
