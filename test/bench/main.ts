@@ -6,6 +6,7 @@ import type { Results } from "./results.ts";
 import { run } from "./run.ts";
 import { FULL, QUICK } from "./settings.ts";
 import { table } from "./table.ts";
+import { readResults, writeResults } from "./write-results.ts";
 
 /** The bench on the command line: progress on standard error; on standard output a table, then all of it as one JSON line. */
 async function main(): Promise<number> {
@@ -21,10 +22,15 @@ async function main(): Promise<number> {
     await recordSizes(await sizesOf(bundles));
     return 0;
   }
+  if (options.render) {
+    await writeResults(await readResults(options.charts), options.charts);
+    return 0;
+  }
   const startedMs = performance.now();
   const say = (line: string) => void process.stderr.write(`${seconds(performance.now() - startedMs)} ${line}\n`);
   const rows = await run(options.quick ? QUICK : FULL, say);
   const results: Results = { form: options.quick ? "quick" : "full", ...describeRun(), rows };
+  if (!options.quick) await writeResults(results, options.charts);
   say("done");
   const out = `${table(rows)}\n${JSON.stringify(results)}\n`;
   await new Promise((resolve) => process.stdout.write(out, resolve));

@@ -1,18 +1,19 @@
 import { parseArgs } from "node:util";
+import { DOCS_FOLDER } from "./write-results.ts";
 
 export const USAGE = `npm run bench -- [options]
 
   --quick            a minute instead of eight: fewer calls, 10,000 orders at most, and nothing is written
-  --readme           writes the table into README.md, besides docs/bench
-  --charts <folder>  where charts and results.json go (docs/bench); the README shows those of docs/bench
-  --sizes            only writes the sizes of the bundles into test/bench/bundle-sizes.json
+  --charts <folder>  where results.json and the charts go (docs/bench, and then the table into README.md too)
+  --render           measures nothing: writes the charts and the README's table from results.json
+  --sizes            measures nothing: writes the bundles' sizes into test/bench/bundle-sizes.json
 `;
 
 export interface Options {
   readonly quick: boolean;
-  readonly readme: boolean;
-  readonly sizes: boolean;
   readonly charts: string;
+  readonly render: boolean;
+  readonly sizes: boolean;
 }
 
 /** @throws Error that says which option is wrong */
@@ -20,8 +21,7 @@ export function readOptions(args: readonly string[]): Options {
   const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
     args: [...args],
-    options: { quick: flag, readme: flag, sizes: flag, charts: { type: "string", default: "docs/bench" } },
+    options: { quick: flag, render: flag, sizes: flag, charts: { type: "string", default: DOCS_FOLDER } },
   });
-  if (values.quick && values.readme) throw new Error("--readme: a quick run is not for the README");
   return values;
 }

@@ -14,6 +14,12 @@ export type Target = z.infer<typeof Target>;
 export const Row = z.strictObject({
   group: z.string(),
   measure: z.string(),
+  /** The function or request that is measured. */
+  name: z.string(),
+  /** Which percentile, where it is one. */
+  percent: z.number().optional(),
+  /** With how many clients, or orders stored. */
+  at: z.number().optional(),
   unit: Unit,
   subject: z.number(),
   floor: z.number().optional(),
@@ -25,7 +31,7 @@ export const Row = z.strictObject({
 });
 export type Row = z.infer<typeof Row>;
 
-type Measured = Pick<Row, "group" | "measure" | "unit" | "subject" | "floor" | "target">;
+type Measured = Omit<Row, "ratio" | "difference" | "met">;
 
 /** Completes a row: the ratio where there is a floor, the difference where the target is one. */
 export function row(measured: Measured): Row {

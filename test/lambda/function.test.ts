@@ -79,6 +79,7 @@ describe("a function", () => {
     const second = await lambda.invoke({ fail: "no" });
     expect(first.usage).toEqual({
       durationMs: expect.any(Number),
+      cpuMs: expect.any(Number),
       maxMemoryMb: expect.any(Number),
       initMs: expect.any(Number),
     });

@@ -19,6 +19,8 @@ export const Usage = z.object({
   durationMs: z.number(),
   /** The most memory that the instance ever had, in MB of 1024 * 1024 bytes. */
   maxMemoryMb: z.number(),
+  /** The CPU time that the process has had so far, in ms: other work on the machine hardly changes it. */
+  cpuMs: z.number(),
   /** From the start of the process until the function was loaded, in ms; in the instance's first report only. */
   initMs: z.optional(z.number()),
 });

@@ -36,7 +36,10 @@ async function handle(invocation: Invocation): Promise<void> {
 
 function usageSince(begunMs: number): Usage {
   const durationMs = performance.now() - begunMs;
-  const usage = { durationMs, maxMemoryMb: peakMemoryKb() / 1024, ...(initMs !== undefined && { initMs }) };
+  const { user, system } = process.cpuUsage();
+  const cpuMs = (user + system) / 1_000;
+  const maxMemoryMb = peakMemoryKb() / 1_024;
+  const usage = { durationMs, cpuMs, maxMemoryMb, ...(initMs !== undefined && { initMs }) };
   initMs = undefined;
   return usage;
 }

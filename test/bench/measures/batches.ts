@@ -56,7 +56,7 @@ async function measureCase(stack: MeasuredStack, { batch, typical }: Settings, b
   await interleave(sides, { rounds: 1, calls: 1 });
   const [subject = [], floor = []] = await interleave(sides, { rounds, calls: 1 });
   const perSecond = (taken: number[][]) => (items / typical(taken.flat())) * 1_000;
-  const measured = { group: "batches", measure, unit: "/s", subject: perSecond(subject) } as const;
+  const measured = { group: "batches", measure, name: functionName, unit: "/s", subject: perSecond(subject) } as const;
   return [
     row({ ...measured, floor: perSecond(floor), target: { of: "ratio", bound: "at least", value: 0.5 } }),
     row({ ...measured, target: { of: "subject", bound: "at least", value: SLOWEST_PER_SECOND } }),

@@ -20,6 +20,7 @@ export async function measureBundles(bundles: Pick<Bundles, "paths">): Promise<R
     return row({
       group: "bundles",
       measure: `${name} bundle`,
+      name,
       unit: "KB",
       subject: bytes / KB,
       ...(value !== undefined && { target: { of: "subject", bound: "at most", value } }),

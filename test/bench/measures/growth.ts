@@ -84,7 +84,9 @@ export async function measureGrowth(bundles: Bundles, redisUrl: string, settings
       const { stored } = bySize[index + 1] ?? { stored: Number.NaN };
       const measure = `${operation.name} with ${stored.toLocaleString("en")} orders stored`;
       const target = { of: "ratio", bound: "at most", value: TARGET } as const;
-      rows.push(row({ group: "growth", measure, unit: "ms", subject, floor: first, target }));
+      rows.push(
+        row({ group: "growth", measure, name: operation.name, at: stored, unit: "ms", subject, floor: first, target }),
+      );
     }
   }
   return rows;

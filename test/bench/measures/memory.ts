@@ -19,6 +19,7 @@ export const measureMemory: Measure = async (stack, { warm }) => {
     row({
       group: "memory",
       measure: `${name} peak memory`,
+      name,
       unit: "MB",
       subject: stack.usageOf(name).maxMemoryMb,
       floor: stack.usageOf("emptyFloor").maxMemoryMb,

@@ -51,9 +51,10 @@ export const measureNetworkCalls: Measure = async (stack) => {
     await call(stack, name, event);
     await before?.();
     const made = await requestsOf(stack, () => call(stack, name, event));
-    const batches = upstash > 1 ? `, ${BATCHES} batches` : "";
-    rows.push(exact(`${name}: requests to Redis${batches}`, made.upstash, upstash));
-    rows.push(exact(`${name}: requests to Scheduler`, made.scheduler, scheduler));
+    const batches = upstash > 1 ? ` for ${BATCHES} batches` : "";
+    rows.push(exact(name, `to Redis${batches}`, made.upstash, upstash));
+    if (scheduler > 0) rows.push(exact(name, "to Scheduler", made.scheduler, scheduler));
+    else if (made.scheduler > 0) throw new Error(`${name} called Scheduler`);
   }
   return rows;
 };
@@ -65,7 +66,7 @@ async function requestsOf(stack: MeasuredStack, work: () => Promise<unknown>) {
   return { upstash: after.upstash - before.upstash, scheduler: after.scheduler - before.scheduler };
 }
 
-function exact(measure: string, subject: number, value: number): Row {
+function exact(name: string, what: string, subject: number, value: number): Row {
   const target = { of: "subject", bound: "exactly", value } as const;
-  return row({ group: "network calls", measure, unit: "calls", subject, target });
+  return row({ group: "network calls", measure: `${name}: requests ${what}`, name, unit: "calls", subject, target });
 }

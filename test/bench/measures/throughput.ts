@@ -38,10 +38,19 @@ export const measureThroughput: Measure = async (stack, { throughput }) => {
       }
       const rate = (results: Result[]) => median(results.map(({ requests }) => requests.average));
       const p99 = (results: Result[]) => median(results.map(({ latency }) => latency.p99));
-      const group = "throughput";
+      const shared = { group: "throughput", name, at: clients };
       const measure = `${name}, ${clients} ${clients === 1 ? "client" : "clients"}`;
-      rows.push(row({ group, measure, unit: "/s", subject: rate(subject), floor: rate(floor) }));
-      rows.push(row({ group, measure: `${measure}, p99`, unit: "ms", subject: p99(subject), floor: p99(floor) }));
+      rows.push(row({ ...shared, measure, unit: "/s", subject: rate(subject), floor: rate(floor) }));
+      rows.push(
+        row({
+          ...shared,
+          measure: `${measure}, p99`,
+          percent: 99,
+          unit: "ms",
+          subject: p99(subject),
+          floor: p99(floor),
+        }),
+      );
     }
   }
   return rows;

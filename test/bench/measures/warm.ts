@@ -34,6 +34,8 @@ async function measureCase(
     row({
       group: "warm",
       measure: `${functionName} warm, p${percent}`,
+      name: functionName,
+      percent,
       unit: "ms",
       subject: typical(subject.map((ofRound) => percentile(ofRound, percent))),
       floor: typical(bare.map((ofRound) => percentile(ofRound, percent))),
