@@ -4,7 +4,8 @@ import { z } from "zod";
 /** Node tells of each request that a server of this process gets (https://nodejs.org/api/diagnostics_channel.html, "HTTP"). */
 const CHANNEL = "http.server.request.start";
 
-const Message = z.object({ socket: z.object({ localPort: z.number() }) });
+/** A caller that has gone already leaves a socket without a port. */
+const Message = z.object({ socket: z.object({ localPort: z.number().optional() }) });
 
 /** Counts HTTP requests at the servers of this process; not by proxies, which would make every call slower. */
 export interface RequestCounter {
@@ -18,7 +19,7 @@ export function countRequests(): RequestCounter {
 
   function hear(message: unknown): void {
     const { localPort } = Message.parse(message).socket;
-    byPort.set(localPort, (byPort.get(localPort) ?? 0) + 1);
+    if (localPort !== undefined) byPort.set(localPort, (byPort.get(localPort) ?? 0) + 1);
   }
 
   subscribe(CHANNEL, hear);

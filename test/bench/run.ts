@@ -14,6 +14,7 @@ import { measureWarm } from "./measures/warm.ts";
 import type { Row } from "./row.ts";
 import type { Settings } from "./settings.ts";
 import { type StackOptions, startStack } from "./stack.ts";
+import { WARM_CASES } from "./warm-cases.ts";
 
 export type Say = (line: string) => void;
 
@@ -23,7 +24,7 @@ export async function run(settings: Settings, say: Say): Promise<Row[]> {
   const calm = { bundles, holdSchedules: true };
   return [
     ...(await onStack(calm, settings, [
-      announced("warm calls", measureWarm),
+      announced("warm calls", measureWarm(WARM_CASES)),
       announced("network calls", measureNetworkCalls),
       announced("refunds and overdue orders a second", measureBatches),
       announced("cold starts", measureColdStart),

@@ -14,6 +14,8 @@ interface Events {
 
 /** A function that is measured warm, and what it is measured against. */
 export interface WarmCase {
+  /** What its rows are called. */
+  readonly name: string;
   /** Of serverless.yml. */
   readonly functionName: string;
   readonly floor: Floor;
@@ -24,9 +26,9 @@ export interface WarmCase {
 }
 
 export const WARM_CASES: readonly WarmCase[] = [
-  { functionName: "getOrder", floor: "pipelinesFloor", target: 1.3, events: getOrder },
-  { functionName: "createOrder", floor: "createScheduleFloor", target: 1.5, events: createOrder },
-  { functionName: "completeOrder", floor: "pipelinesFloor", target: 1.3, events: completeOrder },
+  { name: "getOrder", functionName: "getOrder", floor: "pipelinesFloor", target: 1.3, events: getOrder },
+  { name: "createOrder", functionName: "createOrder", floor: "createScheduleFloor", target: 1.5, events: createOrder },
+  { name: "completeOrder", functionName: "completeOrder", floor: "pipelinesFloor", target: 1.3, events: completeOrder },
 ];
 
 async function getOrder({ redis }: MeasuredStack, count: number): Promise<Events> {

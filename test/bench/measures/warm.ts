@@ -4,20 +4,22 @@ import { type Row, row } from "../row.ts";
 import type { Settings } from "../settings.ts";
 import type { MeasuredStack } from "../stack.ts";
 import { percentile } from "../statistics.ts";
-import { WARM_CASES, type WarmCase } from "../warm-cases.ts";
+import type { WarmCase } from "../warm-cases.ts";
 import type { Measure } from "./measure.ts";
 
 /** What a call takes in an instance that is warm. */
-export const measureWarm: Measure = async (stack, settings) => {
-  const rows: Row[] = [];
-  for (const warmCase of WARM_CASES) rows.push(...(await measureCase(stack, settings, warmCase)));
-  return rows;
-};
+export function measureWarm(cases: readonly WarmCase[]): Measure {
+  return async (stack, settings) => {
+    const rows: Row[] = [];
+    for (const warmCase of cases) rows.push(...(await measureCase(stack, settings, warmCase)));
+    return rows;
+  };
+}
 
 async function measureCase(
   stack: MeasuredStack,
   { warm, typical }: Settings,
-  { functionName, floor, target, events }: WarmCase,
+  { name, functionName, floor, target, events }: WarmCase,
 ): Promise<Row[]> {
   const { rounds, calls, warmUp } = warm;
   const both = await events(stack, warmUp + rounds * calls);
@@ -33,8 +35,8 @@ async function measureCase(
   return [50, 99].map((percent) =>
     row({
       group: "warm",
-      measure: `${functionName} warm, p${percent}`,
-      name: functionName,
+      measure: `${name} warm, p${percent}`,
+      name,
       percent,
       unit: "ms",
       subject: typical(subject.map((ofRound) => percentile(ofRound, percent))),

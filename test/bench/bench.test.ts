@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { runScript } from "../support/run.ts";
+import { Results } from "./results.ts";
+import { isWithin, type Row } from "./row.ts";
+
+/** A run takes a minute; a machine that is busy with other tests may need three times as long, and there may be two. */
+const TIMEOUT_MS = 480_000;
+
+const SLACK = 2;
+
+async function bench(...args: string[]) {
+  const { code, stdout, stderr } = await runScript("test/bench/main.ts", args, process.env);
+  return { code, stdout, stderr };
+}
+
+async function quickRows(): Promise<Row[]> {
+  const { code, stdout, stderr } = await bench("--quick");
+  expect(stderr).toContain("done");
+  expect(code).toBe(0);
+  const [last = "", ...before] = stdout.trim().split("\n").toReversed();
+  const { form, rows } = Results.parse(JSON.parse(last));
+  expect(form).toBe("quick");
+  expect(before).toHaveLength(rows.length + 2);
+  return rows;
+}
+
+/** What is too far from its target. What is done in a second, without a floor, says more of the machine than of the code. */
+function astray(rows: readonly Row[]): Row[] {
+  return rows.filter((row) => !(row.unit === "/s" && row.target?.of === "subject") && !isWithin(row, SLACK));
+}
+
+test("no measure is more than twice as far from its floor as its target allows", { timeout: TIMEOUT_MS }, async () => {
+  const rows = await quickRows();
+  expect(new Set(rows.map(({ group }) => group))).toEqual(
+    new Set([
+      ...["warm", "network calls", "batches", "cold start", "memory", "bundles", "completion", "throughput", "growth"],
+    ]),
+  );
+  const suspects = astray(rows);
+  if (suspects.length === 0) return;
+  // Other work on the machine seldom strikes the same measure twice, a regression always does. Counts are exact at once.
+  expect(suspects.filter(({ unit }) => unit === "calls")).toEqual([]);
+  const names = new Set(suspects.map(({ measure }) => measure));
+  expect(astray(await quickRows()).filter(({ measure }) => names.has(measure))).toEqual([]);
+});
+
+test("an option that is wrong is told, and nothing is started", async () => {
+  const { code, stdout, stderr } = await bench("--fast");
+  expect(stderr).toContain("--fast");
+  expect(stderr).toContain("npm run bench --");
+  expect(stdout).toBe("");
+  expect(code).toBe(2);
+});

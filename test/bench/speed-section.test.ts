@@ -1,0 +1,28 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { CHARTS } from "./charts/charts.ts";
+import { withSpeedSection } from "./speed-section.ts";
+import { DOCS_FOLDER, readResults } from "./write-results.ts";
+
+describe("what the README shows of the bench", () => {
+  test("is docs/bench/results.json, of a full run, as `npm run bench -- --render` writes it", async () => {
+    const results = await readResults(DOCS_FOLDER);
+    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+    expect(results.form).toBe("full");
+    expect(readme).toBe(withSpeedSection(readme, results));
+  });
+
+  test.for(CHARTS)("$file is drawn from it, opaque and without scripts", async ({ file, svg }) => {
+    const { rows } = await readResults(DOCS_FOLDER);
+    const picture = await readFile(join(DOCS_FOLDER, file), "utf8");
+    expect(picture).toBe(svg(rows));
+    expect(picture).toMatch(/^<svg [^>]*>\s*<rect [^>]*fill="(#ffffff|#fff|white|rgb\(255,255,255\))"/);
+    expect(picture).not.toMatch(/<script|on\w+=|href=/);
+  });
+
+  test("a README without a place for it is refused, not left alone", async () => {
+    const results = await readResults(DOCS_FOLDER);
+    expect(() => withSpeedSection("# Order service\n", results)).toThrow("README.md has no lines");
+  });
+});
