@@ -8,8 +8,8 @@ import { type Bundles, buildBundles } from "../lambda/bundles.ts";
 import { createLambdaHost } from "../lambda/host.ts";
 import type { Outcome } from "../lambda/instance.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
+import { readMemorySizes, readTimeouts } from "../lambda/limits.ts";
 import type { Router } from "../lambda/routes.ts";
-import { readTimeouts } from "../lambda/timeouts.ts";
 import { createMeter, type FunctionUsage } from "./meter.ts";
 import { countRequests } from "./request-counter.ts";
 
@@ -84,12 +84,13 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
       }),
       stop,
     );
-    const timeoutMs = await readTimeouts();
+    const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
     const host = parts.adopt(
       await createLambdaHost({
         bundles,
         concurrency: options.concurrency ?? (() => 1),
         timeoutMs,
+        memoryMb,
         environment: async (name) => ({
           ...functionEnvironment({ name, upstashUrl: gateway.url, schedulerUrl: scheduler.url, skewMs: 0 }),
           ...options.environment,

@@ -5,7 +5,7 @@ import { startApiGateway } from "../lambda/api-gateway.ts";
 import { buildBundles } from "../lambda/bundles.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda/host.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
-import { readTimeouts } from "../lambda/timeouts.ts";
+import { readTimeouts } from "../lambda/limits.ts";
 import type { Ambush } from "./ambush.ts";
 import { createBoundaries } from "./boundaries.ts";
 import type { Chance } from "./chance.ts";

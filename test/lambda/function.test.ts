@@ -13,7 +13,7 @@ export async function handler(event, context) {
   if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait));
   if (event.fail) throw new TypeError(event.fail);
   if (event.exit) process.exit(3);
-  return { pid: process.pid, name: context.functionName, now: Date.now(), env: process.env };
+  return { pid: process.pid, name: context.functionName, now: Date.now(), env: process.env, flags: process.execArgv };
 }`;
 
 let bundles: Bundles;
@@ -29,7 +29,9 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-function start(given: { concurrency?: number; timeoutMs?: number; environment?: Record<string, string> } = {}) {
+function start(
+  given: { concurrency?: number; timeoutMs?: number; memoryMb?: number; environment?: Record<string, string> } = {},
+) {
   const lines: string[] = [];
   const lambda = createFunction({
     name: "tryOut",
@@ -37,6 +39,7 @@ function start(given: { concurrency?: number; timeoutMs?: number; environment?: 
     bundlePath: join(folder.path, "function.mjs"),
     timeoutMs: given.timeoutMs ?? 20_000,
     concurrency: given.concurrency ?? 1,
+    ...(given.memoryMb !== undefined && { memoryMb: given.memoryMb }),
     environment: async () => given.environment ?? {},
     onExit: () => undefined,
     onLine: (line) => lines.push(line),
@@ -96,6 +99,13 @@ describe("a function", () => {
     expect(hostsOwn.length).toBeGreaterThan(0);
     expect(usage?.maxMemoryMb).toBeGreaterThan(10);
     expect(usage?.maxMemoryMb).toBeLessThan(200);
+  });
+
+  test("has V8 go by the function's memory, as Lambda does", async () => {
+    const { lambda } = start({ memoryMb: 256 });
+    expect(await lambda.invoke({})).toMatchObject({
+      reply: { flags: ["--max-semi-space-size=12", "--max-old-space-size=230"] },
+    });
   });
 
   test("whose instance dies fails that event alone", async () => {

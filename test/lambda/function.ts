@@ -6,6 +6,8 @@ export interface LambdaFunctionOptions {
   readonly runtimePath: string;
   readonly bundlePath: string;
   readonly timeoutMs: number;
+  /** Of each instance; see `InstanceOptions`. */
+  readonly memoryMb?: number;
   /** Instances at once; further events wait for their turn, where Lambda would refuse them (429). */
   readonly concurrency: number;
   /** What a new instance finds in its environment. */
@@ -42,6 +44,7 @@ export function createFunction(options: LambdaFunctionOptions): LambdaFunction {
       bundlePath,
       timeoutMs,
       environment,
+      ...(options.memoryMb !== undefined && { memoryMb: options.memoryMb }),
       onLine: (line) => options.onLine(line, id),
     });
     instances.set(id, instance);

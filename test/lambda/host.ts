@@ -10,6 +10,8 @@ export interface LambdaHostOptions {
   readonly concurrency: (functionName: string) => number;
   /** Each function's time-out, in ms. */
   readonly timeoutMs: (functionName: string) => number;
+  /** Each function's memory, in MB; see `InstanceOptions`. */
+  readonly memoryMb?: (functionName: string) => number;
   /** What a new instance finds in its environment. */
   readonly environment: (functionName: string, instanceId: string) => Promise<Readonly<Record<string, string>>>;
   /** Gets every line that a function logs. Default: none. */
@@ -41,6 +43,7 @@ export async function createLambdaHost(options: LambdaHostOptions): Promise<Lamb
       bundlePath,
       timeoutMs: options.timeoutMs(name),
       concurrency: options.concurrency(name),
+      ...(options.memoryMb && { memoryMb: options.memoryMb(name) }),
       environment: (instanceId) => options.environment(name, instanceId),
       onExit: (instanceId) => options.onExit?.(instanceId),
       onLine: (line, instanceId) => options.onLine?.(line, name, instanceId),

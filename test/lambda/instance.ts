@@ -22,6 +22,8 @@ export interface InstanceOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** The function's time-out in ms: Lambda kills the instance then. */
   readonly timeoutMs: number;
+  /** The function's memory in MB: Lambda has V8 collect garbage by it. Default: V8 goes by the memory of the machine. */
+  readonly memoryMb?: number;
   /** Gets every line that the function logs. */
   readonly onLine: (line: string) => void;
 }
@@ -44,7 +46,7 @@ const living = new Set<ChildProcess>();
 export function startInstance(options: InstanceOptions): Instance {
   const child = fork(options.runtimePath, [options.bundlePath], {
     env: { ...options.environment, AWS_LAMBDA_FUNCTION_NAME: options.functionName },
-    execArgv: [],
+    execArgv: heapOptions(options.memoryMb),
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   endWithThisProcess(child);
@@ -113,6 +115,13 @@ function outcomeOf(report: Exclude<Report, { kind: "ready" }>): Outcome {
 
 function failure(errorType: string, errorMessage: string): Outcome {
   return { ok: false, errorType, errorMessage };
+}
+
+/** As the bootstrap of Lambda's Node 24 runtime sets them: 5 % for the young generation's halves, 90 % for the old one. */
+function heapOptions(memoryMb: number | undefined): string[] {
+  if (memoryMb === undefined) return [];
+  const percent = (share: number) => Math.floor((memoryMb * share) / 100);
+  return [`--max-semi-space-size=${percent(5)}`, `--max-old-space-size=${percent(90)}`];
 }
 
 function endWithThisProcess(child: ChildProcess): void {
