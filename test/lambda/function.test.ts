@@ -1,55 +1,18 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type Bundles, buildBundles } from "./bundles.ts";
-import { createFunction } from "./function.ts";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { LambdaFunction } from "./function.ts";
 import { startInvokeEndpoint } from "./invoke-endpoint.ts";
-import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
+import { tryOutFunction } from "./try-out.ts";
 
-/** A function that does what its event says, and tells which process it is. */
-const HANDLER = `
-export async function handler(event, context) {
-  if (event.log) console.log(event.log);
-  if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait));
-  if (event.fail) throw new TypeError(event.fail);
-  if (event.exit) process.exit(3);
-  return { pid: process.pid, name: context.functionName, now: Date.now(), env: process.env, flags: process.execArgv };
-}`;
+const tryOut = tryOutFunction();
 
-let bundles: Bundles;
-let folder: TemporaryFolder;
+function start(given: Parameters<typeof tryOut>[0] = {}) {
+  const { lambda, lines } = tryOut(given);
+  return { lambda, lines, pidOf: (event: unknown) => pidOf(lambda, event) };
+}
 
-beforeAll(async () => {
-  bundles = await buildBundles();
-  folder = await temporaryFolder("orders-test-function-");
-  await writeFile(join(folder.path, "function.mjs"), HANDLER);
-});
-afterAll(async () => {
-  await bundles[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
-});
-
-function start(
-  given: { concurrency?: number; timeoutMs?: number; memoryMb?: number; environment?: Record<string, string> } = {},
-) {
-  const lines: string[] = [];
-  const lambda = createFunction({
-    name: "tryOut",
-    runtimePath: bundles.runtime,
-    bundlePath: join(folder.path, "function.mjs"),
-    timeoutMs: given.timeoutMs ?? 20_000,
-    concurrency: given.concurrency ?? 1,
-    ...(given.memoryMb !== undefined && { memoryMb: given.memoryMb }),
-    environment: async () => given.environment ?? {},
-    onExit: () => undefined,
-    onLine: (line) => lines.push(line),
-  });
-  onTestFinished(() => lambda.stop());
-  const pidOf = async (event: unknown) => {
-    const outcome = await lambda.invoke(event);
-    return outcome.ok ? (outcome.reply as { pid: number }).pid : outcome;
-  };
-  return { lambda, lines, pidOf };
+async function pidOf(lambda: LambdaFunction, event: unknown) {
+  const outcome = await lambda.invoke(event);
+  return outcome.ok ? (outcome.reply as { pid: number }).pid : outcome;
 }
 
 describe("a function", () => {
@@ -74,38 +37,6 @@ describe("a function", () => {
       errorMessage: "no",
     });
     expect(await pidOf({})).toBe(pid);
-  });
-
-  test("tells what each invocation took, as Lambda's REPORT line does, and its start once", async () => {
-    const { lambda } = start();
-    const first = await lambda.invoke({ wait: 200 });
-    const second = await lambda.invoke({ fail: "no" });
-    expect(first.usage).toEqual({
-      durationMs: expect.any(Number),
-      cpuMs: expect.any(Number),
-      maxMemoryMb: expect.any(Number),
-      initMs: expect.any(Number),
-    });
-    // A timer of 200 ms may end a fraction before.
-    expect(first.usage?.durationMs).toBeGreaterThan(195);
-    expect(second.usage?.durationMs).toBeLessThan(first.usage?.durationMs ?? 0);
-    expect(second.usage).not.toHaveProperty("initMs");
-  });
-
-  test("tells its own memory, and nothing of its host's", async () => {
-    const { lambda } = start();
-    const hostsOwn = Buffer.alloc(300 * 1024 * 1024, 1);
-    const { usage } = await lambda.invoke({});
-    expect(hostsOwn.length).toBeGreaterThan(0);
-    expect(usage?.maxMemoryMb).toBeGreaterThan(10);
-    expect(usage?.maxMemoryMb).toBeLessThan(200);
-  });
-
-  test("has V8 go by the function's memory, as Lambda does", async () => {
-    const { lambda } = start({ memoryMb: 256 });
-    expect(await lambda.invoke({})).toMatchObject({
-      reply: { flags: ["--max-semi-space-size=12", "--max-old-space-size=230"] },
-    });
   });
 
   test("whose instance dies fails that event alone", async () => {

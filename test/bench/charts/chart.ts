@@ -17,7 +17,8 @@ const FRAME = {
   backgroundColor: "#ffffff",
   color: COLOURS,
   textStyle: { fontFamily: "sans-serif" },
-  legend: { top: 40 },
+  // Wide gaps: without a browser the widths of texts are a guess.
+  legend: { top: 40, itemGap: 40 },
   grid: { left: 70, right: 30, top: 80, bottom: 50 },
 };
 

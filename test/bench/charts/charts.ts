@@ -27,11 +27,11 @@ function warm(rows: readonly Row[]): string {
     series: [
       bars(
         "this service",
-        shown.map(({ subject }) => subject),
+        shown.map(({ subject }) => short(subject)),
       ),
       bars(
         "floor: the same calls by bare fetch",
-        shown.map(({ floor }) => floor),
+        shown.map(({ floor = 0 }) => short(floor)),
       ),
     ],
   });
@@ -56,7 +56,7 @@ function coldStart(rows: readonly Row[]): string {
       {
         ...bars(
           "the function itself",
-          shown.map(({ subject, floor = 0 }) => tenth(subject - floor)),
+          shown.map(({ subject, floor = 0 }) => short(subject - floor)),
         ),
         ...stacked,
         label: labels("right"),
@@ -106,7 +106,7 @@ function growth(rows: readonly Row[]): string {
 
 const category = (data: readonly string[]) => ({ type: "category", data: [...data], axisLabel: { interval: 0 } });
 const labels = (position: "top" | "right") => ({ show: true, position, fontSize: 11 });
-const tenth = (value: number) => Math.round(value * 10) / 10;
+const short = (value: number) => Number(value.toPrecision(3));
 
 function bars(name: string, data: readonly (number | undefined)[]) {
   return { type: "bar", name, data: [...data], silent: true, label: labels("top") };
