@@ -28,8 +28,9 @@ async function main(): Promise<number> {
   }
   const startedMs = performance.now();
   const say = (line: string) => void process.stderr.write(`${seconds(performance.now() - startedMs)} ${line}\n`);
+  const described = describeRun();
   const rows = await run(options.quick ? QUICK : FULL, say);
-  const results: Results = { form: options.quick ? "quick" : "full", ...describeRun(), rows };
+  const results: Results = { form: options.quick ? "quick" : "full", ...described, rows };
   if (!options.quick) await writeResults(results, options.charts);
   say("done");
   const out = `${table(rows)}\n${JSON.stringify(results)}\n`;

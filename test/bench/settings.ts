@@ -10,7 +10,13 @@ export interface Settings {
   readonly bursts: { readonly rounds: number; readonly orders: number };
   /** Fresh processes of each function, and whether the time counts that passed or that of the CPU. */
   readonly coldStarts: { readonly rounds: number; readonly by: "time" | "cpu" };
-  readonly throughput: { readonly clients: readonly number[]; readonly seconds: number; readonly rounds: number };
+  readonly throughput: {
+    readonly clients: readonly number[];
+    readonly seconds: number;
+    readonly rounds: number;
+    /** Calls of each instance before: V8 takes hundreds until it has compiled what is used most. */
+    readonly warmUp: number;
+  };
   readonly growth: {
     /** Orders stored. The first is what the others are compared with. */
     readonly sizes: readonly number[];
@@ -27,7 +33,7 @@ export const FULL: Settings = {
   batch: { rounds: 5, items: 8_000 },
   bursts: { rounds: 3, orders: 500 },
   coldStarts: { rounds: 15, by: "time" },
-  throughput: { clients: [1, 8, 32], seconds: 3, rounds: 2 },
+  throughput: { clients: [1, 8, 32], seconds: 3, rounds: 2, warmUp: 500 },
   growth: { sizes: [1_000, 10_000, 100_000, 1_000_000], rounds: 10, calls: 50, items: 800 },
   typical: median,
 };
@@ -42,7 +48,7 @@ export const QUICK: Settings = {
   batch: { rounds: 6, items: 1_600 },
   bursts: { rounds: 2, orders: 100 },
   coldStarts: { rounds: 4, by: "cpu" },
-  throughput: { clients: [1, 32], seconds: 1, rounds: 1 },
+  throughput: { clients: [1, 32], seconds: 1, rounds: 1, warmUp: 50 },
   growth: { sizes: [1_000, 10_000], rounds: 8, calls: 30, items: 400 },
   typical: (ofRounds) => Math.min(...ofRounds),
 };

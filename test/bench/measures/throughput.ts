@@ -9,8 +9,6 @@ import type { Measure } from "./measure.ts";
 /** Instances of each function: more than a machine of two cores can keep busy. */
 export const INSTANCES = 4;
 
-const WARM_UP_S = 1;
-
 /** One front process that hands requests to instances, with the functions behind it and with the empty handler. */
 export const measureThroughput: Measure = async (stack, { throughput }) => {
   const [pk = ""] = await storeCompletedOrders(stack.redis, 1);
@@ -26,15 +24,16 @@ export const measureThroughput: Measure = async (stack, { throughput }) => {
   ] as const;
   const rows: Row[] = [];
   for (const { name, path, request } of cases) {
-    const load = (front: string, connections: number, duration: number) =>
-      drive({ url: `${front}${path}`, connections, duration, workers: 1, ...request });
-    for (const front of [stack.apiUrl, empty.url]) await load(front, INSTANCES, WARM_UP_S);
+    const load = (front: string, connections: number, until: { duration: number } | { amount: number }) =>
+      drive({ url: `${front}${path}`, connections, workers: 1, ...until, ...request });
+    const amount = throughput.warmUp * INSTANCES;
+    for (const front of [stack.apiUrl, empty.url]) await load(front, INSTANCES, { amount });
     for (const clients of throughput.clients) {
       const subject: Result[] = [];
       const floor: Result[] = [];
       for (let round = 0; round < throughput.rounds; round += 1) {
-        subject.push(await load(stack.apiUrl, clients, throughput.seconds));
-        floor.push(await load(empty.url, clients, throughput.seconds));
+        subject.push(await load(stack.apiUrl, clients, { duration: throughput.seconds }));
+        floor.push(await load(empty.url, clients, { duration: throughput.seconds }));
       }
       const rate = (results: Result[]) => median(results.map(({ requests }) => requests.average));
       const p99 = (results: Result[]) => median(results.map(({ latency }) => latency.p99));
