@@ -14,7 +14,7 @@ export const DOCS_FOLDER = join(PROJECT, "docs/bench");
 /** Writes results and charts into a folder, and what the README says, when it is the README's own folder. */
 export async function writeResults(results: Results, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, RESULTS_FILE), `${JSON.stringify(results, null, 2)}\n`);
+  await writeFile(join(folder, RESULTS_FILE), `${JSON.stringify(Results.parse(results), null, 2)}\n`);
   for (const { file, svg } of CHARTS) await writeFile(join(folder, file), svg(results.rows));
   if (resolve(folder) === DOCS_FOLDER) {
     await writeFile(README, withSpeedSection(await readFile(README, "utf8"), results));

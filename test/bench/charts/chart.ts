@@ -22,7 +22,10 @@ const FRAME = {
   grid: { left: 70, right: 30, top: 80, bottom: 50 },
 };
 
-/** @returns an SVG picture without scripts, the same for the same content */
+/**
+ * @param title plain text
+ * @returns an SVG picture without scripts, the same for the same content
+ */
 export function draw(title: string, content: EChartsCoreOption): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   try {
@@ -36,7 +39,8 @@ export function draw(title: string, content: EChartsCoreOption): string {
       .renderToSVGString()
       .replaceAll(/<style[\s\S]*?<\/style>/g, "")
       .replaceAll(/ class="[^"]*"/g, "")
-      .replaceAll(/\bzr\d+-/g, "zr-");
+      .replaceAll(/\bzr\d+-/g, "zr-")
+      .replace(/^<svg [^>]*>/, (root) => `${root}\n<title>${title}</title>`);
   } finally {
     chart.dispose();
   }
