@@ -44,11 +44,11 @@ export const FULL: Settings = {
  * such a machine never lets alone: there the CPU time counts.
  */
 export const QUICK: Settings = {
-  warm: { rounds: 12, calls: 100, warmUp: 300 },
+  warm: { rounds: 10, calls: 100, warmUp: 300 },
   batch: { rounds: 6, items: 1_600 },
-  bursts: { rounds: 2, orders: 100 },
+  bursts: { rounds: 1, orders: 150 },
   coldStarts: { rounds: 4, by: "cpu" },
   throughput: { clients: [1, 32], seconds: 1, rounds: 1, warmUp: 50 },
-  growth: { sizes: [1_000, 10_000], rounds: 8, calls: 30, items: 400 },
+  growth: { sizes: [1_000, 10_000], rounds: 6, calls: 30, items: 400 },
   typical: (ofRounds) => Math.min(...ofRounds),
 };
