@@ -1,4 +1,5 @@
-import { RedisEnv, readEnv } from "../lib/env.ts";
+import { readEnv } from "../lib/env/read.ts";
+import { RedisEnv } from "../lib/env/redis.ts";
 import { job } from "../lib/job.ts";
 import { completeOrder as complete } from "../lib/orders/complete-order.ts";
 import { DueOrder } from "../lib/orders/complete-orders.ts";

@@ -1,5 +1,8 @@
 import { completionTimer } from "../lib/completion-timer.ts";
-import { InventoryEnv, RedisEnv, readEnv, SchedulerEnv } from "../lib/env.ts";
+import { InventoryEnv } from "../lib/env/inventory.ts";
+import { readEnv } from "../lib/env/read.ts";
+import { RedisEnv } from "../lib/env/redis.ts";
+import { SchedulerEnv } from "../lib/env/scheduler.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { jsonBody } from "../lib/http/json-body.ts";
 import { parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";

@@ -1,5 +1,6 @@
 import type { Context } from "aws-lambda";
-import { RedisEnv, readEnv } from "../lib/env.ts";
+import { readEnv } from "../lib/env/read.ts";
+import { RedisEnv } from "../lib/env/redis.ts";
 import { job } from "../lib/job.ts";
 import { createRedis } from "../lib/redis/client.ts";
 import { drainRefunds as drain } from "../lib/refunds/drain-refunds.ts";

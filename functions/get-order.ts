@@ -1,4 +1,5 @@
-import { RedisEnv, readEnv } from "../lib/env.ts";
+import { readEnv } from "../lib/env/read.ts";
+import { RedisEnv } from "../lib/env/redis.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { jsonReply } from "../lib/http/reply.ts";
 import { findOrder } from "../lib/orders/find-order.ts";

@@ -1,5 +1,6 @@
 import type { Context } from "aws-lambda";
-import { RedisEnv, readEnv } from "../lib/env.ts";
+import { readEnv } from "../lib/env/read.ts";
+import { RedisEnv } from "../lib/env/redis.ts";
 import { job } from "../lib/job.ts";
 import { sweepOrders as sweep } from "../lib/orders/sweep-orders.ts";
 import { createRedis } from "../lib/redis/client.ts";

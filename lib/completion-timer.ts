@@ -5,7 +5,7 @@ import {
   FlexibleTimeWindowMode,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import type { SchedulerEnv } from "./env.ts";
+import type { SchedulerEnv } from "./env/scheduler.ts";
 import type { DueOrder } from "./orders/complete-orders.ts";
 
 /** One attempt may take so long: two of them and their pause are 2.5 s at most. */

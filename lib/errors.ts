@@ -26,7 +26,7 @@ export class OrderError extends Error {
   readonly fields: readonly FieldError[];
 
   constructor(code: ErrorCode, options: { cause?: unknown; fields?: readonly FieldError[] } = {}) {
-    super(MESSAGES[code], "cause" in options ? { cause: options.cause } : undefined);
+    super(MESSAGES[code], options);
     this.code = code;
     this.fields = options.fields ?? [];
   }

@@ -1,6 +1,6 @@
 import pRetry from "p-retry";
 import * as z from "zod/mini";
-import type { InventoryEnv } from "./env.ts";
+import type { InventoryEnv } from "./env/inventory.ts";
 import { OrderError } from "./errors.ts";
 import { countMetric, durationMetric } from "./observability.ts";
 import { PiecePrice } from "./orders/price-order.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BaseUrl } from "../lib/env.ts";
+import { BaseUrl } from "../lib/env/inventory.ts";
 
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);

@@ -2,6 +2,9 @@ import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { type ErrorCode, type FieldError, OrderError } from "../errors.ts";
 import { HttpError, type HttpErrorCode } from "./http-error.ts";
 
+/** Which of our failures it was stays in the log. */
+const OURS = { status: 500, title: "Something went wrong on our side" } as const;
+
 /** What each error is over HTTP. Everything that is not in this table is an `internal_error`. */
 const PROBLEMS = {
   malformed_json: { status: 400, title: "The body is not JSON" },
@@ -16,14 +19,14 @@ const PROBLEMS = {
   unknown_product: { status: 422, title: "There is no such product" },
   inventory_failed: { status: 502, title: "The product inventory failed" },
   inventory_timed_out: { status: 504, title: "The product inventory took too long" },
-  redis_failed: { status: 500, title: "Something went wrong on our side" },
-  redis_replied_nonsense: { status: 500, title: "Something went wrong on our side" },
-  internal_error: { status: 500, title: "Something went wrong on our side" },
+  redis_failed: OURS,
+  redis_replied_nonsense: OURS,
+  internal_error: OURS,
 } as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** An RFC 9457 problem document. Which of our failures a 500 is stays in the log. */
+/** An RFC 9457 problem document. */
 export interface Problem {
   readonly type: string;
   readonly title: string;

@@ -7,7 +7,7 @@ import { runPipeline } from "../redis/pipeline.ts";
 import { parseReply } from "../redis/reply.ts";
 
 /** HGETALL over REST: names and values in turn. */
-const FlatHash = z.array(z.string());
+const HashReply = z.nullable(z.array(z.string()));
 
 /**
  * Reads one order, in one call. A replica may answer, so a change of the last moments may not show yet.
@@ -17,7 +17,7 @@ const FlatHash = z.array(z.string());
 export async function findOrder(redis: Redis, pk: string): Promise<Order> {
   if (!OrderPk.safeParse(pk).success) throw new OrderError("order_not_found");
   const [reply] = await runPipeline(redis, [(pipeline) => pipeline.hgetall(orderKey(pk))]);
-  const hash = parseReply(z.nullable(FlatHash), reply);
+  const hash = parseReply(HashReply, reply);
   if (hash === null || hash.length === 0) throw new OrderError("order_not_found");
   return parseReply(Order, toRecord(hash));
 }

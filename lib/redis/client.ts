@@ -1,5 +1,5 @@
 import { Redis } from "@upstash/redis";
-import type { RedisEnv } from "../env.ts";
+import type { RedisEnv } from "../env/redis.ts";
 
 /** One request may take so long; the client has no time-out of its own. */
 const REQUEST_TIMEOUT_MS = 1_500;

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import type { Redis } from "@upstash/redis";
-import { RedisEnv } from "../../lib/env.ts";
+import { RedisEnv } from "../../lib/env/redis.ts";
 import { OrderError } from "../../lib/errors.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { localEnvironment } from "../../local/environment.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { RedisEnv } from "../../lib/env.ts";
+import type { RedisEnv } from "../../lib/env/redis.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { redisFailure } from "../../lib/redis/failure.ts";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";

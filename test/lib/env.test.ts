@@ -1,5 +1,8 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { InventoryEnv, RedisEnv, readEnv, SchedulerEnv } from "../../lib/env.ts";
+import { InventoryEnv } from "../../lib/env/inventory.ts";
+import { readEnv } from "../../lib/env/read.ts";
+import { RedisEnv } from "../../lib/env/redis.ts";
+import { SchedulerEnv } from "../../lib/env/scheduler.ts";
 
 const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };
 

@@ -11,6 +11,7 @@ const ServerlessYml = z.object({
       minify: z.boolean(),
       treeShaking: z.boolean(),
       sourcemap: z.boolean(),
+      legalComments: z.enum(["none"]),
       platform: z.enum(["node"]),
       target: z.string(),
       format: z.enum(["esm"]),

@@ -1,0 +1,15 @@
+import * as z from "zod/mini";
+
+/** An address to which a path can be appended; `fetch` takes none with credentials. */
+export const BaseUrl = z
+  .string()
+  .check(z.refine(isBaseUrl, "must be an http or https URL without query, fragment and credentials"));
+
+/** Where `createOrder` asks for prices. Unset or empty: nowhere, and orders have no price. */
+export const InventoryEnv = z.object({ INVENTORY_URL: z.optional(z.union([z.literal(""), BaseUrl])) });
+export type InventoryEnv = z.infer<typeof InventoryEnv>;
+
+function isBaseUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "" && !/[?#]/.test(text);
+}

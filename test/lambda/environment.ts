@@ -1,0 +1,38 @@
+import { randomUUID } from "node:crypto";
+
+/**
+ * Of this run alone: a port that refuses is free for a moment, and the proxy of another run on this machine may be given
+ * it. Its callers are then refused here, and no order goes into the wrong database.
+ */
+export const TOKEN = `test-${randomUUID()}`;
+export const SCHEDULE_GROUP = "orders-test-completions";
+
+const REGION = "eu-central-1";
+const ACCOUNT = "000000000000";
+
+/** The whole environment of an instance, as the stack of serverless.yml would give it. */
+export function functionEnvironment(instance: {
+  readonly name: string;
+  readonly upstashUrl: string;
+  readonly schedulerUrl: string;
+  /** Empty in a run without prices. */
+  readonly inventoryUrl: string;
+  /** How far its clock is wrong, in ms. */
+  readonly skewMs: number;
+}): Record<string, string> {
+  return {
+    UPSTASH_REDIS_REST_URL: instance.upstashUrl,
+    UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    POWERTOOLS_SERVICE_NAME: "orders",
+    SCHEDULE_GROUP,
+    SCHEDULE_TARGET_ARN: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:completeOrder`,
+    SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/test`,
+    SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${REGION}:${ACCOUNT}:test`,
+    AWS_ENDPOINT_URL_SCHEDULER: instance.schedulerUrl,
+    INVENTORY_URL: instance.inventoryUrl,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    LAMBDA_CLOCK_SKEW_MS: String(instance.skewMs),
+  };
+}
