@@ -3,6 +3,7 @@ export const FLOORS = {
   emptyFloor: "test/bench/floors/empty.ts",
   pipelinesFloor: "test/bench/floors/pipelines.ts",
   createScheduleFloor: "test/bench/floors/create-schedule.ts",
+  createPricedFloor: "test/bench/floors/create-priced.ts",
 } as const;
 
 export type Floor = keyof typeof FLOORS;

@@ -1,5 +1,7 @@
 import { startRedis } from "../../local/redis/server.ts";
 import { type Bundles, buildBundles } from "../lambda/bundles.ts";
+import { serve } from "../lambda/serve.ts";
+import { PRICE, selling } from "../support/inventory.ts";
 import { FLOORS } from "./floors.ts";
 import { measureBatches } from "./measures/batches.ts";
 import { measureBundles } from "./measures/bundles.ts";
@@ -14,7 +16,7 @@ import { measureWarm } from "./measures/warm.ts";
 import type { Row } from "./row.ts";
 import type { Settings } from "./settings.ts";
 import { type StackOptions, startStack } from "./stack.ts";
-import { WARM_CASES } from "./warm-cases.ts";
+import { PRICED_CASES, WARM_CASES } from "./warm-cases.ts";
 
 export type Say = (line: string) => void;
 
@@ -30,6 +32,7 @@ export async function run(settings: Settings, say: Say): Promise<Row[]> {
       announced("cold starts", measureColdStart),
       announced("memory", measureMemory),
     ])),
+    ...(await priced(bundles)),
     ...(await measureBundles(bundles)),
     ...(await onStack({ bundles, concurrency: () => DELIVERIES_AT_ONCE }, settings, [
       announced("completions of a burst", measureCompletionLag),
@@ -45,6 +48,18 @@ export async function run(settings: Settings, say: Say): Promise<Row[]> {
       say(what);
       return measure(stack, given);
     };
+  }
+
+  async function priced(built: Bundles): Promise<Row[]> {
+    const tellPrice = selling(PRICE);
+    const inventory = await serve(async (request, response) => tellPrice(request, response));
+    try {
+      return await onStack({ bundles: built, holdSchedules: true, inventoryUrl: inventory.url }, settings, [
+        announced("warm calls with prices", measureWarm(PRICED_CASES)),
+      ]);
+    } finally {
+      await inventory.stop();
+    }
   }
 
   async function growth(built: Bundles): Promise<Row[]> {

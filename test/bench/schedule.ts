@@ -1,6 +1,6 @@
-import { functionEnvironment } from "../chaos/environment.ts";
+import { functionEnvironment } from "../lambda/environment.ts";
 
-const environment = functionEnvironment({ name: "", upstashUrl: "", schedulerUrl: "", skewMs: 0 });
+const environment = functionEnvironment({ name: "", upstashUrl: "", schedulerUrl: "", inventoryUrl: "", skewMs: 0 });
 
 /** The body of the CreateSchedule that `createOrder` makes (lib/completion-timer.ts). */
 export function completionSchedule(pk: string, due: number): Record<string, unknown> {

@@ -2,9 +2,9 @@ import { createClient } from "redis";
 import { startRedis } from "../../local/redis/server.ts";
 import { startScheduler } from "../../local/scheduler/server.ts";
 import { startUpstashGateway } from "../../local/upstash/gateway.ts";
-import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../chaos/environment.ts";
 import { startApiGateway } from "../lambda/api-gateway.ts";
 import { type Bundles, buildBundles } from "../lambda/bundles.ts";
+import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda/environment.ts";
 import { createLambdaHost } from "../lambda/host.ts";
 import type { Outcome } from "../lambda/instance.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
@@ -56,8 +56,8 @@ export interface StackOptions {
   readonly redisUrl?: string;
   /** Instances at once of each function; by default 1. */
   readonly concurrency?: (functionName: string) => number;
-  /** Variables of every function besides. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** The inventory that tells prices; by default there is none. */
+  readonly inventoryUrl?: string;
   /** Schedules are taken and never fired, so that completions do not disturb what is measured. Default false. */
   readonly holdSchedules?: boolean;
 }
@@ -92,8 +92,13 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
         timeoutMs,
         memoryMb,
         environment: async (name) => ({
-          ...functionEnvironment({ name, upstashUrl: gateway.url, schedulerUrl: scheduler.url, skewMs: 0 }),
-          ...options.environment,
+          ...functionEnvironment({
+            name,
+            upstashUrl: gateway.url,
+            schedulerUrl: scheduler.url,
+            inventoryUrl: options.inventoryUrl ?? "",
+            skewMs: 0,
+          }),
         }),
         onLine: (line, name) => meter.countLine(name, line),
       }),

@@ -31,6 +31,17 @@ export const WARM_CASES: readonly WarmCase[] = [
   { name: "completeOrder", functionName: "completeOrder", floor: "pipelinesFloor", target: 1.3, events: completeOrder },
 ];
 
+/** On a stack with an inventory. */
+export const PRICED_CASES: readonly WarmCase[] = [
+  {
+    name: "createOrder with prices",
+    functionName: "createOrder",
+    floor: "createPricedFloor",
+    target: 1.5,
+    events: createOrder,
+  },
+];
+
 async function getOrder({ redis }: MeasuredStack, count: number): Promise<Events> {
   const pks = await storeCompletedOrders(redis, count);
   return {

@@ -1,5 +1,5 @@
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { SCHEDULE_GROUP } from "./environment.ts";
+import { SCHEDULE_GROUP } from "../lambda/environment.ts";
 import { ageRequests } from "./refund-stream.ts";
 import { untilAllFired } from "./schedules.ts";
 import type { ChaosStack } from "./stack.ts";

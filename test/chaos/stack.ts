@@ -3,6 +3,7 @@ import { type SchedulerServer, startScheduler } from "../../local/scheduler/serv
 import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
 import { startApiGateway } from "../lambda/api-gateway.ts";
 import { buildBundles } from "../lambda/bundles.ts";
+import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda/environment.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda/host.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
 import { readTimeouts } from "../lambda/limits.ts";
@@ -11,7 +12,6 @@ import { createBoundaries } from "./boundaries.ts";
 import type { Chance } from "./chance.ts";
 import { type ChaosDatabase, startDatabase } from "./database.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
-import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "./environment.ts";
 import type { Faults } from "./faults.ts";
 import { startInventory } from "./inventory.ts";
 import type { Journal } from "./journal.ts";
