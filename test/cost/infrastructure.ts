@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { Infrastructure } from "./counts.ts";
+import { ACCESS_SAMPLE, PLATFORM_LINES } from "./log-samples.ts";
+
+/** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
+const METRICS_A_ROUTE = 6;
+/** `POST /orders` and `GET /orders/{pk}`; routes that nobody calls write no metric. */
+const ROUTES_OF_ORDERS = 2;
+/** The address and tokens of Redis: serverless.yml, `custom.redis`. */
+const SECRETS = 1;
+
+const Resources = z.object({
+  Resources: z.record(z.string(), z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) })),
+});
+const Stacked = z.object({
+  resources: z.custom<(framework: { resolveVariable: (name: string) => Promise<string> }) => Promise<unknown>>(
+    (value) => typeof value === "function",
+  ),
+});
+const Metrics = z.array(z.object({ MetricStat: z.unknown().optional() })).optional();
+const DashboardBody = z.object({ "Fn::Sub": z.string() });
+const OWN_METRIC = /\["Orders","(?<name>\w+)"/g;
+
+/** What `infra/` deploys besides the functions, counted in what it generates. */
+export async function readInfrastructure(): Promise<Infrastructure> {
+  const [alarms, dashboards] = [await generated("alarms/index.js"), await generated("dashboard/index.js")];
+  return {
+    alarmMetrics: alarms.reduce((total, properties) => total + metricsOf(properties), 0),
+    customMetrics: new Set(dashboards.flatMap(ownMetrics)).size,
+    routeMetrics: METRICS_A_ROUTE * ROUTES_OF_ORDERS,
+    dashboards: dashboards.length,
+    secrets: SECRETS,
+    platformLogBytes: bytesOf(PLATFORM_LINES),
+    accessLogBytes: await accessLogBytes(),
+  };
+}
+
+async function generated(file: string): Promise<Record<string, unknown>[]> {
+  const { resources } = Stacked.parse(await import(urlOf(file)));
+  // Thresholds and names do not change how many there are.
+  const made = Resources.parse(await resources({ resolveVariable: async () => "1" }));
+  return Object.values(made.Resources).map(({ Properties }) => Properties);
+}
+
+/** An alarm on a calculation reads each of its metrics; the calculation itself is free. */
+function metricsOf({ Metrics: metrics }: Record<string, unknown>): number {
+  return Metrics.parse(metrics)?.filter(({ MetricStat }) => MetricStat !== undefined).length ?? 1;
+}
+
+function ownMetrics({ DashboardBody: body }: Record<string, unknown>): string[] {
+  return [...DashboardBody.parse(body)["Fn::Sub"].matchAll(OWN_METRIC)].map(({ groups }) => groups?.name ?? "");
+}
+
+async function accessLogBytes(): Promise<number> {
+  const { format } = z.object({ format: z.string() }).parse(await import(urlOf("access-log.js")));
+  const line = format.replaceAll(/\$context\.[\w.]+/g, (name) => z.string().parse(ACCESS_SAMPLE[name]));
+  return bytesOf([line]);
+}
+
+const bytesOf = (lines: readonly string[]): number => lines.reduce((total, line) => total + Buffer.byteLength(line), 0);
+
+const urlOf = (file: string): string => new URL(`../../infra/${file}`, import.meta.url).href;
