@@ -2,13 +2,16 @@ import type { MeasuredStack } from "../bench/stack.ts";
 import type { Operation } from "./counts.ts";
 import { type Commands, commandsOf, difference, sum } from "./redis-commands.ts";
 
+/** @param index of the call, from 0 */
+export type Step = (index: number) => Promise<unknown>;
+
 export interface Measured {
   readonly functionName: string;
   readonly memoryMb: number;
   readonly calls: number;
   /** What others do before the call: not counted. */
-  readonly prepare?: (index: number) => Promise<unknown>;
-  readonly call: (index: number) => Promise<unknown>;
+  readonly prepare?: Step;
+  readonly call: Step;
 }
 
 /**

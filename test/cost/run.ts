@@ -1,17 +1,15 @@
-import { z } from "zod";
 import { type MeasuredStack, startStack } from "../bench/stack.ts";
-import type { Counts, Operation } from "./counts.ts";
+import type { Counts } from "./counts.ts";
 import { readInfrastructure } from "./infrastructure.ts";
-import { measure } from "./measure.ts";
+import { measure, type Step } from "./measure.ts";
 import { readMemory } from "./memory.ts";
+import { place, read } from "./shop.ts";
 
 /** How often each poller runs with nothing to do. */
 const IDLE_RUNS = 50;
 
 /** Fewer drains than that would be one cold start and little else. */
 const FEWEST_REFUNDS = 10;
-
-const Order = z.object({ pk: z.string() });
 
 export interface RunOptions {
   readonly orders: number;
@@ -29,37 +27,23 @@ export async function run(options: RunOptions, say: (line: string) => void): Pro
   const memoryOf = await readMemory();
   let placed: string[] = [];
 
-  function operation(functionName: string, calls: number, call: (index: number) => Promise<unknown>) {
+  function count(functionName: string, calls: number, call: Step, prepare?: Step) {
     say(`${functionName}, ${calls} calls`);
-    return { functionName, memoryMb: memoryOf(functionName), calls, call };
+    const memoryMb = memoryOf(functionName);
+    return measure(stack, { functionName, memoryMb, calls, call, ...(prepare && { prepare }) });
   }
 
   async function all(orders: number, refunds: number, idleRuns: number): Promise<Counts["operations"]> {
     placed = [];
-    const poll = (name: string): Promise<Operation> =>
-      measure(
-        stack,
-        operation(name, idleRuns, () => stack.invoke(name, {})),
-      );
+    const drain = () => stack.invoke("drainRefunds", {});
+    const askForRefund = (index: number) => stack.redis.xAdd("refund_order", "*", { pk: placed[index] ?? "" });
     return {
-      create: await measure(
-        stack,
-        operation("createOrder", orders, async () => placed.push(await place(stack))),
-      ),
-      get: await measure(
-        stack,
-        operation("getOrder", orders, (index) => read(stack, placed[index] ?? "")),
-      ),
-      complete: await measure(
-        stack,
-        operation("completeOrder", orders, (index) => stack.invoke("completeOrder", { pk: placed[index] })),
-      ),
-      drainIdle: await poll("drainRefunds"),
-      drainOne: await measure(stack, {
-        ...operation("drainRefunds", refunds, () => stack.invoke("drainRefunds", {})),
-        prepare: (index) => stack.redis.xAdd("refund_order", "*", { pk: placed[index] ?? "" }),
-      }),
-      sweepIdle: await poll("sweepOrders"),
+      create: await count("createOrder", orders, async () => placed.push(await place(stack.apiUrl))),
+      get: await count("getOrder", orders, (index) => read(stack.apiUrl, placed[index] ?? "")),
+      complete: await count("completeOrder", orders, (index) => stack.invoke("completeOrder", { pk: placed[index] })),
+      drainIdle: await count("drainRefunds", idleRuns, drain),
+      drainOne: await count("drainRefunds", refunds, drain, askForRefund),
+      sweepIdle: await count("sweepOrders", idleRuns, () => stack.invoke("sweepOrders", {})),
     };
   }
 
@@ -81,22 +65,6 @@ export async function run(options: RunOptions, say: (line: string) => void): Pro
 /** Their number decides how exact the cost of one is; how many there are of a million is `refundShare`. */
 const refundsOf = ({ orders, refundShare }: RunOptions): number =>
   Math.min(orders, Math.max(FEWEST_REFUNDS, Math.round(orders * refundShare)));
-
-async function place(stack: MeasuredStack): Promise<string> {
-  const response = await fetch(`${stack.apiUrl}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json", "idempotency-key": crypto.randomUUID() },
-    body: '{"id":"tea-green","quantity":2}',
-  });
-  if (!response.ok) throw new Error(`POST /orders was answered ${response.status}`);
-  return Order.parse(await response.json()).pk;
-}
-
-async function read(stack: MeasuredStack, pk: string): Promise<void> {
-  const response = await fetch(`${stack.apiUrl}/orders/${pk}`);
-  if (!response.ok) throw new Error(`GET /orders/${pk} was answered ${response.status}`);
-  await response.body?.cancel();
-}
 
 /** A cost of orders that were not completed would be a cost of nothing. */
 async function expectOrders(stack: MeasuredStack, orders: number, announcedBefore: number): Promise<void> {
