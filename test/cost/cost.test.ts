@@ -42,8 +42,8 @@ describe("a run that counts the cost of orders", () => {
       "API Gateway, HTTP API": 2_000_000,
       "Lambda, requests": 3_000_000,
       "EventBridge Scheduler": 1_000_000,
-      // 6 + 1 + 6, and for one order of twenty a drain that finds a refund instead of none: 15 - 4.
-      "Upstash, commands": 13_550_000,
+      // 5 + 1 + 5, and for one order of twenty a drain that finds a refund instead of none: 15 - 4.
+      "Upstash, commands": 11_550_000,
     });
   });
 

@@ -1,8 +1,8 @@
 import { type MeasuredStack, startStack } from "../bench/stack.ts";
+import { readMemorySizes } from "../lambda/limits.ts";
 import type { Counts } from "./counts.ts";
 import { readInfrastructure } from "./infrastructure.ts";
 import { measure, type Step } from "./measure.ts";
-import { readMemory } from "./memory.ts";
 import { place, read } from "./shop.ts";
 
 /** How often each poller runs with nothing to do. */
@@ -24,7 +24,7 @@ export interface RunOptions {
 export async function run(options: RunOptions, say: (line: string) => void): Promise<Counts> {
   say("building the functions");
   await using stack = await startStack({ holdSchedules: true });
-  const memoryOf = await readMemory();
+  const memoryOf = await readMemorySizes();
   let placed: string[] = [];
 
   function count(functionName: string, calls: number, call: Step, prepare?: Step) {
