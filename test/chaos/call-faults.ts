@@ -38,6 +38,15 @@ export const NETWORK_FAULTS = {
   },
 } satisfies Record<string, Treatment>;
 
+export const NETWORK_WEIGHTS = {
+  refused: 1,
+  reset_before: 1,
+  reset_after: 1,
+  timeout_before: 1,
+  timeout_after: 1,
+  slow: 1,
+} satisfies Record<keyof typeof NETWORK_FAULTS, number>;
+
 /** What can happen to the instance that makes the call. */
 export const INSTANCE_FAULTS = {
   killed_before_call: async ({ instance, call }) => {

@@ -1,4 +1,4 @@
-import { INSTANCE_WEIGHTS, NETWORK_FAULTS, type Treatment } from "./call-faults.ts";
+import { INSTANCE_WEIGHTS, NETWORK_FAULTS, NETWORK_WEIGHTS, type Treatment } from "./call-faults.ts";
 
 const status = (code: number): Treatment => {
   return ({ call }) => call.answer({ status: code, content: "" });
@@ -27,13 +27,7 @@ export const INVENTORY_FAULTS = {
 } satisfies Record<string, Treatment>;
 
 export const INVENTORY_WEIGHTS = {
-  refused: 1,
-  reset_before: 1,
-  reset_after: 1,
-  // Longer than the 2 seconds that the service waits.
-  timeout_before: 1,
-  timeout_after: 1,
-  slow: 1,
+  ...NETWORK_WEIGHTS,
   http_404: 1,
   http_500: 1,
   page: 1,

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { validOptions } from "../support/tool.ts";
 import { PROTECTIONS } from "./undo/protections.ts";
 
 export const Options = z.strictObject({
@@ -28,7 +29,5 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: { orders: value, faults: value, seed: value, priced: { type: "boolean" }, undo: value },
   });
-  const options = Options.safeParse(values);
-  if (options.success) return options.data;
-  throw new Error(options.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
+  return validOptions(Options, values);
 }

@@ -1,4 +1,4 @@
-import { NETWORK_FAULTS, type Treatment } from "./call-faults.ts";
+import { NETWORK_FAULTS, NETWORK_WEIGHTS, type Treatment } from "./call-faults.ts";
 
 const error = (status: number, message: string): Treatment => {
   return ({ call }) =>
@@ -28,12 +28,8 @@ export const REDIS_FAULTS = {
 } satisfies Record<string, Treatment>;
 
 export const REDIS_WEIGHTS = {
-  refused: 1,
-  reset_before: 1,
+  ...NETWORK_WEIGHTS,
   reset_after: 2,
-  timeout_before: 1,
-  timeout_after: 1,
-  slow: 1,
   http_429: 1,
   http_500: 1,
   http_500_after: 1,

@@ -1,4 +1,4 @@
-import { INSTANCE_WEIGHTS, NETWORK_FAULTS, type Treatment } from "./call-faults.ts";
+import { INSTANCE_WEIGHTS, NETWORK_FAULTS, NETWORK_WEIGHTS, type Treatment } from "./call-faults.ts";
 
 /** An error as EventBridge Scheduler's REST-JSON protocol carries it. */
 const error = (status: number, type: string, message: string): Treatment => {
@@ -24,12 +24,7 @@ export const SCHEDULER_FAULTS = {
 } satisfies Record<string, Treatment>;
 
 export const SCHEDULER_WEIGHTS = {
-  refused: 1,
-  reset_before: 1,
-  reset_after: 1,
-  timeout_before: 1,
-  timeout_after: 1,
-  slow: 1,
+  ...NETWORK_WEIGHTS,
   throttled: 2,
   failed: 1,
   failed_after: 1,

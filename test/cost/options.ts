@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { validOptions } from "../support/tool.ts";
 
 export const Options = z.strictObject({
   orders: z.coerce.number().int().min(1).max(100_000).default(500),
@@ -24,7 +25,5 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: { orders: value, refunds: value, "orders-a-month": value, write: { type: "boolean" } },
   });
-  const options = Options.safeParse(values);
-  if (options.success) return options.data;
-  throw new Error(options.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
+  return validOptions(Options, values);
 }
