@@ -8,11 +8,14 @@ import {
 import type { SchedulerEnv } from "./env/scheduler.ts";
 import type { DueOrder } from "./orders/complete-orders.ts";
 
-/** One attempt may take so long: two of them and their pause are 2.5 s at most. */
+/** One attempt may take so long until it is answered; two of them and their pause take 2.5 s. */
 const ATTEMPT_TIMEOUT_MS = 1_000;
 const ATTEMPTS = 2;
 
-/** AWS refuses a time that has passed; Redis may have taken that long before. */
+/** All of it: the attempt's limit ends with the reply's headers, and a `retry-after` may ask for any pause. */
+const TIMEOUT_MS = 2_500;
+
+/** AWS refuses a time that has passed; Redis and the inventory may have taken that long before. */
 const LEAD_MS = 1_500;
 
 /** Scheduler's own retries of a delivery. The sweep completes the order long before they end. */
@@ -58,7 +61,7 @@ export function completionTimer(env: SchedulerEnv): CompletionTimer {
       },
     });
     try {
-      await client.send(command);
+      await client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {
       // The name is the order's pk, so a conflict is this very schedule, made by an attempt whose reply was lost.
       if (!(error instanceof ConflictException)) throw error;

@@ -74,7 +74,8 @@ async function readText({ body }: Response): Promise<string> {
     if (bytes > MAX_REPLY_BYTES) throw failed(`The inventory's reply has more than ${MAX_REPLY_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  // Not Buffer's own: it keeps a byte order mark, and then JSON is none.
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /** The border to the inventory. It may say more about a product; only what is used has to be right. */

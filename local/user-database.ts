@@ -1,4 +1,6 @@
 import { createClient, ErrorReply } from "redis";
+import { z } from "zod";
+import { reasonOf } from "./reason.ts";
 import { isNewEnough } from "./redis/version.ts";
 
 /** Longer than a first connection around the world takes, short enough to wait for. */
@@ -7,18 +9,22 @@ const PATIENCE_MS = 5_000;
 /** It changes nothing, and a token that may only read is refused it. */
 const PROBE = ["EVAL", "return 1", "0"];
 
+const UpstashError = z.object({ error: z.string() });
+
+/** What Redis says to a wrong user or password; it refuses for other reasons too, such as LOADING. */
+const LOGIN_REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
+
 /**
  * Makes sure that the user's own Upstash database answers and that the token may write.
  * @throws Error in one line that says which variable to look at
  */
 export async function assertUpstashAnswers(url: string, token: string): Promise<void> {
-  const reply = await ask(url, token).catch((cause: unknown) => {
+  const { status, said } = await ask(url, token).catch((cause: unknown) => {
     const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to have a Redis started";
     throw new Error(`Nothing answers at ${url} (${reasonOf(cause)}): ${remedy}`, { cause });
   });
-  if (reply.ok) return;
-  const said = await reply.text();
-  if (reply.status === 401) {
+  if (status === 200) return;
+  if (status === 401) {
     const remedy = "copy UPSTASH_REDIS_REST_TOKEN from the database's page in Upstash's console again";
     throw new Error(`The token is refused at ${url}: ${remedy}`);
   }
@@ -26,9 +32,11 @@ export async function assertUpstashAnswers(url: string, token: string): Promise<
     const remedy = "set UPSTASH_REDIS_REST_TOKEN to the standard one";
     throw new Error(`The token may only read at ${url}: ${remedy}`);
   }
-  throw new Error(
-    `What answers at ${url} is no Upstash database (status ${reply.status}): correct UPSTASH_REDIS_REST_URL`,
-  );
+  const reason = UpstashError.safeParse(parseJson(said));
+  if (reason.success) {
+    throw new Error(`The database at ${url} refuses (${reason.data.error}): mend that in Upstash's console`);
+  }
+  throw new Error(`What answers at ${url} is no Upstash database (status ${status}): correct UPSTASH_REDIS_REST_URL`);
 }
 
 /**
@@ -39,7 +47,9 @@ export async function assertRedisAnswers(url: string, patienceMs = PATIENCE_MS):
   const { host } = new URL(url);
   const info = await serverInfo(url, patienceMs).catch((cause: unknown) => {
     if (cause instanceof ErrorReply) {
-      const remedy = "correct the user and the password in REDIS_URL";
+      const remedy = LOGIN_REFUSED.test(cause.message)
+        ? "correct the user and the password in REDIS_URL"
+        : "mend that, or unset REDIS_URL to have a Redis started";
       throw new Error(`The Redis at ${host} refuses (${cause.message}): ${remedy}`, { cause });
     }
     const remedy = "start it, correct REDIS_URL, or unset it to have one started";
@@ -51,13 +61,23 @@ export async function assertRedisAnswers(url: string, patienceMs = PATIENCE_MS):
   }
 }
 
-function ask(url: string, token: string): Promise<Response> {
-  return fetch(url, {
+async function ask(url: string, token: string): Promise<{ status: number; said: string }> {
+  const reply = await fetch(url, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     body: JSON.stringify(PROBE),
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
+  return { status: reply.status, said: await reply.text() };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // What is no JSON is no error of Upstash's.
+    return undefined;
+  }
 }
 
 async function serverInfo(url: string, patienceMs: number): Promise<string> {
@@ -80,11 +100,4 @@ async function serverInfo(url: string, patienceMs: number): Promise<string> {
     clearTimeout(late);
     if (client.isOpen) client.destroy();
   }
-}
-
-/** The innermost reason: what fetch throws says only that it failed, and that of several addresses says nothing. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }

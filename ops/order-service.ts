@@ -3,8 +3,8 @@ import { Order } from "../lib/order.ts";
 import type { OrderRequest } from "../lib/order-request.ts";
 import { Failure } from "./failure.ts";
 
-/** Longer than any reply of the service takes, the first of a cold function included. */
-const TIMEOUT_MS = 15_000;
+/** API Gateway's own limit: no reply comes later. */
+const TIMEOUT_MS = 30_000;
 
 /** API Gateway's own replies, which are no problem documents. */
 const REFUSED = new Set([401, 403]);

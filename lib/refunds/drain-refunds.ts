@@ -5,8 +5,8 @@ import type { TimeLeft } from "../time-left.ts";
 import { RECLAIM, type RefundBatch, readRefundsCommand, refundBatch } from "./read-refunds.ts";
 import { reportSettled, settleRefundsCommand } from "./settle-refunds.ts";
 
-/** No batch is read that might not be settled in time. */
-const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
+/** No batch is read that might not be settled in time: reading it is one request, settling it the next. */
+const RESERVE_MS = 2 * MAX_PIPELINE_MS + 1_000;
 
 /**
  * Settles refund requests until none is left or time is nearly out: first what another run left pending, then new ones.

@@ -1,4 +1,5 @@
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
+import { reasonOf } from "../reason.ts";
 import type { Command } from "./command.ts";
 import { type CommandTable, readCommandTable } from "./command-table.ts";
 import { Refusal } from "./refusal.ts";
@@ -116,10 +117,4 @@ function discarded(outcomes: readonly Outcome[]): Refusal {
 /** Host and port only: a Redis URL may hold a password. */
 function hostOf(url: string): string {
   return new URL(url).host;
-}
-
-/** A connection refused on every address of a host is an AggregateError, whose own message is empty. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,7 +19,8 @@ Shows orders on their way through a running service (npm start in another termin
   --stage NAME   the stage that npm start was given
 
 Reads ORDERS_API_PORT, ORDERS_LAMBDA_PORT, ORDERS_UPSTASH_PORT, UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN
-as npm start does. Ends with 0 when every order went all the way.
+as npm start does. Ends with 0 when every order went all the way. An inventory has to know the products: tea-green,
+tea-black, coffee, cocoa, rooibos.
 `;
 
 const HOW_TO_START = "start it with `npm start` in another terminal, or set ORDERS_API_PORT to its port";

@@ -56,6 +56,15 @@ test("a replay shows the order in the state that it has by then", async () => {
   expect(orderOf(replay)).toMatchObject({ pk, status: "completed", completed_at: expect.any(String) });
 });
 
+test("a replay of an order that somebody deleted meanwhile is 404", async () => {
+  const { pk } = orderOf(await place(TEA, KEY));
+  await redis.client.del(`order:${pk}`);
+
+  const replay = await place(TEA, KEY);
+
+  expect(replay).toMatchObject({ statusCode: 404, body: { type: "urn:orders:problem:order-not-found" } });
+});
+
 test.for<[string, string]>([
   ["other white space and order of the fields", '{"quantity":2,\n "id":"tea-green"}'],
   ["the quantity in digits", '{"id":"tea-green","quantity":"2"}'],

@@ -29,6 +29,8 @@ test.for<[string, Answer, string, number]>([
   ["refuses the caller", awsError(403, "AccessDeniedException"), "AccessDeniedException", 1],
   ["hangs up", (response) => response.destroy(), "TimeoutError", 2],
   ["never answers", () => undefined, "TimeoutError", 2],
+  ["stalls after its headers", (response) => void response.writeHead(200).write("{"), "AbortError", 1],
+  ["asks for a long pause", (response) => response.writeHead(429, { "retry-after": "60" }).end("{}"), "AbortError", 1],
 ])("when Scheduler %s the order is placed all the same, for the sweep", async ([, answer, errorName, attempts]) => {
   // given
   functions.scheduler.answerWith(answer);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { MAX_PIPELINE_MS } from "../../lib/redis/pipeline.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
@@ -31,6 +32,16 @@ describe("the requests to Redis", () => {
     expect(requests()).toBe(batches + 1);
     expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
   });
+});
+
+test("no batch is read while one that takes its longest could not be settled any more", async () => {
+  const orders = await storeOrders(store.client, REFUND_BATCH_SIZE + 1);
+  await requestRefunds(store.client, orders);
+
+  await drain(store.redis, () => 2 * MAX_PIPELINE_MS);
+
+  expect(await store.client.xLen("refund_order")).toBe(1);
+  expect(await store.client.xPending("refund_order", "payment-group")).toMatchObject({ pending: 0 });
 });
 
 test("every request is settled, whether left pending by a crashed poller or new", async () => {

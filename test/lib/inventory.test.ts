@@ -22,6 +22,12 @@ test.for([0, 0.01, 19.9, 10_000_000])("the price of one piece is told: %d", asyn
   expect(await priceOf("tea")).toBe(price);
 });
 
+test("a byte order mark before the reply is no part of it", async () => {
+  shop.answerWith((_, response) => response.end('\uFEFF{"id":"tea","price":19.9}'));
+
+  expect(await priceOf("tea")).toBe(19.9);
+});
+
 test.for(["", "/", "//", "/shop", "/shop/v1/"])("a URL that ends in %o gets /products/{id} appended", async (end) => {
   await priceOf("tea", shop.url + end);
 

@@ -69,7 +69,7 @@ describe("the settings", () => {
       "Set these environment variables right, or not at all: " +
         "ORDERS_API_PORT must be a port, 1 to 65535; ORDERS_LAMBDA_PORT must be a port, 1 to 65535; " +
         "ORDERS_SCHEDULER_MAX_DELAY_MS must be ms, 0 to 60000; ORDERS_SCHEDULER_DELIVER_TWICE must be true or false; " +
-        "REDIS_URL must be redis://… or rediss://…; UPSTASH_REDIS_REST_URL must be https://…",
+        "REDIS_URL must be redis://… or rediss://…; UPSTASH_REDIS_REST_URL must be an http or https URL without query, fragment and credentials",
     );
   });
 
@@ -87,6 +87,13 @@ describe("the settings", () => {
       );
     },
   );
+
+  test("refuse an Upstash address with a token in it, and do not show it", () => {
+    const settings = () => readSettings({ UPSTASH_REDIS_REST_URL: "http://default:secret@x.upstash.io" });
+
+    expect(settings).toThrow("UPSTASH_REDIS_REST_URL must be");
+    expect(settings).not.toThrow("secret");
+  });
 
   test("count an empty variable as not set", () => {
     expect(readSettings({ ORDERS_API_PORT: "", REDIS_URL: "", INVENTORY_URL: "" })).toEqual(readSettings({}));

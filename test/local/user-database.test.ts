@@ -49,6 +49,15 @@ test("another web server at the address is told in one line", async () => {
   );
 });
 
+test("what Upstash refuses for another reason is told with it", async () => {
+  const limit = '{"error":"ERR max daily request limit exceeded"}';
+  const url = await started(createServer((_, response) => response.writeHead(400).end(limit)));
+
+  await expect(assertUpstashAnswers(url, "a")).rejects.toThrow(
+    `The database at ${url} refuses (ERR max daily request limit exceeded): mend that in Upstash's console`,
+  );
+});
+
 test("a Redis that answers is used", async () => {
   await assertRedisAnswers(redis.url);
 });

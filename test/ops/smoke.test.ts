@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
@@ -21,6 +22,20 @@ test("a running service passes: the order is placed and completes", async () => 
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^placed {5}\w{26} in \d+ ms\ncompleted {2}[5-9]\.\d s after it was placed\n$/);
   expect(code).toBe(0);
+});
+
+test("another product can be named", async () => {
+  let asked: unknown;
+  const service = createServer(async (request, response) => {
+    asked = await json(request);
+    response.writeHead(422).end();
+  });
+  const url = await listen(service);
+  onTestFinished(() => void service.close());
+
+  await runScript(SMOKE, [url, "--product", "tea-green"], process.env);
+
+  expect(asked).toEqual({ id: "tea-green", quantity: 1 });
 });
 
 test("an order that does not complete in time fails, and is named", async () => {

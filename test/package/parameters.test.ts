@@ -26,6 +26,7 @@ test.for([
     option("inventoryUrl", "ftp://inventory.example.com"),
     "inventoryUrl must be",
   ],
+  ["an inventory at no port", option("inventoryUrl", "https://inventory.example.com:8O80"), "inventoryUrl must be"],
   ["an inventory with a query", option("inventoryUrl", "https://inventory.example.com/?x=1"), "inventoryUrl must be"],
   ["a rate that is no number", option("throttleRate", "many"), "throttleRate must be a number"],
 ] as const)("packaging is refused for %s", async ([, options, reason]) => {
