@@ -45,8 +45,9 @@ export function assetReply(
 }
 
 /**
- * Leads to the docs page, relative to wherever this is: of a stage or base path it is only known that the event's path
- * ends with it, with or without a slash.
+ * Leads to the docs page, relative to wherever this is. The event's path has the name of a stage, with or without a slash
+ * at its end, but not that of an API mapping (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html):
+ * below a mapping `/v1`, `/v1/` and `/v1/docs` lead there, and `/v1` alone cannot.
  */
 export function docsRedirect({ rawPath }: ApiEvent): ApiReply {
   const last = rawPath.slice(rawPath.lastIndexOf("/") + 1);

@@ -26,7 +26,7 @@ export interface Placing {
   readonly request: OrderRequest;
   /** The client's own key: a second placing with it gives the first order. */
   readonly idempotencyKey: string | undefined;
-  /** The time, in ms since the epoch. */
+  /** The time, in ms since the epoch: that of the order, whatever the inventory takes after it. */
   readonly now: number;
 }
 
