@@ -19,6 +19,7 @@ export default defineConfig({
     env: { POWERTOOLS_METRICS_DISABLED: "true" },
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
   },
 });

@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { readMemorySizes } from "../lambda/limits.ts";
 import type { OperationName } from "./counts.ts";
 import { EXPECTED_COMMANDS } from "./expected-commands.ts";
+import { readInfrastructure } from "./infrastructure.ts";
 import { tablesIn, withTables } from "./readme.ts";
 import { Report, reportOf } from "./report.ts";
 import { tablesOf } from "./table.ts";
@@ -25,6 +27,16 @@ test("docs/cost.json counts the Redis commands that the functions run today", ()
     const { calls, commands } = found.counts.operations[name as OperationName];
     const perCall = Object.entries(commands).map(([command, times]) => [command, times / calls]);
     expect(Object.fromEntries(perCall), `${name}: ${AGAIN}`).toEqual(expected);
+  }
+});
+
+test("docs/cost.json counts what serverless.yml and infra/ deploy today", async () => {
+  const { infrastructure, operations } = found.counts;
+  const memoryOf = await readMemorySizes();
+
+  expect(infrastructure, AGAIN).toEqual(await readInfrastructure());
+  for (const { functionName, memoryMb } of Object.values(operations)) {
+    expect([functionName, memoryMb], AGAIN).toEqual([functionName, memoryOf(functionName)]);
   }
 });
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Curl, readCurl } from "../support/curl.ts";
+import { fetchDocumented } from "../support/fetch-documented.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { runScript } from "../support/run.ts";
@@ -35,7 +36,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await service.stop();
+  await service?.stop();
 });
 
 test("every example of the README is one that is tried here", () => {
@@ -92,7 +93,7 @@ function here(command: string): string {
 async function send({ url, init }: Curl, status: string | undefined): Promise<{ head: string[]; body: string }> {
   return vi.waitUntil(
     async () => {
-      const reply = await fetch(url, init);
+      const reply = await fetchFrom(url, init);
       const headers = [...reply.headers].map((header) => header.join(": "));
       const body = await reply.text();
       if (init.method === undefined && !body.includes(`"status":"${status}"`)) return undefined;
@@ -101,6 +102,10 @@ async function send({ url, init }: Curl, status: string | undefined): Promise<{ 
     { timeout: PATIENCE_MS, interval: 200 },
   );
 }
+
+/** The database of this machine is asked in Upstash's way; all else that the README asks is in openapi.yaml. */
+const fetchFrom = (url: string, init: RequestInit): Promise<Response> =>
+  new URL(url).host === new URL(service.api).host ? fetchDocumented(url, init) : fetch(url, init);
 
 async function runPoller(): Promise<void> {
   const lambda = `http://127.0.0.1:${service.env.ORDERS_LAMBDA_PORT}/2015-03-31/functions`;

@@ -1,4 +1,5 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { readFile } from "node:fs/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { LambdaFunction } from "./function.ts";
 import { startInvokeEndpoint } from "./invoke-endpoint.ts";
 import { tryOutFunction } from "./try-out.ts";
@@ -13,6 +14,11 @@ function start(given: Parameters<typeof tryOut>[0] = {}) {
 async function pidOf(lambda: LambdaFunction, event: unknown) {
   const outcome = await lambda.invoke(event);
   return outcome.ok ? (outcome.reply as { pid: number }).pid : outcome;
+}
+
+/** The state of a process as proc_pid_stat(5) has it, after its name in parentheses: `T` of one that was stopped. */
+async function stateOf(pid: unknown): Promise<string | undefined> {
+  return /.*\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, "utf8"))?.[1];
 }
 
 describe("a function", () => {
@@ -49,17 +55,19 @@ describe("a function", () => {
   test("that is killed from outside fails that event alone", async () => {
     const { lambda, lines, pidOf } = start();
     const killed = lambda.invoke({ wait: 60_000, log: "it runs" });
-    await vi.waitFor(() => expect(lines).toContain("it runs"), 20_000);
+    await expect.poll(() => lines).toContain("it runs");
     lambda.find("tryOut-1")?.kill();
     expect(await killed).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
     expect(await pidOf({})).toEqual(expect.any(Number));
   });
 
   test("that is frozen does not go on, and ends at its time-out", async () => {
-    const { lambda, lines } = start({ timeoutMs: 6_000 });
-    const frozen = lambda.invoke({ wait: 3_000, log: "it runs" });
-    await vi.waitFor(() => expect(lines).toContain("it runs"), { timeout: 20_000, interval: 5 });
+    const { lambda, lines, pidOf } = start({ timeoutMs: 10_000 });
+    const pid = await pidOf({});
+    const frozen = lambda.invoke({ wait: 60_000, log: "it runs" });
+    await expect.poll(() => lines).toContain("it runs");
     lambda.find("tryOut-1")?.freeze();
+    if (process.platform === "linux") await expect.poll(() => stateOf(pid)).toBe("T");
     expect(await frozen).toMatchObject({ ok: false, errorType: "Sandbox.Timedout" });
   });
 
@@ -81,7 +89,7 @@ describe("a function", () => {
     const { env, now } = (outcome as { reply: { env: object; now: number } }).reply;
     expect(env).not.toHaveProperty("PATH");
     expect(now - Date.now()).toBeGreaterThan(3_000_000);
-    await vi.waitFor(() => expect(lines).toContain("a line"));
+    await expect.poll(() => lines).toContain("a line");
   });
 });
 

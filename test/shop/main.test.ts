@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { freePorts } from "../support/free-ports.ts";
 
@@ -11,13 +12,16 @@ test("the page is served for the service of ORDERS_API_PORT, and says where", as
   // when
   const shop = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], {
     env,
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  const complaints = text(shop.stderr);
+  const closed = once(shop, "close");
   onTestFinished(async () => {
     shop.kill();
-    await once(shop, "close");
+    await closed;
   });
-  const [said] = await once(shop.stdout, "data");
+  const ended = closed.then(async () => expect.unreachable(`The shop ended: ${await complaints}`));
+  const [said] = await Promise.race([once(shop.stdout, "data"), ended]);
   // then
   const address = `http://localhost:${ports.ORDERS_SHOP_PORT}`;
   expect(String(said)).toBe(`Shop: ${address}\n`);

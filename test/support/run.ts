@@ -14,9 +14,21 @@ export interface Ran {
 /**
  * Runs a script of the project to its end, by the Node that runs the tests and not at a terminal.
  * @param script from the project's folder
+ * @param signal ends it with SIGTERM: without one, what a script has started outlives a test that timed out
+ * @throws AbortError when the signal ended it
  */
-export async function runScript(script: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
-  const child = spawn(process.execPath, [script, ...args], { cwd: PROJECT, env, stdio: ["ignore", "pipe", "pipe"] });
+export async function runScript(
+  script: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<Ran> {
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: PROJECT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(signal && { signal }),
+  });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: typeof code === "number" ? code : null, stdout, stderr };
 }

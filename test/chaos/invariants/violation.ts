@@ -5,7 +5,7 @@ import type { Placement } from "../shop.ts";
 
 /** A promise that the service did not keep. */
 export interface Violation {
-  /** 1 to 7: which invariant of the README's list. */
+  /** 1 to 7: which invariant, as docs/decisions.md numbers them. */
   readonly invariant: 1 | 2 | 3 | 4 | 5 | 6 | 7;
   readonly kind: "lost" | "duplicated" | "wrong_state" | "stuck";
   /** The order's number, when it is about one. */

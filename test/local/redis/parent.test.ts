@@ -7,7 +7,6 @@ import { z } from "zod";
 import { ask, startedRedis, temporaryFolder } from "./support.ts";
 
 const PARENT = fileURLToPath(new URL("parent.ts", import.meta.url));
-const WITHIN = { timeout: 20_000 };
 
 const started = z.object({ url: z.string(), pid: z.int(), folder: z.string().min(1) });
 
@@ -15,7 +14,7 @@ test("a parent that exits takes its Redis and the temporary folder along before 
   const { lines, url } = await parentWithRedis("exit");
 
   expect(await nextJson(lines)).toEqual({ folderLeft: false });
-  await expect.poll(() => answer(url), WITHIN).toBe("nobody");
+  await expect.poll(() => answer(url)).toBe("nobody");
 });
 
 test.for(["SIGKILL", "SIGTERM"] as const)(
@@ -27,26 +26,26 @@ test.for(["SIGKILL", "SIGTERM"] as const)(
 
     parent.kill(signal);
 
-    await expect.poll(() => answer(url), WITHIN).toBe("nobody");
-    await expect.poll(() => existsSync(folder), WITHIN).toBe(false);
+    await expect.poll(() => answer(url)).toBe("nobody");
+    await expect.poll(() => existsSync(folder)).toBe(false);
   },
 );
 
 test("a parent killed after its Redis still takes the temporary folder along", async () => {
   const { process: parent, url, pid, folder } = await parentWithRedis("wait");
   process.kill(pid, "SIGKILL");
-  await expect.poll(() => answer(url), WITHIN).toBe("nobody");
+  await expect.poll(() => answer(url)).toBe("nobody");
   expect(existsSync(folder)).toBe(true);
 
   parent.kill("SIGKILL");
 
-  await expect.poll(() => existsSync(folder), WITHIN).toBe(false);
+  await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
 test("a parent with nothing else to do ends well when it stops its Redis", async () => {
   const { process: parent, url } = await parentWithRedis("stop");
 
-  await expect.poll(() => parent.exitCode, WITHIN).toBe(0);
+  await expect.poll(() => parent.exitCode).toBe(0);
   expect(await answer(url)).toBe("nobody");
 });
 
@@ -56,7 +55,7 @@ test("a parent with nothing else to do ends when its Redis is killed", async () 
   process.kill(pid, "SIGKILL");
 
   expect(await nextJson(lines)).toEqual({ folderLeft: false });
-  await expect.poll(() => parent.exitCode, WITHIN).toBe(0);
+  await expect.poll(() => parent.exitCode).toBe(0);
 });
 
 test("a parent that is killed leaves the user's data folder complete", async () => {
@@ -65,7 +64,7 @@ test("a parent that is killed leaves the user's data folder complete", async () 
   await ask(url, "SET", "order", "kept");
 
   parent.kill("SIGKILL");
-  await expect.poll(() => answer(url), WITHIN).toBe("nobody");
+  await expect.poll(() => answer(url)).toBe("nobody");
 
   const next = await startedRedis({ dataDir });
   expect(await ask(next.url, "GET", "order")).toBe("kept");
@@ -78,8 +77,8 @@ test("Ctrl-C reaches the parent alone, which then stops its Redis itself", async
   process.kill(-parent.pid, "SIGINT");
 
   expect(await nextJson(lines)).toEqual({ gone: false });
-  await expect.poll(() => answer(url), WITHIN).toBe("nobody");
-  await expect.poll(() => existsSync(folder), WITHIN).toBe(false);
+  await expect.poll(() => answer(url)).toBe("nobody");
+  await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
 /** In a process group of its own, as a terminal gives each command, so that the test can signal the whole group. */
