@@ -27,17 +27,20 @@ export function startReader(apiUrl: string, journal: Journal, onRequest: () => v
   let next = 0;
   let stopped = false;
 
+  function complain(order: number, pk: string, detail: string): void {
+    violations.push({ order, detail });
+    journal.note(order, `GET ${pk}: ${detail}`);
+  }
+
   async function look({ order, pk }: { order: number; pk: string }): Promise<void> {
     // Another reader may read the same order meanwhile, and be answered first: only what was seen before counts.
     const before = seen.get(pk);
     onRequest();
-    const { status, text, placed } = await getOrder(apiUrl, pk);
+    const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
+    if (undocumented) complain(order, pk, undocumented);
     if (status === 0 || status >= 500) return;
     const flaw = placed ? illegal(before, placed) : `a client was told of it, but GET says ${status} ${text}`;
-    if (flaw) {
-      violations.push({ order, detail: flaw });
-      journal.note(order, `GET ${pk}: ${flaw}`);
-    }
+    if (flaw) complain(order, pk, flaw);
     if (!placed) return;
     const latest = seen.get(pk);
     if (before?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);

@@ -41,6 +41,7 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
     onRequest();
     journal.note(order, `POST ${JSON.stringify(body)} key ${key ?? "none"}`);
     const answer = await postOrder(apiUrl, body, key);
+    if (answer.undocumented) placement.nonsense.push(answer.undocumented);
     if (faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, 0.5)) {
       journal.note(order, `client.reply_lost: ${answer.text}`);
       return { status: 0, text: "lost" };

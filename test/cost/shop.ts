@@ -1,10 +1,9 @@
-import { z } from "zod";
-
-const Order = z.object({ pk: z.string() });
+import { Order } from "../../lib/order.ts";
+import { fetchDocumented } from "../support/fetch-documented.ts";
 
 /** Places an order with an Idempotency-Key, and returns its pk. */
 export async function place(apiUrl: string): Promise<string> {
-  const response = await fetch(`${apiUrl}/orders`, {
+  const response = await fetchDocumented(`${apiUrl}/orders`, {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": crypto.randomUUID() },
     body: '{"id":"tea-green","quantity":2}',
@@ -14,7 +13,6 @@ export async function place(apiUrl: string): Promise<string> {
 }
 
 export async function read(apiUrl: string, pk: string): Promise<void> {
-  const response = await fetch(`${apiUrl}/orders/${pk}`);
+  const response = await fetchDocumented(`${apiUrl}/orders/${pk}`);
   if (!response.ok) throw new Error(`GET /orders/${pk} was answered ${response.status}`);
-  await response.body?.cancel();
 }

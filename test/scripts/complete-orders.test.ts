@@ -1,8 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
 import { runPipeline } from "../../lib/redis/pipeline.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
-import { announcements, CREATED_AT, DUE, newPk, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
+import { announcements, CREATED_AT, DUE, newPk, storeOrder, storeOrders } from "../support/orders.ts";
 import { useStore } from "../support/store.ts";
 
 const COMPLETED = 1;
@@ -86,61 +86,6 @@ test("an order twice in a batch is completed once", async () => {
   expect(await complete(pk, pk)).toEqual([COMPLETED, WAS_COMPLETED]);
 
   expect(await announcements(store.client)).toEqual({ [pk]: 1 });
-});
-
-describe("a key that holds something else", () => {
-  test.for(["first", "last"])(
-    "in the place of the %s order leaves the others of its batch to complete",
-    async (place) => {
-      const [good, bad] = [await storeOrder(store.client), newPk()];
-      await store.client.set(`order:${bad}`, "other");
-      await store.client.zAdd("orders:pending", { value: bad, score: DUE });
-
-      const codes = await (place === "first" ? complete(bad, good) : complete(good, bad));
-
-      expect(codes).toEqual(place === "first" ? [UNKNOWN, COMPLETED] : [COMPLETED, UNKNOWN]);
-      expect(await statusOf(store.client, good)).toBe("completed");
-      expect(await store.client.get(`order:${bad}`)).toBe("other");
-      expect(await store.client.zCard("orders:pending")).toBe(0);
-    },
-  );
-
-  test("in the place of an order, a hash of thousands of fields, leaves the others of its batch to complete", async () => {
-    const [first, bad, last] = [await storeOrder(store.client), await storeOrder(store.client), newPk()];
-    await storeOrder(store.client, "pending", last);
-    await store.client.hSet(`order:${bad}`, Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`f${n}`, n])));
-
-    await complete(first, bad, last);
-
-    expect(await statusOf(store.client, last)).toBe("completed");
-    expect(await announcements(store.client)).toMatchObject({ [first]: 1, [last]: 1 });
-    expect(await store.client.zCard("orders:pending")).toBe(0);
-  });
-
-  const wrongType = { code: "redis_failed", cause: { message: expect.stringMatching(/^WRONGTYPE/) } };
-
-  test("in the place of order_completed has nothing written", async () => {
-    const pks = [await storeOrder(store.client, "completed"), ...(await storeOrders(store.client, 2))];
-    await store.client.del("order_completed");
-    await store.client.rPush("order_completed", "other");
-    const before = await dumpKeyspace(store.client);
-
-    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
-
-    expect(await dumpKeyspace(store.client)).toEqual(before);
-  });
-
-  test("in the place of orders:pending is said, and orders are announced once, however often it runs", async () => {
-    const pks = await storeOrders(store.client, 2);
-    await store.client.del("orders:pending");
-    await store.client.rPush("orders:pending", "other");
-
-    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
-    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
-
-    expect(await announcements(store.client)).toEqual(Object.fromEntries(pks.map((pk) => [pk, 1])));
-    expect(await store.client.lLen("orders:pending")).toBe(1);
-  });
 });
 
 test("of 50 completions at once of one order, one announces it", async () => {

@@ -38,10 +38,15 @@ export function routeOf(method: string, path: string): string {
  * @throws Error when openapi.yaml does not promise such a reply: its status, its headers or its body
  */
 export function expectDocumented(route: string, reply: SeenReply): void {
-  const faults = OPERATIONS.includes(route) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
+  const faults = faultsOf(route, reply);
   if (faults.length === 0) return;
   const seen = JSON.stringify(reply).slice(0, 1_000);
   throw new Error([`openapi.yaml does not have this reply to ${route}:`, ...faults, seen].join("\n"));
+}
+
+/** Whatever in a reply openapi.yaml does not promise; see `expectDocumented`. */
+export function faultsOf(route: string, reply: SeenReply): string[] {
+  return OPERATIONS.includes(route) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
 }
 
 /** Where a response is in the document, all references followed. */
