@@ -7,6 +7,7 @@ import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } fro
 import { runPipeline } from "../../lib/redis/pipeline.ts";
 import { refundBatch } from "../../lib/refunds/read-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
+import { asyncapi, expectDocumentedEntry } from "../support/asyncapi.ts";
 import { childOf, namesOf, schemaDocument } from "../support/json-schemas.ts";
 import { newPk, statusOf, storeOrder } from "../support/orders.ts";
 import { addRequest, readBatch, settleRefunds } from "../support/refunds.ts";
@@ -19,17 +20,11 @@ const PK = "01KASYTJ8Q9C7Y8H0R5ZT6B3WD";
 const DELAY_MS = 5_000;
 
 const store = useStore();
-const asyncapi = await schemaDocument("asyncapi.yaml");
 
 const examplesOf = (message: string) => Examples.parse(asyncapi.at("components", "messages", message, "examples"));
 
 const completedExample = (wanted: string) =>
   examplesOf("OrderCompleted").find(({ name }) => name === wanted)?.payload ?? {};
-
-/** Expects what is documented of a message, and nothing else in it where that is told. */
-function expectDocumented(message: string, entry: unknown): void {
-  expect(asyncapi.fault(entry, "components", "schemas", message)).toBeUndefined();
-}
 
 async function entries(stream: string): Promise<Record<string, string>[]> {
   const found = (await store.client.xRange(stream, "-", "+")) ?? [];
@@ -66,7 +61,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     const found = await entries(COMPLETED_STREAM);
     expect(found).toHaveLength(2);
     for (const entry of found) {
-      expectDocumented("OrderCompleted", entry);
+      expectDocumentedEntry("OrderCompleted", entry);
       expect(Object.keys(entry)).toEqual(Object.keys(completedExample("unpriced")));
     }
   });
@@ -76,7 +71,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     await placeAndComplete({ id: "tea-green", quantity }, { priceOf: async () => price });
 
     const [entry = {}] = await entries(COMPLETED_STREAM);
-    expectDocumented("OrderCompleted", entry);
+    expectDocumentedEntry("OrderCompleted", entry);
     const example = completedExample("priced");
     expect(Object.keys(entry)).toEqual(Object.keys(example));
     if (price === 19.9) expect(example).toMatchObject({ fee: entry.fee, total: entry.total });
@@ -90,7 +85,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
   });
 
   test.for(examplesOf("RefundRequest"))("the refund request $name refunds its order", async ({ payload }) => {
-    expectDocumented("RefundRequest", payload);
+    expectDocumentedEntry("RefundRequest", payload);
     await storeOrder(store.client, "completed", PK);
     await addRequest(store.client, Object.entries(payload).flat());
 
@@ -107,7 +102,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     await settleAll();
     // then
     const [letter] = await entries(DEAD_REFUND_STREAM);
-    expectDocumented("DeadRefundRequest", letter);
+    expectDocumentedEntry("DeadRefundRequest", letter);
     expect(letter).toEqual({ ...payload, dead_reason, dead_id: id, dead_at: expect.any(String) });
     expect(Object.keys(letter ?? {})).toEqual(Object.keys(payload));
     // when it is put back
@@ -116,7 +111,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     // then
     const [again] = await entries(REFUND_STREAM);
     expect(again).toEqual({ dead_id: id, ...own });
-    if (dead_reason === "unknown_order") expectDocumented("RefundRequest", again);
+    if (dead_reason === "unknown_order") expectDocumentedEntry("RefundRequest", again);
   });
 
   test("a dead letter of more fields than a script can pass", async () => {
@@ -126,7 +121,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     await settleAll();
 
     const [letter] = await entries(DEAD_REFUND_STREAM);
-    expectDocumented("DeadRefundRequest", letter);
+    expectDocumentedEntry("DeadRefundRequest", letter);
     expect(Object.keys(letter ?? {})).toEqual(["dead_reason", "dead_id", "dead_at", "dead_fields"]);
   });
 });
@@ -134,7 +129,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
 test("the examples of what the service writes fit their schemas, and what is wrong does not", () => {
   for (const message of ["OrderCompleted", "DeadRefundRequest"]) {
     for (const { payload } of examplesOf(message)) {
-      expectDocumented(message, payload);
+      expectDocumentedEntry(message, payload);
       const [first = ""] = Object.keys(payload);
       expect(asyncapi.fault({ ...payload, [first]: "?" }, "components", "schemas", message)).toContain(first);
     }

@@ -1,22 +1,20 @@
 import type { Request } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { z } from "zod";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Order } from "../../lib/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { refundPoller } from "../../ops/demo/poller.ts";
 import { fill, order, orderButton } from "../shop/basket.ts";
+import { nextRefundRequest } from "../shop/next-refund-request.ts";
 import { openShop, type Shop } from "../shop/open.ts";
+import { expectDocumentedEntry } from "../support/asyncapi.ts";
+import { fetchDocumented } from "../support/fetch-documented.ts";
 
 /** Installing Chromium and Python's package, and a browser's first start on a busy machine. */
 const SETUP_MS = 30 * 60_000;
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order, up to 2 minutes late. */
 const PATIENCE_MS = 180_000;
-const PATIENCE = { timeout: PATIENCE_MS, interval: 100 };
 const TEST_MS = 3 * PATIENCE_MS;
-
-/** What a read of a stream gives that waited for one entry. */
-const Requested = z.tuple([z.object({ messages: z.tuple([z.object({ message: z.record(z.string(), z.string()) })]) })]);
 
 let shop: Shop;
 
@@ -40,17 +38,8 @@ async function ordersOf(product: string): Promise<string[]> {
   return keys.filter((_, index) => products[index] === product);
 }
 
-/** The next refund request, in the moment in which it comes: the poller takes it away. */
-async function nextRefundRequest(): Promise<{ readonly came: Promise<unknown> }> {
-  const reader = shop.redis.duplicate();
-  await reader.connect();
-  onTestFinished(() => reader.destroy());
-  const reading = reader.xRead({ key: REFUND_STREAM, id: "$" }, { BLOCK: PATIENCE_MS });
-  return { came: reading.then((streams) => Requested.parse(streams)[0].messages[0].message) };
-}
-
 async function readStatus(pk: string): Promise<string> {
-  return Order.parse(await (await fetch(`${shop.service.api}/orders/${pk}`)).json()).status;
+  return Order.parse(await (await fetchDocumented(`${shop.service.api}/orders/${pk}`)).json()).status;
 }
 
 const runPoller = () =>
@@ -67,10 +56,10 @@ test("the stock is lowered for an order, or the order is refunded, and the page 
   const first = await order(page, "tea-green", "2");
   // then
   await shown.filter({ hasText: "completed" }).waitFor();
-  await expect.poll(() => shop.redis.get("stock:tea-green"), PATIENCE).toBe("3");
+  await expect.poll(() => shop.redis.get("stock:tea-green")).toBe("3");
 
   // when the next one is for more than what is left
-  const request = await nextRefundRequest();
+  const request = await nextRefundRequest(shop.redis, PATIENCE_MS);
   await page.getByRole("button", { name: "New basket" }).click();
   const second = await order(page, "tea-green", "4");
   // then
@@ -80,7 +69,9 @@ test("the stock is lowered for an order, or the order is refunded, and the page 
     [first, "2"],
     [second, "4"],
   ]);
+  for (const announcement of announcements) expectDocumentedEntry("OrderCompleted", announcement);
   expect(message).toEqual(announcements[1]);
+  expectDocumentedEntry("RefundRequest", message);
 
   // when
   await runPoller();
@@ -110,7 +101,7 @@ test("a button that is clicked twice makes one order", { timeout: TEST_MS }, asy
   expect(posts.length).toBeGreaterThanOrEqual(2);
   expect(new Set(posts.map((request) => request.headers()["idempotency-key"])).size).toBe(1);
   for (const post of posts) expect(post.postDataJSON()).toEqual({ id: "honey", quantity: "3" });
-  await expect.poll(() => shop.redis.get("stock:honey"), PATIENCE).toBe("7");
+  await expect.poll(() => shop.redis.get("stock:honey")).toBe("7");
   expect(await ordersOf("honey")).toHaveLength(1);
 });
 

@@ -34,14 +34,12 @@ test.for<[string, Answer, string, number]>([
 ])("when Scheduler %s the order is placed all the same, for the sweep", async ([, answer, errorName, attempts]) => {
   // given
   functions.scheduler.answerWith(answer);
-  const began = performance.now();
 
   // when
   const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA));
 
   // then
   const { pk } = orderOf(reply);
-  expect(performance.now() - began).toBeLessThan(5_000);
   expect(await redis.client.zRange("orders:pending", 0, -1)).toEqual([pk]);
   expect(functions.scheduler.requests).toEqual(Array.from({ length: attempts }, () => `POST /schedules/${pk}`));
   expect(log.logged).toEqual([

@@ -1,10 +1,11 @@
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { createClient } from "redis";
 import { onTestFinished } from "vitest";
 import { launchChromium } from "../support/chromium.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
+import { watchReplies } from "./documented.ts";
 import { startInventory } from "./inventory.ts";
 import { shopServer } from "./serve.ts";
 
@@ -38,11 +39,18 @@ export async function openShop(timeoutMs: number): Promise<Shop> {
     return url;
   }
 
-  async function visit(browser: Browser, url: string): Promise<Page> {
+  async function visit(url: string): Promise<Page> {
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     page.setDefaultTimeout(timeoutMs);
     await page.goto(url);
+    return page;
+  }
+
+  async function visitShop(): Promise<Page> {
+    const page = await visit(url);
+    // Before the page closes: what is done last is undone first.
+    onTestFinished(watchReplies(page, service.api));
     return page;
   }
 
@@ -62,8 +70,9 @@ export async function openShop(timeoutMs: number): Promise<Shop> {
   return {
     service,
     redis,
-    visit: () => visit(browser, url),
-    visitStranger: () => visit(browser, strangeUrl),
+    visit: visitShop,
+    // The browser keeps the service's replies from it.
+    visitStranger: () => visit(strangeUrl),
     close: () => open.disposeAsync(),
   };
 }
