@@ -1,9 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { z } from "zod";
 import { readSettings, Settings } from "../../local/settings.ts";
+import { readCurl } from "../support/curl.ts";
 import { schemaDocument } from "../support/json-schemas.ts";
-import { codeIn, tableOf } from "../support/markdown.ts";
+import { blocksOf, codeIn, tableOf } from "../support/markdown.ts";
 
 const PROJECT = new URL("../../", import.meta.url);
 const README = await readFile(new URL("README.md", PROJECT), "utf8");
@@ -39,6 +41,29 @@ test("every npm script that a page names is one", () => {
 
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((name) => name === undefined || !(name in scripts))).toEqual([]);
+});
+
+test("the commands of the shop name variables, parameters, files and addresses that there are", async () => {
+  const block = blocksOf(README, "sh").find((text) => text.includes("test/shop/main.ts")) ?? "";
+  const [start = "", inventory = "", shop = "", stock = "", ...more] = block.trim().split("\n");
+  const settings = readSettings({});
+  const parameters: unknown = parse(await readFile(new URL("infra/parameters.yml", PROJECT), "utf8"));
+
+  const [, port] = /^ORDERS_REDIS_PORT=(\d+) npm start -- /.exec(start) ?? [];
+  const [, parameter = "", origin] = /--param="(\w+)=(\S+)"$/.exec(start) ?? [];
+  expect(Settings.shape).toHaveProperty("ORDERS_REDIS_PORT");
+  expect(parameters).toHaveProperty(["default", parameter]);
+
+  const [, python = ""] = /^REDIS_URL=\S+ python3 (\S+)$/.exec(inventory) ?? [];
+  expect(inventory).toContain(`REDIS_URL=redis://127.0.0.1:${port} `);
+  expect(await readFile(new URL(python, PROJECT), "utf8")).toContain('"REDIS_URL"');
+
+  const [, main = "", address] = /^npx node (\S+) +# serves (\S+)$/.exec(shop) ?? [];
+  expect(await readFile(new URL(main, PROJECT), "utf8")).toContain(`default(${new URL(address ?? "").port})`);
+  expect(address).toBe(origin);
+
+  expect(readCurl(stock).url).toBe(`http://localhost:${settings.ORDERS_UPSTASH_PORT}`);
+  expect(more).toEqual([]);
 });
 
 test("the change log has an entry for the version of package.json", async () => {
