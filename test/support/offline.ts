@@ -56,7 +56,16 @@ export interface Offline {
  * @returns once everything runs
  * @throws Error with its whole output when it ends or takes too long before that
  */
-export async function startOffline(extra: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Promise<Offline> {
+export function startOffline(extra: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Promise<Offline> {
+  return startOfflineIn(PROJECT, extra, ...options);
+}
+
+/** As `startOffline`, of a copy of the project in a folder. */
+export async function startOfflineIn(
+  folder: string,
+  extra: NodeJS.ProcessEnv = {},
+  ...options: readonly string[]
+): Promise<Offline> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     ...NOT_INHERITED,
@@ -66,7 +75,7 @@ export async function startOffline(extra: NodeJS.ProcessEnv = {}, ...options: re
   };
   // A process group of its own, as a terminal makes one: Ctrl-C goes to all of it.
   const child = spawn("npm", ["start", "--", ...options], {
-    cwd: PROJECT,
+    cwd: folder,
     env,
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
