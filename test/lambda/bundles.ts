@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { buildOptions } from "../support/build-options.ts";
 import { readServerlessYml } from "../support/serverless-yml.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
+import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
 const RUNTIME: BuildOptions = {
   entryPoints: [fileURLToPath(new URL("runtime.ts", import.meta.url))],
@@ -15,11 +15,15 @@ const RUNTIME: BuildOptions = {
   logLevel: "error",
 };
 
-export interface Bundles extends AsyncDisposable {
+/** What runs a function in an instance, in a temporary folder. */
+export interface Runtime extends AsyncDisposable {
+  /** The path of `runtime.ts`, built. */
+  readonly runtime: string;
+}
+
+export interface Bundles extends Runtime {
   /** The path of each function's bundle, by the function's name. */
   readonly paths: Readonly<Record<string, string>>;
-  /** The path of what runs them, `runtime.ts`. */
-  readonly runtime: string;
 }
 
 /**
@@ -51,18 +55,31 @@ export async function buildBundles(
       logLevel: "error",
       plugins: [...(options.plugins ?? []), ...plugins],
     });
-    // Built as well: an instance that strips types and loads its modules one by one would take twice as long to start.
-    await write({ ...RUNTIME, outfile: join(folder.path, "runtime.mjs") });
+    const runtime = await writeRuntime(folder);
+    const paths = sources.map(({ out }) => [out, join(folder.path, `${out}${extension}`)]);
+    return { paths: Object.fromEntries(paths), runtime, [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
   } catch (error) {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  const paths = sources.map(({ out }) => [out, join(folder.path, `${out}${extension}`)]);
-  return {
-    paths: Object.fromEntries(paths),
-    runtime: join(folder.path, "runtime.mjs"),
-    [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
-  };
+}
+
+/** Builds what runs a function and no function, in a temporary folder. */
+export async function buildRuntime(): Promise<Runtime> {
+  const folder = await temporaryFolder("orders-runtime-");
+  try {
+    return { runtime: await writeRuntime(folder), [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Built too: an instance that strips types and loads its modules one by one would take twice as long to start. */
+async function writeRuntime(folder: TemporaryFolder): Promise<string> {
+  const outfile = join(folder.path, "runtime.mjs");
+  await write({ ...RUNTIME, outfile });
+  return outfile;
 }
 
 /** Not by esbuild, whose process may outlive this one for a moment, and would write into a folder that is gone. */

@@ -15,7 +15,7 @@ export type Outcome = (
 export interface InstanceOptions {
   readonly id: string;
   readonly functionName: string;
-  /** Of `buildBundles`. */
+  /** Of `buildBundles` or `buildRuntime`. */
   readonly runtimePath: string;
   readonly bundlePath: string;
   /** The whole environment: nothing of this process's own leaks into the function. */

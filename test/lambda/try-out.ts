@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
-import { type Bundles, buildBundles } from "./bundles.ts";
+import { buildRuntime, type Runtime } from "./bundles.ts";
 import { createFunction, type LambdaFunction, type LambdaFunctionOptions } from "./function.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
@@ -27,16 +27,16 @@ interface Started {
 
 /** Builds, for the calling test file, a function to be tried out; each start of it ends with its test. */
 export function tryOutFunction(): (given?: Given) => Started {
-  let bundles: Bundles;
+  let runtime: Runtime;
   let folder: TemporaryFolder;
 
   beforeAll(async () => {
-    bundles = await buildBundles();
+    runtime = await buildRuntime();
     folder = await temporaryFolder("orders-test-function-");
     await writeFile(join(folder.path, "function.mjs"), HANDLER);
   });
   afterAll(async () => {
-    await bundles[Symbol.asyncDispose]();
+    await runtime[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
   });
 
@@ -44,7 +44,7 @@ export function tryOutFunction(): (given?: Given) => Started {
     const lines: string[] = [];
     const lambda = createFunction({
       name: "tryOut",
-      runtimePath: bundles.runtime,
+      runtimePath: runtime.runtime,
       bundlePath: join(folder.path, "function.mjs"),
       timeoutMs: 20_000,
       concurrency: 1,
