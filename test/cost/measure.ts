@@ -1,4 +1,5 @@
 import type { MeasuredStack } from "../bench/stack.ts";
+import { median } from "../bench/statistics.ts";
 import type { Operation } from "./counts.ts";
 import { type Commands, commandsOf, difference, sum } from "./redis-commands.ts";
 
@@ -52,7 +53,7 @@ export async function measure(stack: MeasuredStack, measured: Measured): Promise
     calls,
     warmCalls: warm.length,
     warmBilledMs: warm.reduce((total, ms) => total + Math.ceil(ms), 0),
-    warmMedianMs: median(warm),
+    warmMedianMs: medianMs(warm),
     coldCalls: 1,
     coldBilledMs: Math.ceil(initMs + firstMs),
     logBytes: usage.logBytes - before.logBytes,
@@ -63,7 +64,5 @@ export async function measure(stack: MeasuredStack, measured: Measured): Promise
   };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 100) / 100;
-}
+/** To a hundredth. A function that was called once has no warm call. */
+const medianMs = (warm: readonly number[]): number => (warm.length === 0 ? 0 : Math.round(median(warm) * 100) / 100);
