@@ -6,7 +6,7 @@ import { type Options, readOptions, USAGE } from "./options.ts";
 import type { Results } from "./results.ts";
 import { run } from "./run.ts";
 import { FULL, QUICK } from "./settings.ts";
-import { table } from "./table.ts";
+import { tableOfRows } from "./table.ts";
 import { readResults, writeResults } from "./write-results.ts";
 
 const NOTHING_TO_SAY: Outcome = { output: "", exitCode: 0 };
@@ -29,7 +29,7 @@ async function bench(options: Options): Promise<Outcome> {
   const results: Results = { form: options.quick ? "quick" : "full", ...described, rows };
   if (!options.quick) await writeResults(results, options.charts);
   say("done");
-  return { output: `${table(rows)}\n${JSON.stringify(results)}\n`, exitCode: 0 };
+  return { output: `${tableOfRows(rows)}\n${JSON.stringify(results)}\n`, exitCode: 0 };
 }
 
 const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`.padStart(6);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { isWithin, row, type Target } from "./row.ts";
-import { table } from "./table.ts";
+import { tableOfRows } from "./table.ts";
 
 const measured = { group: "warm", measure: "a call", name: "getOrder", unit: "ms" } as const;
 const atMost = (of: Target["of"], value: number): Target => ({ of, bound: "at most", value });
@@ -39,9 +39,9 @@ describe("a row", () => {
   });
 
   test("is a line of the table, which names a miss as a miss", () => {
-    const [, , line] = table([row({ ...measured, subject: 1234.5, floor: 100, target: atMost("ratio", 1.3) })]).split(
-      "\n",
-    );
+    const [, , line] = tableOfRows([
+      row({ ...measured, subject: 1234.5, floor: 100, target: atMost("ratio", 1.3) }),
+    ]).split("\n");
     expect(line).toMatch(/^\| a call +\| 1,235 ms +\| 100 ms +\| 12.3× +\| ≤ 1.3× +\| \*\*missed\*\* \|$/);
   });
 });

@@ -25,6 +25,6 @@ describe("what the README shows of the bench", () => {
 
   test("a README without a place for it is refused, not left alone", async () => {
     const results = await readResults(DOCS_FOLDER);
-    expect(() => withSpeedSection("# Order service\n", results)).toThrow("README.md has no lines");
+    expect(() => withSpeedSection("# Order service\n", results)).toThrow("The page has no lines");
   });
 });

@@ -1,16 +1,11 @@
+import { table } from "../support/markdown.ts";
 import type { Row, Target } from "./row.ts";
 
 const HEAD = ["measure", "this service", "floor", "compared", "target", ""];
 const SIGNS = { "at most": "≤", "at least": "≥", exactly: "=" } as const;
 
-/** A table of Markdown whose columns are as wide as they must be, so that it is read at a terminal too. */
-export function table(rows: readonly Row[]): string {
-  const cells = [HEAD, ...rows.map(cellsOf)];
-  const widths = HEAD.map((_, column) => Math.max(3, ...cells.map((line) => line[column]?.length ?? 0)));
-  const lines = cells.map((line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [lines[0], rule, ...lines.slice(1)].join("\n");
-}
+/** What a run found, as a table of Markdown. */
+export const tableOfRows = (rows: readonly Row[]): string => table(HEAD, rows.map(cellsOf));
 
 function cellsOf(row: Row): string[] {
   const { measure, unit, subject, floor, target, met } = row;

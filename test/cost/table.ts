@@ -1,13 +1,12 @@
+import { table } from "../support/markdown.ts";
 import type { Line } from "./line.ts";
 import type { Report } from "./report.ts";
-
-type Cell = string | number;
 
 /** What a run found, as Markdown tables that are readable in a terminal too. */
 export function tablesOf(report: Report): string {
   const { service, orders_a_month: orders } = report;
   return [
-    table(
+    amounts(
       ["a call", "function", "billed, measured here", "billed, modelled", "Redis commands", "log"],
       report.calls.map((call) => [
         call.operation,
@@ -20,7 +19,7 @@ export function tablesOf(report: Report): string {
     ),
     bill("a million orders", service.per_million_orders),
     bill("a month, orders or not", service.per_month),
-    table(
+    amounts(
       [`${decimal(orders)} orders a month`, "a million orders", "fixed", "in all", "costs the same as this at"],
       [
         ["**this service**", ...usdOf(service), ""],
@@ -32,7 +31,7 @@ export function tablesOf(report: Report): string {
 
 function bill(title: string, lines: readonly Line[]): string {
   const sum = (of: (line: Line) => number) => dollars(lines.reduce((total, line) => total + of(line), 0));
-  return table(
+  return amounts(
     [title, "quantity", "USD", "USD at this machine's speed"],
     [
       ...lines.map((line) => [
@@ -56,9 +55,6 @@ const dollars = (usd: number): string => `$${usd.toFixed(2)}`;
 
 const decimal = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 });
 
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const line = (cells: readonly Cell[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), `|${head.map((_, index) => (index === 0 ? "---|" : "---:|")).join("")}`, ...rows.map(line)].join(
-    "\n",
-  );
-}
+/** All but the first column are amounts. */
+const amounts = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  table(head, rows, { numbersFrom: 1 });
