@@ -1,4 +1,3 @@
-import { startRedis } from "../../local/redis/server.ts";
 import { type Bundles, buildBundles } from "../lambda/bundles.ts";
 import { serve } from "../lambda/serve.ts";
 import { PRICE, selling } from "../support/inventory.ts";
@@ -64,12 +63,7 @@ export async function run(settings: Settings, say: Say): Promise<Row[]> {
 
   async function growth(built: Bundles): Promise<Row[]> {
     say(`growth to ${settings.growth.sizes.at(-1)?.toLocaleString("en")} orders`);
-    const redis = await startRedis();
-    try {
-      return await measureGrowth(built, redis.url, settings);
-    } finally {
-      await redis.stop();
-    }
+    return measureGrowth(built, settings);
   }
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { dueTime, Order } from "../../lib/order.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { type MeasuredStack, startStack } from "./stack.ts";
 
@@ -21,7 +22,9 @@ describe("the measured stack", () => {
     expect(response.status).toBe(200);
     await vi.waitFor(() => expect(stack.deliveries).toHaveLength(1), 60_000);
     const [delivery] = stack.deliveries;
-    expect(delivery?.endedMs).toBeGreaterThanOrEqual(delivery?.firedMs ?? Number.POSITIVE_INFINITY);
+    const { pk } = Order.parse(await response.json());
+    expect(delivery).toMatchObject({ event: { pk }, outcome: { ok: true } });
+    expect(delivery?.endedMs).toBeGreaterThanOrEqual(dueTime(pk));
     expect(await stack.redis.xLen("order_completed")).toBe(1);
   });
 

@@ -10,6 +10,7 @@ import type { Outcome } from "../lambda/instance.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
 import { readMemorySizes, readTimeouts } from "../lambda/limits.ts";
 import type { Router } from "../lambda/routes.ts";
+import { MEMORY_AS } from "./floors.ts";
 import { createMeter, type FunctionUsage } from "./meter.ts";
 import { countRequests } from "./request-counter.ts";
 
@@ -18,10 +19,11 @@ const HELD_MS = 86_400_000;
 
 export type RedisClient = ReturnType<typeof connection>;
 
-/** An event that EventBridge Scheduler handed to Lambda; times in ms since the epoch. */
+/** An event that EventBridge Scheduler handed to Lambda. */
 export interface Delivery {
   readonly event: unknown;
-  readonly firedMs: number;
+  readonly outcome: Outcome;
+  /** When Lambda had handled it, in ms since the epoch. */
   readonly endedMs: number;
 }
 
@@ -52,8 +54,6 @@ export interface MeasuredStack extends AsyncDisposable {
 export interface StackOptions {
   /** Built by whoever starts several stacks; by default the functions of serverless.yml, for this one. */
   readonly bundles?: Pick<Bundles, "paths" | "runtime">;
-  /** `redis://…/<database>` of a running Redis; by default one is started. */
-  readonly redisUrl?: string;
   /** Instances at once of each function; by default 1. */
   readonly concurrency?: (functionName: string) => number;
   /** The inventory that tells prices; by default there is none. */
@@ -69,7 +69,7 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
     const meter = createMeter();
     const requests = parts.adopt(countRequests(), (counter) => counter.stop());
     const bundles = options.bundles ?? parts.use(await buildBundles());
-    const redisUrl = options.redisUrl ?? parts.adopt(await startRedis(), stop).url;
+    const { url: redisUrl } = parts.adopt(await startRedis(), stop);
     const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
     await redis.connect();
     const gateway = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
@@ -90,7 +90,7 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
         bundles,
         concurrency: options.concurrency ?? (() => 1),
         timeoutMs,
-        memoryMb,
+        memoryMb: (name) => memoryMb(MEMORY_AS[name] ?? name),
         environment: async (name) => ({
           ...functionEnvironment({
             name,
@@ -113,9 +113,13 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
     }
 
     function deliver(functionName: string, event: unknown): Promise<Outcome> | undefined {
-      if (!host.has(functionName)) return undefined;
-      const firedMs = Date.now();
-      return invoke(functionName, event).finally(() => deliveries.push({ event, firedMs, endedMs: Date.now() }));
+      return host.has(functionName) ? delivered(functionName, event) : undefined;
+    }
+
+    async function delivered(functionName: string, event: unknown): Promise<Outcome> {
+      const outcome = await invoke(functionName, event);
+      deliveries.push({ event, outcome, endedMs: Date.now() });
+      return outcome;
     }
 
     return {

@@ -61,13 +61,13 @@ const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** What a call takes with more and more orders stored: the sizes take turns, each in a database of its own of one Redis. */
-export async function measureGrowth(bundles: Bundles, redisUrl: string, settings: Settings): Promise<Row[]> {
+/** What a call takes with more and more orders stored: the sizes take turns, each in a Redis of its own. */
+export async function measureGrowth(bundles: Bundles, settings: Settings): Promise<Row[]> {
   const { growth, typical } = settings;
   await using stacks = new AsyncDisposableStack();
   const bySize: { stored: number; stack: MeasuredStack }[] = [];
-  for (const [database, stored] of growth.sizes.entries()) {
-    const stack = stacks.use(await startStack({ bundles, redisUrl: `${redisUrl}/${database}`, holdSchedules: true }));
+  for (const stored of growth.sizes) {
+    const stack = stacks.use(await startStack({ bundles, holdSchedules: true }));
     await filled(stack.redis, stored);
     bySize.push({ stored, stack });
   }
