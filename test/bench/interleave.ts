@@ -1,10 +1,10 @@
-/** One call of a side, number `index` from 0; returns what it took in ms. */
+/** One call of a side, number `index` from 0; returns what was measured, mostly ms. */
 export type Call = (index: number) => Promise<number>;
 
 /**
  * Has all sides take turns, a round of calls each, and each round in the other direction: what else the machine does
  * strikes all of them alike.
- * @returns for each side, in the order given, what its calls took, by round
+ * @returns for each side, in the order given, what its calls returned, by round
  */
 export async function interleave(
   sides: readonly Call[],

@@ -6,10 +6,12 @@ export interface Settings {
   readonly warm: { readonly rounds: number; readonly calls: number; readonly warmUp: number };
   /** Refunds and overdue orders a run of the poller and of the sweep. */
   readonly batch: { readonly rounds: number; readonly items: number };
-  /** Orders placed at once. */
+  /** Orders placed at once, and then as many schedules of the floor. */
   readonly bursts: { readonly rounds: number; readonly orders: number };
   /** Fresh processes of each function, and whether the time counts that passed or that of the CPU. */
   readonly coldStarts: { readonly rounds: number; readonly by: "time" | "cpu" };
+  /** Fresh instances of each function. */
+  readonly memory: { readonly rounds: number };
   readonly throughput: {
     readonly clients: readonly number[];
     readonly seconds: number;
@@ -28,13 +30,15 @@ export interface Settings {
   readonly typical: (ofRounds: readonly number[]) => number;
 }
 
+/** The median counts: of an odd number of rounds, so that it is the middle one. */
 export const FULL: Settings = {
-  warm: { rounds: 10, calls: 250, warmUp: 500 },
+  warm: { rounds: 11, calls: 250, warmUp: 500 },
   batch: { rounds: 5, items: 8_000 },
   bursts: { rounds: 3, orders: 500 },
   coldStarts: { rounds: 15, by: "time" },
-  throughput: { clients: [1, 8, 32], seconds: 3, rounds: 2, warmUp: 500 },
-  growth: { sizes: [1_000, 10_000, 100_000, 1_000_000], rounds: 10, calls: 50, items: 800 },
+  memory: { rounds: 3 },
+  throughput: { clients: [1, 8, 32], seconds: 3, rounds: 3, warmUp: 500 },
+  growth: { sizes: [1_000, 10_000, 100_000, 1_000_000], rounds: 9, calls: 50, items: 800 },
   typical: median,
 };
 
@@ -46,8 +50,9 @@ export const FULL: Settings = {
 export const QUICK: Settings = {
   warm: { rounds: 10, calls: 100, warmUp: 300 },
   batch: { rounds: 6, items: 1_600 },
-  bursts: { rounds: 1, orders: 150 },
+  bursts: { rounds: 2, orders: 150 },
   coldStarts: { rounds: 4, by: "cpu" },
+  memory: { rounds: 1 },
   throughput: { clients: [1, 32], seconds: 1, rounds: 1, warmUp: 50 },
   growth: { sizes: [1_000, 10_000], rounds: 6, calls: 30, items: 400 },
   typical: (ofRounds) => Math.min(...ofRounds),

@@ -1,4 +1,5 @@
 import { use } from "../call.ts";
+import { type Call, interleave } from "../interleave.ts";
 import { requestRefunds, storeCompletedOrders, storeOverdueOrders } from "../orders.ts";
 import { row } from "../row.ts";
 import { sampleEvents } from "../sample-events.ts";
@@ -14,20 +15,36 @@ const CALLS = 500;
 const ITEMS = 4_000;
 
 /** The most memory that a fresh instance has in its first calls, which for the poller and the sweep are work in batches. */
-export const measureMemory: Measure = async (stack) => {
+export const measureMemory: Measure = async (stack, { memory, typical }) => {
   const { redis } = stack;
   const events = await sampleEvents(stack);
-  await requestRefunds(redis, await storeCompletedOrders(redis, ITEMS));
-  await storeOverdueOrders(redis, ITEMS);
-  const floor = await peakMb(stack, "emptyFloor", {});
-  const rows = [];
-  for (const [name, event] of events) {
-    const target = { of: "difference", bound: "at most", value: TARGET_MB } as const;
-    rows.push(row({ ...measured(name), subject: await peakMb(stack, name, event), floor, target }));
-  }
-  // What any function that calls Redis needs of it, and Node's `fetch` alone.
-  const bare = await peakMb(stack, "pipelinesFloor", { pipelines: [[["ping"]]] });
-  return [...rows, row({ ...measured("bare fetch"), subject: bare, floor })];
+  const fill: Readonly<Record<string, () => Promise<unknown>>> = {
+    drainRefunds: async () => requestRefunds(redis, await storeCompletedOrders(redis, ITEMS)),
+    sweepOrders: () => storeOverdueOrders(redis, ITEMS),
+  };
+  const peakOf =
+    (name: string, event: unknown): Call =>
+    async () => {
+      await fill[name]?.();
+      return peakMb(stack, name, event);
+    };
+  const [floors = [], bares = [], ...others] = await interleave(
+    [
+      peakOf("emptyFloor", {}),
+      // What any function that calls Redis needs of it, and Node's `fetch` alone.
+      peakOf("pipelinesFloor", { pipelines: [[["ping"]]] }),
+      ...events.map(([name, event]) => peakOf(name, event)),
+    ],
+    { rounds: memory.rounds, calls: 1 },
+  );
+  const floor = typical(floors.flat());
+  const target = { of: "difference", bound: "at most", value: TARGET_MB } as const;
+  return [
+    ...events.map(([name], index) =>
+      row({ ...measured(name), subject: typical((others[index] ?? []).flat()), floor, target }),
+    ),
+    row({ ...measured("bare fetch"), subject: typical(bares.flat()), floor }),
+  ];
 };
 
 const measured = (name: string) => ({ group: "memory", measure: `${name} peak memory`, name, unit: "MB" }) as const;
