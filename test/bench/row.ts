@@ -60,6 +60,6 @@ export function isWithin(candidate: Row, slack: number): boolean {
 }
 
 /** To 4 figures: the rest is noise. */
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Number(value.toPrecision(4));
 }
