@@ -72,7 +72,7 @@ describe("a run that counts the cost of orders", () => {
 
   test("prints what it found as tables too, and which prices were not verified", () => {
     expect(stdout).toContain(`**$${report.service.per_million_orders_usd.toFixed(2)}**`);
-    for (const { name } of report.rivals) expect(stdout).toContain(`| ${name} |`);
+    for (const { name } of report.rivals) expect(stdout).toContain(`\n| ${name} `);
     expect(stdout).toMatch(/^Prices not verified for eu-central-1: \w+/m);
   });
 });
