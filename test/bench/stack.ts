@@ -91,15 +91,14 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
         concurrency: options.concurrency ?? (() => 1),
         timeoutMs,
         memoryMb: (name) => memoryMb(MEMORY_AS[name] ?? name),
-        environment: async (name) => ({
-          ...functionEnvironment({
+        environment: async (name) =>
+          functionEnvironment({
             name,
             upstashUrl: gateway.url,
             schedulerUrl: scheduler.url,
             inventoryUrl: options.inventoryUrl ?? "",
             skewMs: 0,
           }),
-        }),
         onLine: (line, name) => meter.countLine(name, line),
       }),
       stop,
