@@ -10,13 +10,10 @@ const TIMEOUT_MS = 720_000;
 
 const SLACK = 2;
 
-async function bench(...args: string[]) {
-  const { code, stdout, stderr } = await runScript("test/bench/main.ts", args, process.env);
-  return { code, stdout, stderr };
-}
+const bench = (option: string, signal: AbortSignal) => runScript("test/bench/main.ts", [option], process.env, signal);
 
-async function quickRows(): Promise<Row[]> {
-  const { code, stdout, stderr } = await bench("--quick");
+async function quickRows(signal: AbortSignal): Promise<Row[]> {
+  const { code, stdout, stderr } = await bench("--quick", signal);
   expect(stderr).toContain("done");
   expect(code).toBe(0);
   const [last = "", ...before] = stdout.trim().split("\n").toReversed();
@@ -37,19 +34,21 @@ function astray(rows: readonly Row[]): Row[] {
   return rows.filter((row) => !(row.unit === "/s" && row.target?.of === "subject") && !isWithin(row, SLACK));
 }
 
-test("no measure is more than twice as far from its floor as its target allows", { timeout: TIMEOUT_MS }, async () => {
-  const rows = await quickRows();
+test("no measure is more than twice as far from its floor as its target allows", { timeout: TIMEOUT_MS }, async ({
+  signal,
+}) => {
+  const rows = await quickRows(signal);
   expect(rows.map(({ measure }) => measure)).toEqual(await expectedMeasures());
   const suspects = astray(rows);
   if (suspects.length === 0) return;
   // Other work on the machine seldom strikes the same measure twice, a regression always does. Counts are exact at once.
   expect(suspects.filter(({ unit }) => unit === "calls")).toEqual([]);
   const names = new Set(suspects.map(({ measure }) => measure));
-  expect(astray(await quickRows()).filter(({ measure }) => names.has(measure))).toEqual([]);
+  expect(astray(await quickRows(signal)).filter(({ measure }) => names.has(measure))).toEqual([]);
 });
 
-test("an option that is wrong is told, and nothing is started", async () => {
-  const { code, stdout, stderr } = await bench("--fast");
+test("an option that is wrong is told, and nothing is started", async ({ signal }) => {
+  const { code, stdout, stderr } = await bench("--fast", signal);
   expect(stderr).toContain("--fast");
   expect(stderr).toContain("npm run bench --");
   expect(stdout).toBe("");
