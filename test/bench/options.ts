@@ -3,7 +3,7 @@ import { DOCS_FOLDER } from "./write-results.ts";
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick            two minutes instead of eight: fewer calls, 10,000 orders at most, and nothing is written
+  --quick            a minute or two instead of five: fewer calls, 10,000 orders at most, and nothing is written
   --charts <folder>  where results.json and the charts go (docs/bench, and then the table into README.md too)
   --render           measures nothing: writes the charts and the README's table from results.json
   --sizes            measures nothing: writes the bundles' sizes into test/bench/bundle-sizes.json
