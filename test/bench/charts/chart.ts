@@ -19,7 +19,7 @@ const FRAME = {
   textStyle: { fontFamily: "sans-serif" },
   // Wide gaps: without a browser the widths of texts are a guess.
   legend: { top: 40, itemGap: 40 },
-  grid: { left: 70, right: 30, top: 80, bottom: 50 },
+  grid: { left: 70, right: 30, top: 80, bottom: 65 },
 };
 
 /**

@@ -22,7 +22,8 @@ export const CHARTS: readonly Chart[] = [
 function warm(rows: readonly Row[]): string {
   const shown = rows.filter(({ group }) => group === "warm");
   return draw("A warm call, ms", {
-    xAxis: category(shown.map(({ name, percent }) => `${name}\np${percent}`)),
+    // Names of several words stand below each other: beside each other they would run into the next.
+    xAxis: category(shown.map(({ name, percent }) => `${name.replace(" ", "\n")}\np${percent}`)),
     yAxis: { type: "value" },
     series: [
       bars(
@@ -92,7 +93,7 @@ function growth(rows: readonly Row[]): string {
   return draw("A call as orders grow in number, times that with 1,000 stored", {
     color: ["#0072b2", "#e69f00", "#009e73", "#cc79a7"],
     xAxis: category(["1,000", ...sizes.map((size) => size?.toLocaleString("en") ?? "")]),
-    yAxis: { type: "value", min: 0 },
+    yAxis: { type: "value", min: 0, max: 1.4 },
     series: names.map((name, index) => ({
       type: "line",
       name,
