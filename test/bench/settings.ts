@@ -48,9 +48,9 @@ export const FULL: Settings = {
  * such a machine never lets alone: there the CPU time counts.
  */
 export const QUICK: Settings = {
-  warm: { rounds: 10, calls: 100, warmUp: 300 },
+  warm: { rounds: 5, calls: 200, warmUp: 300 },
   batch: { rounds: 6, items: 1_600 },
-  bursts: { rounds: 2, orders: 100 },
+  bursts: { rounds: 1, orders: 100 },
   coldStarts: { rounds: 4, by: "cpu" },
   memory: { rounds: 1 },
   throughput: { clients: [1, 32], seconds: 1, rounds: 1, warmUp: 50 },

@@ -19,8 +19,11 @@ const SECOND_MS = 1_000;
 /** All schedules of a floor's burst are made before the first of them fires, even on a busy machine. */
 const FLOOR_LEAD_MS = 8_000;
 
-/** The local Scheduler's own limit: so many instances are made before, because cold starts are rows of their own. */
+/** The local Scheduler's own limit. */
 export const DELIVERIES_AT_ONCE = 10;
+
+/** Of each instance before, because cold starts are rows of their own. */
+const WARM_UP_CALLS = 100;
 
 const Event = z.object({ pk: z.string() });
 
@@ -30,7 +33,7 @@ const Event = z.object({ pk: z.string() });
  * Needs a stack that fires schedules, with `DELIVERIES_AT_ONCE` instances of each function.
  */
 export const measureCompletionLag: Measure = async (stack, { bursts, typical }) => {
-  for (const name of ["completeOrder", "emptyFloor"]) await start(stack, name);
+  for (const name of ["completeOrder", "emptyFloor"]) await warmUp(stack, name);
   const subject: number[] = [];
   const floor: number[] = [];
   for (let round = 0; round < bursts.rounds; round += 1) {
@@ -52,8 +55,8 @@ export const measureCompletionLag: Measure = async (stack, { bursts, typical }) 
   ];
 };
 
-async function start(stack: MeasuredStack, functionName: string): Promise<void> {
-  const unknown = Array.from({ length: DELIVERIES_AT_ONCE }, () => ({ pk: ulid() }));
+async function warmUp(stack: MeasuredStack, functionName: string): Promise<void> {
+  const unknown = Array.from({ length: DELIVERIES_AT_ONCE * WARM_UP_CALLS }, () => ({ pk: ulid() }));
   await Promise.all(unknown.map((event) => call(stack, functionName, event)));
 }
 
