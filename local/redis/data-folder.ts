@@ -2,7 +2,12 @@ import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { SOCKET, somebodyAnswers } from "./data-folder-socket.ts";
+
+/** After Ctrl-C a Redis writes its file out before it ends, and the next service may be started at once. */
+const PATIENCE_MS = 3_000;
+const POLL_MS = 50;
 
 /** Where one Redis works: a folder of the user's that stays, or a temporary one that goes. */
 export interface DataFolder {
@@ -23,10 +28,19 @@ export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`The data folder ${path} cannot be made (${reason}): set ORDERS_DATA_DIR to another`, { cause });
   }
-  if (await somebodyAnswers(join(path, SOCKET))) {
+  if (await somebodyStays(join(path, SOCKET))) {
     throw new Error(`A service that runs keeps its data in ${path}: stop it, or set ORDERS_DATA_DIR to another folder`);
   }
   return { path, kept: true, close: async () => undefined, closeNow: () => undefined };
+}
+
+async function somebodyStays(socket: string): Promise<boolean> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (await somebodyAnswers(socket)) {
+    if (performance.now() > deadlineMs) return true;
+    await wait(POLL_MS);
+  }
+  return false;
 }
 
 async function temporaryFolder(): Promise<DataFolder> {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startRedis } from "../../../local/redis/server.ts";
 import { ask, startedRedis, temporaryFolder } from "./support.ts";
@@ -17,6 +18,19 @@ test("a second Redis in one data folder is refused in one line, and the first on
     `A service that runs keeps its data in ${dataDir}: stop it, or set ORDERS_DATA_DIR to another folder`,
   );
   expect(await ask(first.url, "GET", "whose")).toBe("the first one's");
+});
+
+test("a data folder whose Redis is just ending, as after Ctrl-C, is waited for and taken over", async () => {
+  // given
+  const dataDir = await temporaryFolder();
+  const first = await startedRedis({ dataDir });
+  await ask(first.url, "SET", "order", "kept");
+  // when
+  const second = startedRedis({ dataDir });
+  await wait(300);
+  process.kill(first.pid, "SIGTERM");
+  // then
+  expect(await ask((await second).url, "GET", "order")).toBe("kept");
 });
 
 test("a data folder whose Redis was killed is taken over", async () => {
