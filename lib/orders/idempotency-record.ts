@@ -9,12 +9,14 @@ import { runPipeline } from "../redis/pipeline.ts";
 import { parseReply } from "../redis/reply.ts";
 
 /** What `create-order.lua` keeps of an Idempotency-Key: `pk:fingerprint`, the latter in hex. */
-const IdempotencyRecord = z.pipe(
+const RecordReply = z.nullable(
   z.pipe(
-    z.string(),
-    z.transform((record) => record.split(":")),
+    z.pipe(
+      z.string(),
+      z.transform((record) => record.split(":")),
+    ),
+    z.tuple([OrderPk, z.string()]),
   ),
-  z.tuple([OrderPk, z.string()]),
 );
 
 /** What must be equal for two requests to be the same: the order asked for, however the JSON was written. */
@@ -31,7 +33,7 @@ export function fingerprint({ id, quantity }: OrderRequest): string {
  */
 export async function findPlaced(redis: Redis, key: string, request: OrderRequest): Promise<string | undefined> {
   const [reply] = await runPipeline(redis, [(pipeline) => pipeline.get(idempotencyKeyKey(key))]);
-  const record = parseReply(z.nullable(IdempotencyRecord), reply);
+  const record = parseReply(RecordReply, reply);
   if (record === null) return undefined;
   const [pk, placed] = record;
   if (placed !== fingerprint(request)) throw new OrderError("idempotency_key_reused");
