@@ -1,5 +1,6 @@
 import { createClient, ErrorReply } from "redis";
 import { z } from "zod";
+import { parseJson } from "./parse-json.ts";
 import { reasonOf } from "./reason.ts";
 import { isNewEnough } from "./redis/version.ts";
 
@@ -69,15 +70,6 @@ async function ask(url: string, token: string): Promise<{ status: number; said: 
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return { status: reply.status, said: await reply.text() };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // What is no JSON is no error of Upstash's.
-    return undefined;
-  }
 }
 
 async function serverInfo(url: string, patienceMs: number): Promise<string> {

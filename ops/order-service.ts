@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Order } from "../lib/order.ts";
 import type { OrderRequest } from "../lib/order-request.ts";
+import { parseJson } from "../local/parse-json.ts";
 import { Failure } from "./failure.ts";
 
 /** API Gateway's own limit: no reply comes later. */
@@ -83,13 +84,4 @@ export function orderService(url: string, { hint, tokenHint, authorization }: Or
   }
 
   return { url, assertRunning, place, find };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // What is not JSON is no order and no problem document either: the schemas refuse it.
-    return undefined;
-  }
 }
