@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { configDefaults, defineConfig } from "vitest/config";
+import { defineConfig } from "vitest/config";
 
 /** Vite's twin of the esbuild loader in serverless.yml: both make a text file the default export of its module. */
 const textFiles = {
@@ -11,9 +11,6 @@ const textFiles = {
   },
 };
 
-/** Runs alone, when all others have ended: what runs beside it would be measured too. */
-const BENCH = "test/bench/bench.test.ts";
-
 export default defineConfig({
   plugins: [textFiles],
   test: {
@@ -23,13 +20,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
-    projects: [
-      {
-        extends: true,
-        test: { name: "tests", include: ["test/**/*.test.ts"], exclude: [...configDefaults.exclude, BENCH] },
-      },
-      // Groups run one after the other (https://vitest.dev/config/sequence.html#sequence-grouporder).
-      { extends: true, test: { name: "bench", include: [BENCH], sequence: { groupOrder: 1 } } },
-    ],
+    include: ["test/**/*.test.ts"],
   },
 });

@@ -1,6 +1,4 @@
-import { buildBundles } from "../lambda/bundles.ts";
 import { type Outcome, runTool } from "../support/tool.ts";
-import { recordSizes, sizesOf } from "./bundle-sizes.ts";
 import { describeRun } from "./machine.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import type { Results } from "./results.ts";
@@ -13,11 +11,6 @@ const NOTHING_TO_SAY: Outcome = { output: "", exitCode: 0 };
 
 /** The bench on the command line: on standard output a table, then all of it as one JSON line. */
 async function bench(options: Options): Promise<Outcome> {
-  if (options.sizes) {
-    await using bundles = await buildBundles();
-    await recordSizes(await sizesOf(bundles));
-    return NOTHING_TO_SAY;
-  }
   if (options.render) {
     await writeResults(await readResults(options.charts), options.charts);
     return NOTHING_TO_SAY;
