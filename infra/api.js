@@ -1,5 +1,6 @@
 import { FUNCTIONS, routeIds } from "./functions.js";
-import { parameters } from "./parameters.js";
+import { throttledRequests } from "./metrics.js";
+import { parameterError, parameters, stackName } from "./parameters.js";
 import { reference } from "./references.js";
 
 const AUTHORIZER = "OrdersAuthorizer";
@@ -15,19 +16,22 @@ const ORDER_ROUTES = FUNCTIONS.filter((name) => name !== DOCS).flatMap(routeIds)
  * stay as they are, also for a run on one machine.
  */
 export async function resources({ resolveVariable }) {
-  const { text, number, list } = parameters(resolveVariable);
+  const { text, number, wholeNumber, list } = parameters(resolveVariable);
   const issuer = await text("jwtIssuer");
   const audience = await list("jwtAudience");
-  if (Boolean(issuer) !== audience.length > 0) throw new Error("jwtIssuer and jwtAudience only go together");
+  assertConsistent(await text("access"), issuer, audience);
   return {
-    Resources: { ...(issuer && { [AUTHORIZER]: authorizer(issuer, audience) }) },
+    Resources: {
+      ...(issuer && { [AUTHORIZER]: authorizer(issuer, audience) }),
+      ThrottledRequests: throttledRequestsFilter(await stackName(resolveVariable)),
+    },
     extensions: {
       HttpApiStage: {
         Properties: {
           DefaultRouteSettings: {
             DetailedMetricsEnabled: true,
             ThrottlingRateLimit: await number("throttleRate"),
-            ThrottlingBurstLimit: await number("throttleBurst"),
+            ThrottlingBurstLimit: await wholeNumber("throttleBurst"),
           },
         },
       },
@@ -43,6 +47,16 @@ export async function resources({ resolveVariable }) {
   };
 }
 
+/** `access` says whether there is meant to be an issuer: a forgotten one would open the API. Empty, it stops packaging. */
+function assertConsistent(access, issuer, audience) {
+  if (!["jwt", "open", ""].includes(access)) throw parameterError("access must be jwt or open");
+  if (Boolean(issuer) !== audience.length > 0) throw parameterError("jwtIssuer and jwtAudience only go together");
+  if (access === "jwt" && !issuer) throw parameterError("access=jwt needs jwtIssuer and jwtAudience");
+  if (access === "open" && issuer) {
+    throw parameterError("jwtIssuer contradicts access=open: set access to jwt, or unset jwtIssuer and jwtAudience");
+  }
+}
+
 function authorizer(issuer, audience) {
   return {
     Type: "AWS::ApiGatewayV2::Authorizer",
@@ -56,10 +70,25 @@ function authorizer(issuer, audience) {
   };
 }
 
+/** With a default value CloudWatch has a number for each minute with requests, and none only where nothing was logged. */
+function throttledRequestsFilter(stack) {
+  const { namespace, name } = throttledRequests(stack);
+  return {
+    Type: "AWS::Logs::MetricFilter",
+    Properties: {
+      LogGroupName: { Ref: "HttpApiLogGroup" },
+      FilterPattern: '{ $.status = "429" }',
+      MetricTransformations: [
+        { MetricNamespace: namespace, MetricName: name, MetricValue: "1", DefaultValue: 0, Unit: "Count" },
+      ],
+    },
+  };
+}
+
 /** Anything else must not pass for `open`: a misspelt `closed` would publish the page. */
 function isClosed(docsPage) {
   if (docsPage === "open" || docsPage === "closed") return docsPage === "closed";
-  throw new Error("docsPage must be open or closed");
+  throw parameterError("docsPage must be open or closed");
 }
 
 const onRoutes = (ids, properties) => Object.fromEntries(ids.map((id) => [id, { Properties: properties }]));

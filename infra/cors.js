@@ -1,11 +1,11 @@
-import { parameters } from "./parameters.js";
+import { parameterError, parameters } from "./parameters.js";
 
 /** Which pages of other origins may call the API from a browser; without any, browsers let none. */
 export async function cors({ resolveVariable }) {
   const allowedOrigins = await parameters(resolveVariable).list("corsOrigins");
   if (allowedOrigins.length === 0) return false;
   const wrong = allowedOrigins.find((origin) => !isOrigin(origin));
-  if (wrong) throw new Error(`corsOrigins must name origins, as https://shop.example.com: "${wrong}" is none`);
+  if (wrong) throw parameterError(`corsOrigins must name origins, as https://shop.example.com: "${wrong}" is none`);
   return {
     allowedOrigins,
     allowedMethods: ["GET", "POST"],

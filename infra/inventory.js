@@ -1,11 +1,11 @@
 import { BaseUrl } from "../lib/env/inventory.ts";
-import { parameters } from "./parameters.js";
+import { parameterError, parameters } from "./parameters.js";
 
 /** Refused here, because a `createOrder` that is told nonsense does not even start. */
 export async function url({ resolveVariable }) {
   const inventoryUrl = await parameters(resolveVariable).text("inventoryUrl");
   if (inventoryUrl === "" || BaseUrl.safeParse(inventoryUrl).success) return inventoryUrl;
-  throw new Error(
+  throw parameterError(
     "inventoryUrl must be an address such as https://inventory.example.com, without query and credentials",
   );
 }

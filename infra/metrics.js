@@ -5,6 +5,17 @@ import { reference } from "./references.js";
 /** What the functions count in their log lines (embedded metric format). `service` tells the stages apart. */
 export const serviceMetric = (service, name) => ({ namespace: "Orders", name, dimensions: { service } });
 
+/**
+ * Replies with 429, which API Gateway has no metric for: a filter of the access log counts them (`infra/api.js`). Such a
+ * metric has no constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the
+ * namespace tells the stages apart.
+ */
+export const throttledRequests = (stack) => ({
+  namespace: `Orders/${stack}`,
+  name: "ThrottledRequests",
+  dimensions: {},
+});
+
 /** Of all routes: Count, 4xx, 5xx, Latency (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
 export const apiMetric = (name) => ({ namespace: "AWS/ApiGateway", name, dimensions: { ApiId: reference("HttpApi") } });
 

@@ -1,3 +1,4 @@
+import { readMaxLength } from "../completed-stream.js";
 import { parameters, stackName } from "../parameters.js";
 import { apiAlarms } from "./api.js";
 import { deadLetterAlarms } from "./dead-letters.js";
@@ -11,6 +12,9 @@ export async function resources({ resolveVariable }) {
   const alarms = {
     ...apiAlarms(common, {
       percent5xx: await number("alarm5xxPercent"),
+      percent4xx: await number("alarm4xxPercent"),
+      minRequests4xx: await number("alarm4xxMinRequests"),
+      percent429: await number("alarm429Percent"),
       latencyMs: await number("alarmLatencyMs"),
     }),
     ...orderAlarms(common, {
@@ -19,6 +23,7 @@ export async function resources({ resolveVariable }) {
       scheduleFailuresPercent: await number("alarmScheduleFailuresPercent"),
       redisErrorsPercent: await number("alarmRedisErrorsPercent"),
       refundBacklog: await number("alarmRefundBacklog"),
+      completedStreamMaxLength: await readMaxLength(resolveVariable),
     }),
     ...deadLetterAlarms(common),
     ...functionAlarms(common, { errorsPercent: await number("alarmFunctionErrorsPercent") }),

@@ -1,5 +1,5 @@
 import { FUNCTIONS, functionId } from "../functions.js";
-import { apiMetric, functionMetric, serviceMetric, waitingMessages } from "../metrics.js";
+import { apiMetric, functionMetric, serviceMetric, throttledRequests, waitingMessages } from "../metrics.js";
 import { parameters, stackName } from "../parameters.js";
 import { reference } from "../references.js";
 import { graph, layOut, search, text } from "./widgets.js";
@@ -45,15 +45,20 @@ function widgets(stack, docsUrl) {
     graph("Overdue orders and failed schedules", "Maximum", [
       ["overdue when a sweep began", own("OverdueOrders")],
       ["schedules not made", own("ScheduleFailures"), "Sum"],
+      ["completions that failed", own("CompletionFailures"), "Sum"],
     ]),
+    graph("Announcements not read by the slowest consumer", "Maximum", [["entries", own("ConsumerLag")]]),
     graph("Refunds", "Sum", [
       ["applied", own("RefundsApplied")],
       ["dead-lettered", own("RefundsDeadLettered")],
+      ["failed, to be tried again", own("RefundFailures")],
+      ["trimmed by somebody", own("RefundsTrimmed")],
       ["left at the end of a drain", own("RefundBacklog"), "Maximum"],
     ]),
     graph("Requests", "Sum", [
       ["all", apiMetric("Count")],
       ["4xx", apiMetric("4xx")],
+      ["429", throttledRequests(stack)],
       ["5xx", apiMetric("5xx")],
     ]),
     // Whatever dimensions API Gateway gives the routes: it names them differently in different places.
@@ -75,6 +80,7 @@ function widgets(stack, docsUrl) {
     graph("Dead letters waiting", "Maximum", [
       ["undelivered completions", waitingMessages("UndeliveredCompletions")],
       ["failed invocations", waitingMessages("FailedInvocations")],
+      ["refused refund requests", own("RefundDeadLetters")],
     ]),
     graph("Function errors", "Sum", ofEach("Errors")),
     graph("Function throttles", "Sum", ofEach("Throttles")),

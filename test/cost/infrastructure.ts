@@ -19,7 +19,8 @@ const Stacked = z.object({
 });
 const Metrics = z.array(z.object({ MetricStat: z.unknown().optional() })).optional();
 const DashboardBody = z.object({ "Fn::Sub": z.string() });
-const OWN_METRIC = /\["Orders","(?<name>\w+)"/g;
+/** Of the namespace `Orders`, and of the stage's own below it. */
+const OWN_METRIC = /\["Orders(\/[\w-]+)?","(?<name>\w+)"/g;
 
 /** What `infra/` deploys besides the functions, counted in what it generates. */
 export async function readInfrastructure(): Promise<Infrastructure> {
@@ -38,7 +39,7 @@ export async function readInfrastructure(): Promise<Infrastructure> {
 async function generated(file: string): Promise<Record<string, unknown>[]> {
   const { resources } = Stacked.parse(await import(urlOf(file)));
   // Thresholds and names do not change how many there are.
-  const made = Resources.parse(await resources({ resolveVariable: async () => "1" }));
+  const made = Resources.parse(await resources({ resolveVariable: async () => "1000" }));
   return Object.values(made.Resources).map(({ Properties }) => Properties);
 }
 

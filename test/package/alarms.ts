@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { alarmsOf } from "../support/alarms.ts";
+import { alarmsOf, conditionOf } from "../support/alarms.ts";
 import { anchorsOf } from "../support/markdown.ts";
 import { ref, resource } from "../support/template.ts";
 import { expectedAlarms } from "./expected-alarms.ts";
@@ -16,15 +16,15 @@ const TopicPolicy = z.object({ PolicyDocument: z.object({ Statement: z.array(z.u
 
 export const alarms: Rules = (made, { stage, email }) => {
   const stack = `orders-${stage}`;
-  const named = (name: string) => alarmsOf(made().template).find(({ AlarmName }) => AlarmName === `${stack}-${name}`);
 
   describe("the alarms", () => {
-    test("look at what they are to look at, and link to what to do", () => {
-      const found = alarmsOf(made().template).map(({ AlarmName, AlarmDescription, metrics }) => [
-        AlarmName.replace(`${stack}-`, ""),
-        { section: LINK.exec(AlarmDescription)?.groups?.section, metrics },
-      ]);
-      expect(Object.fromEntries(found)).toEqual(expectedAlarms(stack));
+    test("ring for the values and conditions that were chosen, and link to what to do", () => {
+      const found = alarmsOf(made().template).map((alarm) => {
+        const { AlarmName, AlarmDescription, value, inputs } = alarm;
+        const section = LINK.exec(AlarmDescription)?.groups?.section;
+        return [AlarmName.replace(`${stack}-`, ""), { section, value, inputs, condition: conditionOf(alarm) }];
+      });
+      expect(Object.fromEntries(found)).toEqual(expectedAlarms(stage));
     });
 
     test("link to sections that the operations guide has", async () => {
@@ -42,25 +42,10 @@ export const alarms: Rules = (made, { stage, email }) => {
       }
     });
 
-    test.for(["undelivered-completions", "failed-invocations", "refund-dead-letters"])("%s begins at one", (name) => {
-      expect(named(name)).toMatchObject({ ComparisonOperator: "GreaterThanOrEqualToThreshold", Threshold: 1 });
-    });
-
-    test("take missing data for a poller that does not run, and for nothing wrong elsewhere", () => {
-      for (const alarm of alarmsOf(made().template)) {
-        const missing = alarm.AlarmName.includes("not-running") ? "breaching" : "notBreaching";
-        expect(alarm).toMatchObject({ AlarmName: alarm.AlarmName, TreatMissingData: missing });
-      }
-    });
-
-    test.for(["not-running-drainRefunds", "not-running-sweepOrders"])("%s begins below one invocation", (name) => {
-      expect(named(name)).toMatchObject({ ComparisonOperator: "LessThanThreshold", Threshold: 1 });
-    });
-
     test("watch only metrics that the functions write", () => {
       const code = [...made().files].filter(([name]) => name.endsWith(".mjs")).map(([, text]) => text);
-      const names = alarmsOf(made().template).flatMap(({ metrics }) =>
-        metrics.flatMap((metric) => /^Orders (\w+) /.exec(metric)?.[1] ?? []),
+      const names = alarmsOf(made().template).flatMap(({ value, inputs }) =>
+        [value, ...Object.values(inputs)].flatMap((metric) => /^Orders (\w+) /.exec(metric)?.[1] ?? []),
       );
       const unknown = names.filter((name) => !code.some((text) => text.includes(`"${name}"`)));
       expect(names.length).toBeGreaterThan(0);

@@ -19,6 +19,12 @@ const Stage = z.object({
 const Api = z.object({ CorsConfiguration: z.unknown().optional() });
 const LogGroup = z.object({ RetentionInDays: z.int() });
 
+const MetricFilter = z.object({
+  LogGroupName: z.unknown(),
+  FilterPattern: z.string(),
+  MetricTransformations: z.array(z.unknown()),
+});
+
 const THROTTLING = {
   dev: { ThrottlingRateLimit: 10, ThrottlingBurstLimit: 20 },
   prod: { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 },
@@ -45,6 +51,7 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
         request_id: "$context.integration.requestId",
         api_request_id: "$context.requestId",
         route: "$context.routeKey",
+        // The filter that counts throttled requests compares it with a text.
         status: "$context.status",
         latency_ms: "$context.responseLatency",
         function_latency_ms: "$context.integration.latency",
@@ -52,6 +59,23 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
       expect(AccessLogSettings.Format).not.toMatch(/identity|authorizer\.claims|\.path/);
       expect(AccessLogSettings.DestinationArn).toEqual({ "Fn::GetAtt": ["HttpApiLogGroup", "Arn"] });
       expect(resource(template, "HttpApiLogGroup", LogGroup).RetentionInDays).toBeGreaterThan(0);
+    });
+
+    test("counts the requests that it throttles, for its own stage", () => {
+      const filter = resource(made().template, "ThrottledRequests", MetricFilter);
+      expect(filter).toEqual({
+        LogGroupName: ref("HttpApiLogGroup"),
+        FilterPattern: '{ $.status = "429" }',
+        MetricTransformations: [
+          {
+            MetricNamespace: `Orders/orders-${stage}`,
+            MetricName: "ThrottledRequests",
+            MetricValue: "1",
+            DefaultValue: 0,
+            Unit: "Count",
+          },
+        ],
+      });
     });
 
     test(`lets ${issuer ? "only the issuer's tokens" : "anyone"} place and see orders`, () => {

@@ -3,12 +3,14 @@ import type { Package } from "../support/package.ts";
 /** What a package is made for. What is left out has its default. */
 export interface Form {
   readonly stage: "dev" | "prod";
+  readonly access?: "jwt" | "open";
   readonly issuer?: string;
   readonly audiences?: readonly string[];
   readonly docs?: "open" | "closed";
   readonly origins?: readonly string[];
   readonly email?: string;
   readonly inventory?: string;
+  readonly reservedConcurrency?: number;
 }
 
 /** Declares tests that hold for every package; it is made once they run. */

@@ -8,6 +8,7 @@ const LambdaFunction = z.object({
   Architectures: z.array(z.string()),
   MemorySize: z.int(),
   Timeout: z.int(),
+  ReservedConcurrentExecutions: z.int().optional(),
   TracingConfig: z.object({ Mode: z.string() }),
   LoggingConfig: z.object({ LogFormat: z.string() }),
   FunctionName: z.string(),
@@ -37,7 +38,7 @@ const RETENTION_DAYS = { dev: 7, prod: 90 };
 
 const functionsOf = (template: Template) => resourcesOf(template, "AWS::Lambda::Function", LambdaFunction);
 
-export const functions: Rules = (made, { stage, inventory = "" }) => {
+export const functions: Rules = (made, { stage, inventory = "", reservedConcurrency }) => {
   describe("the functions", () => {
     test("have the memory and the time-out that were chosen for them", () => {
       const sizes = [...functionsOf(made().template)].map(([id, { MemorySize, Timeout }]) => [
@@ -45,6 +46,16 @@ export const functions: Rules = (made, { stage, inventory = "" }) => {
         [MemorySize, Timeout],
       ]);
       expect(Object.fromEntries(sizes)).toEqual(SIZES);
+    });
+
+    test(`${reservedConcurrency ? "have places kept where orders and pollers run" : "share the account's concurrency"}`, () => {
+      const reserved = [...functionsOf(made().template)].flatMap(([id, { ReservedConcurrentExecutions: places }]) =>
+        places === undefined ? [] : [[id.replace("LambdaFunction", ""), places]],
+      );
+      const expected = { CreateOrder: reservedConcurrency, CompleteOrder: reservedConcurrency };
+      expect(Object.fromEntries(reserved)).toEqual(
+        reservedConcurrency ? { ...expected, DrainRefunds: 2, SweepOrders: 2 } : {},
+      );
     });
 
     test("run on Node 24 and arm64, are traced, and write JSON under the name of their stage", () => {
@@ -62,6 +73,13 @@ export const functions: Rules = (made, { stage, inventory = "" }) => {
     test("are told where the inventory is, where they place orders", () => {
       for (const [id, { Environment }] of functionsOf(made().template)) {
         expect(Environment.Variables.INVENTORY_URL).toBe(id === "CreateOrderLambdaFunction" ? inventory : undefined);
+      }
+    });
+
+    test("know the bound of order_completed, where they complete orders", () => {
+      for (const [id, { Environment }] of functionsOf(made().template)) {
+        const completes = ["CompleteOrderLambdaFunction", "SweepOrdersLambdaFunction"].includes(id);
+        expect(Environment.Variables.COMPLETED_STREAM_MAX_LENGTH).toBe(completes ? "250000" : undefined);
       }
     });
 

@@ -16,16 +16,25 @@ const ISSUER = "https://id.example.com/";
 
 const FORMS: readonly Form[] = [
   { stage: "dev" },
-  { stage: "dev", issuer: ISSUER, audiences: ["orders"], docs: "closed", origins: ["https://shop.example.com"] },
-  { stage: "prod" },
+  {
+    stage: "dev",
+    access: "jwt",
+    issuer: ISSUER,
+    audiences: ["orders"],
+    docs: "closed",
+    origins: ["https://shop.example.com"],
+  },
+  { stage: "prod", access: "open" },
   {
     stage: "prod",
+    access: "jwt",
     issuer: ISSUER,
     audiences: ["orders", "shop"],
     docs: "closed",
     origins: ["https://shop.example.com", "https://www.example.com"],
     email: "on-call@example.com",
     inventory: "https://inventory.example.com/shop/",
+    reservedConcurrency: 200,
   },
 ];
 
@@ -45,12 +54,14 @@ describe.for(FORMS)("the package for $stage with issuer $issuer", (form) => {
   beforeAll(async () => {
     made = await packager.package(
       ...["--stage", form.stage],
+      ...option("access", form.access),
       ...option("jwtIssuer", form.issuer),
       ...option("jwtAudience", form.audiences?.join(",")),
       ...option("docsPage", form.docs),
       ...option("corsOrigins", form.origins?.join(", ")),
       ...option("alarmEmail", form.email),
       ...option("inventoryUrl", form.inventory),
+      ...option("reservedConcurrency", form.reservedConcurrency?.toString()),
     );
   });
 

@@ -46,6 +46,11 @@ export interface Packager extends AsyncDisposable {
    */
   package(...options: string[]): Promise<Package>;
   /**
+   * Resolves the whole configuration and packages nothing.
+   * @throws Error with what the framework said, when it refuses
+   */
+  print(...options: string[]): Promise<void>;
+  /**
    * Deploys as someone without an account: no credentials, no profile, and nothing that listens where AWS would.
    * @throws Error with what the framework said, when it refuses
    */
@@ -84,6 +89,7 @@ export async function startPackager(): Promise<Packager> {
 
   return {
     package: packageOnce,
+    print: (...options) => serverless(["print", ...options], env),
     deployWithoutCredentials,
     [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
   };
