@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BaseUrl } from "../lib/env/inventory.ts";
+import { UpstashUrl } from "../lib/env/redis.ts";
 
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);
@@ -17,7 +18,7 @@ export const Settings = z.object({
   ORDERS_SCHEDULER_MAX_DELAY_MS: z.coerce.number(DELAY).int(DELAY).min(0, DELAY).max(60_000, DELAY).default(0),
   ORDERS_SCHEDULER_DELIVER_TWICE: z.stringbool({ error: "must be true or false" }).default(false),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: "must be redis://… or rediss://…" }).optional(),
-  UPSTASH_REDIS_REST_URL: z.optional(BaseUrl),
+  UPSTASH_REDIS_REST_URL: z.optional(UpstashUrl),
   UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
   INVENTORY_URL: z.optional(BaseUrl),
 });

@@ -3,7 +3,9 @@ import * as z from "zod/mini";
 /** An address to which a path can be appended; `fetch` takes none with credentials. */
 export const BaseUrl = z
   .string()
-  .check(z.refine(isBaseUrl, "must be an http or https URL without query, fragment and credentials"));
+  .check(
+    z.refine(isBaseUrl, { error: "must be an http or https URL without query, fragment and credentials", abort: true }),
+  );
 
 /** Where `createOrder` asks for prices. Unset or empty: nowhere, and orders have no price. */
 export const InventoryEnv = z.object({ INVENTORY_URL: z.optional(z.union([z.literal(""), BaseUrl])) });

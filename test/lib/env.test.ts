@@ -4,6 +4,7 @@ import { readEnv } from "../../lib/env/read.ts";
 import { RedisEnv } from "../../lib/env/redis.ts";
 import { SchedulerEnv } from "../../lib/env/scheduler.ts";
 
+const BASE_URL = "must be an http or https URL without query, fragment and credentials";
 const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };
 
 afterEach(() => {
@@ -22,8 +23,8 @@ test("a part of the environment holds its own variables only", () => {
 
 test.for<[Record<string, string | undefined>, string]>([
   [{ UPSTASH_REDIS_REST_URL: undefined }, "UPSTASH_REDIS_REST_URL"],
-  [{ UPSTASH_REDIS_REST_URL: "secret no url" }, "UPSTASH_REDIS_REST_URL"],
-  [{ UPSTASH_REDIS_REST_URL: "" }, "UPSTASH_REDIS_REST_URL"],
+  [{ UPSTASH_REDIS_REST_URL: "secret no url" }, `UPSTASH_REDIS_REST_URL (${BASE_URL})`],
+  [{ UPSTASH_REDIS_REST_URL: "" }, `UPSTASH_REDIS_REST_URL (${BASE_URL})`],
   [{ UPSTASH_REDIS_REST_TOKEN: undefined }, "UPSTASH_REDIS_REST_TOKEN"],
   [{ UPSTASH_REDIS_REST_TOKEN: "" }, "UPSTASH_REDIS_REST_TOKEN"],
   [
@@ -35,6 +36,30 @@ test.for<[Record<string, string | undefined>, string]>([
 
   expect(() => readEnv(RedisEnv)).toThrow(new Error(`Missing or malformed environment variables: ${names}`));
 });
+
+test.for([
+  "http://eu1.upstash.io",
+  "http://10.0.0.5:8079",
+  "http://127.0.0.1.example.com",
+  "http://localhost.example.com",
+])("%s would send the token unencrypted over the network", (url) => {
+  setEnv({ ...REDIS, UPSTASH_REDIS_REST_URL: url });
+
+  expect(() => readEnv(RedisEnv)).toThrow(
+    new Error(
+      "Missing or malformed environment variables: UPSTASH_REDIS_REST_URL (must be https, except on this machine)",
+    ),
+  );
+});
+
+test.for(["https://eu1.upstash.io", "http://127.0.0.1:8079", "http://localhost:8079", "http://[::1]:8079"])(
+  "%s is encrypted, or never leaves the machine",
+  (UPSTASH_REDIS_REST_URL) => {
+    setEnv({ ...REDIS, UPSTASH_REDIS_REST_URL });
+
+    expect(readEnv(RedisEnv)).toEqual({ ...REDIS, UPSTASH_REDIS_REST_URL });
+  },
+);
 
 test.for([undefined, "", "http://127.0.0.1:8000", "https://inventory.example.com/shop/"])(
   "%o is an inventory's address, or none",

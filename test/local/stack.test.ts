@@ -95,6 +95,14 @@ describe("the settings", () => {
     expect(settings).not.toThrow("secret");
   });
 
+  test("refuse an Upstash address that would send the token unencrypted over the network", () => {
+    const upstash = { UPSTASH_REDIS_REST_TOKEN: "a" };
+    expect(() => readSettings({ ...upstash, UPSTASH_REDIS_REST_URL: "http://x.upstash.io" })).toThrow(
+      /UPSTASH_REDIS_REST_URL must be https, except on this machine$/,
+    );
+    expect(readSettings({ ...upstash, UPSTASH_REDIS_REST_URL: "http://localhost:8079" })).toMatchObject(upstash);
+  });
+
   test("count an empty variable as not set", () => {
     expect(readSettings({ ORDERS_API_PORT: "", REDIS_URL: "", INVENTORY_URL: "" })).toEqual(readSettings({}));
   });
