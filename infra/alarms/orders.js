@@ -53,8 +53,7 @@ export const orderAlarms = (common, thresholds) => ({
   ConsumerLag: alarm({
     ...common,
     name: "consumer-lag",
-    description:
-      "The slowest consumer group of order_completed has half of the stream still to read, and will lose the rest.",
+    description: "The slowest consumer group of order_completed has half of the stream or more still to read.",
     section: "consumer-lag",
     metric: serviceMetric(common.stack, "ConsumerLag"),
     statistic: "Maximum",
