@@ -1,14 +1,15 @@
+import { CompletedStreamEnv } from "../lib/env/completed-stream.ts";
 import { readEnv } from "../lib/env/read.ts";
 import { RedisEnv } from "../lib/env/redis.ts";
 import { job } from "../lib/job.ts";
-import { completeOrder as complete } from "../lib/orders/complete-order.ts";
-import { DueOrder } from "../lib/orders/complete-orders.ts";
+import { completeOrder as complete, DueOrder } from "../lib/orders/complete-orders.ts";
 import { createRedis } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
+const { COMPLETED_STREAM_MAX_LENGTH } = readEnv(CompletedStreamEnv);
 
 async function completeOrder(event: unknown) {
-  await complete(redis, DueOrder.parse(event), Date.now());
+  await complete(redis, DueOrder.parse(event), Date.now(), COMPLETED_STREAM_MAX_LENGTH);
 }
 
 export const handler = job(completeOrder);

@@ -1,4 +1,5 @@
 import type { Context } from "aws-lambda";
+import { CompletedStreamEnv } from "../lib/env/completed-stream.ts";
 import { readEnv } from "../lib/env/read.ts";
 import { RedisEnv } from "../lib/env/redis.ts";
 import { job } from "../lib/job.ts";
@@ -6,9 +7,10 @@ import { sweepOrders as sweep } from "../lib/orders/sweep-orders.ts";
 import { createRedis } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
+const { COMPLETED_STREAM_MAX_LENGTH } = readEnv(CompletedStreamEnv);
 
 async function sweepOrders(_event: unknown, context: Context) {
-  await sweep(redis, Date.now, () => context.getRemainingTimeInMillis());
+  await sweep(redis, Date.now, COMPLETED_STREAM_MAX_LENGTH, () => context.getRemainingTimeInMillis());
 }
 
 export const handler = job(sweepOrders);

@@ -14,13 +14,16 @@ export type CountMetric =
   | "OrdersCompleted"
   | "OrdersCompletedBySweep"
   | "RefundsApplied"
+  | "CompletionFailures"
   | "RefundsDeadLettered"
+  | "RefundsTrimmed"
+  | "RefundFailures"
   | "ScheduleFailures"
   | "RedisErrors"
   | "InventoryErrors";
 
 /** How many there are of something now; zero is written too, so that an alarm sees that it is over. */
-export type LevelMetric = "OverdueOrders" | "RefundBacklog";
+export type LevelMetric = "OverdueOrders" | "ConsumerLag" | "RefundBacklog" | "RefundDeadLetters";
 
 export type DurationMetric = "CompletionLag" | "RedisLatency" | "InventoryLatency";
 

@@ -1,26 +1,80 @@
+import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { OrderPk } from "../order.ts";
+import { OrderError } from "../errors.ts";
+import { countMetric, durationMetric, logger } from "../observability.ts";
+import { dueTime, OrderPk } from "../order.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../redis/keys.ts";
-import { type Command, scriptCommand } from "../redis/pipeline.ts";
-import { script } from "../redis/script.ts";
+import { type Command, runCommand, script, scriptCommand } from "../redis/pipeline.ts";
 import completeOrdersLua from "../scripts/complete-orders.lua" with { type: "text" };
 
 const completeOrdersScript = script(completeOrdersLua);
+
+/** The codes of `complete-orders.lua`. */
+export const CompletionCode = { completed: 1, wasCompleted: 2, wasRefunded: 3, unknown: 4, failed: 5 } as const;
+export type CompletionCode = (typeof CompletionCode)[keyof typeof CompletionCode];
+
+/** What each code says to the person on call; all but the first are ordinary with at-least-once delivery. */
+const OUTCOMES = {
+  [CompletionCode.completed]: "Order completed",
+  [CompletionCode.wasCompleted]: "Order was completed before",
+  [CompletionCode.wasRefunded]: "Order was refunded before it was due",
+  [CompletionCode.unknown]: "There is no such order to complete",
+} as const;
 
 /** What the schedule of an order hands to `completeOrder`. */
 export const DueOrder = z.object({ pk: OrderPk });
 export type DueOrder = z.infer<typeof DueOrder>;
 
+/** A code per order, and Redis's error for each that failed. */
+export type Completions = readonly [codes: readonly CompletionCode[], errors: readonly string[]];
+
 /**
- * The command that completes orders and announces each on `order_completed`, all in one script; its reply is a
- * `CompleteOrdersReply`.
+ * The command that completes orders and announces each on `order_completed`, all in one script.
  * @param pks one to a few hundred: the script holds up the whole database while it runs
  * @param now the time, in ms since the epoch
+ * @param streamMaxLength the most entries that `order_completed` keeps, about
  */
-export function completeOrdersCommand(pks: readonly string[], now: number): Command {
+export function completeOrdersCommand(
+  pks: readonly string[],
+  now: number,
+  streamMaxLength: number,
+): Command<Completions> {
+  const codes = z.array(z.enum(CompletionCode)).check(z.length(pks.length));
   return scriptCommand(
     completeOrdersScript,
+    z.tuple([codes, z.array(z.string())]),
     [PENDING_KEY, COMPLETED_STREAM, ...pks.map(orderKey)],
-    [new Date(now).toISOString(), ...pks],
+    [new Date(now).toISOString(), streamMaxLength, ...pks],
   );
+}
+
+/** Logs and counts the orders of a batch whose completion failed. They stay pending, for the next sweep. */
+export function reportFailures(pks: readonly string[], [codes, errors]: Completions): void {
+  const failed = pks.filter((_, index) => codes[index] === CompletionCode.failed);
+  if (failed.length === 0) return;
+  countMetric("CompletionFailures", failed.length);
+  logger.error("Orders could not be completed: they stay pending", { pks: failed, errors: [...new Set(errors)] });
+}
+
+/**
+ * Completes the order whose schedule fired. A second delivery, a refunded order and an unknown one are successes.
+ * @param now the time, in ms since the epoch
+ * @param streamMaxLength the most entries that `order_completed` keeps, about
+ * @throws OrderError `redis_failed`, `redis_replied_nonsense`: the caller's invocation is to be retried
+ */
+export async function completeOrder(
+  redis: Redis,
+  { pk }: DueOrder,
+  now: number,
+  streamMaxLength: number,
+): Promise<void> {
+  const completions = await runCommand(redis, completeOrdersCommand([pk], now, streamMaxLength));
+  reportFailures([pk], completions);
+  const [[code = CompletionCode.unknown], [error]] = completions;
+  if (code === CompletionCode.failed) throw new OrderError("redis_failed", { cause: new Error(error) });
+  if (code === CompletionCode.completed) {
+    countMetric("OrdersCompleted");
+    durationMetric("CompletionLag", now - dueTime(pk));
+  }
+  logger.info(OUTCOMES[code], { pk });
 }

@@ -3,11 +3,10 @@ import * as z from "zod/mini";
 import { OrderError } from "../errors.ts";
 import { Order, OrderPk } from "../order.ts";
 import { orderKey } from "../redis/keys.ts";
-import { runPipeline } from "../redis/pipeline.ts";
-import { parseReply } from "../redis/reply.ts";
+import { runCommand } from "../redis/pipeline.ts";
 
-/** HGETALL over REST: names and values in turn. */
-const HashReply = z.nullable(z.array(z.string()));
+/** HGETALL over REST: names and values in turn. Null and an empty list both mean that there is no such hash. */
+const StoredOrder = z.pipe(z.pipe(z.nullable(z.array(z.string())), z.transform(toRecord)), z.nullable(Order));
 
 /**
  * Reads one order, in one call. A replica may answer, so a change of the last moments may not show yet.
@@ -16,12 +15,12 @@ const HashReply = z.nullable(z.array(z.string()));
  */
 export async function findOrder(redis: Redis, pk: string): Promise<Order> {
   if (!OrderPk.safeParse(pk).success) throw new OrderError("order_not_found");
-  const [reply] = await runPipeline(redis, [(pipeline) => pipeline.hgetall(orderKey(pk))]);
-  const hash = parseReply(HashReply, reply);
-  if (hash === null || hash.length === 0) throw new OrderError("order_not_found");
-  return parseReply(Order, toRecord(hash));
+  const order = await runCommand(redis, { reply: StoredOrder, add: (pipeline) => pipeline.hgetall(orderKey(pk)) });
+  if (order === null) throw new OrderError("order_not_found");
+  return order;
 }
 
-function toRecord(flat: readonly string[]): Record<string, string | undefined> {
+function toRecord(flat: string[] | null): Record<string, string | undefined> | null {
+  if (flat === null || flat.length === 0) return null;
   return Object.fromEntries(flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : [])));
 }

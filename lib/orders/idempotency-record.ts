@@ -5,8 +5,7 @@ import { OrderError } from "../errors.ts";
 import { OrderPk } from "../order.ts";
 import type { OrderRequest } from "../order-request.ts";
 import { idempotencyKeyKey } from "../redis/keys.ts";
-import { runPipeline } from "../redis/pipeline.ts";
-import { parseReply } from "../redis/reply.ts";
+import { runCommand } from "../redis/pipeline.ts";
 
 /** What `create-order.lua` keeps of an Idempotency-Key: `pk:fingerprint`, the latter in hex. */
 const RecordReply = z.nullable(
@@ -32,8 +31,10 @@ export function fingerprint({ id, quantity }: OrderRequest): string {
  * @throws OrderError `idempotency_key_reused` when that was for another request; `redis_failed`, `redis_replied_nonsense`
  */
 export async function findPlaced(redis: Redis, key: string, request: OrderRequest): Promise<string | undefined> {
-  const [reply] = await runPipeline(redis, [(pipeline) => pipeline.get(idempotencyKeyKey(key))]);
-  const record = parseReply(RecordReply, reply);
+  const record = await runCommand(redis, {
+    reply: RecordReply,
+    add: (pipeline) => pipeline.get(idempotencyKeyKey(key)),
+  });
   if (record === null) return undefined;
   const [pk, placed] = record;
   if (placed !== fingerprint(request)) throw new OrderError("idempotency_key_reused");

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { Redis } from "@upstash/redis";
 import { ulid } from "ulid";
+import * as z from "zod/mini";
 import type { CompletionTimer } from "../completion-timer.ts";
 import { OrderError } from "../errors.ts";
 import type { Inventory } from "../inventory.ts";
@@ -8,10 +9,7 @@ import { countMetric, logger } from "../observability.ts";
 import { COMPLETION_DELAY_MS, type Order } from "../order.ts";
 import type { OrderRequest } from "../order-request.ts";
 import { idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/keys.ts";
-import { runPipeline, scriptCommand } from "../redis/pipeline.ts";
-import { parseReply } from "../redis/reply.ts";
-import { CreateOrderCode, CreateOrderReply } from "../redis/reply-codes.ts";
-import { script } from "../redis/script.ts";
+import { runCommand, script, scriptCommand } from "../redis/pipeline.ts";
 import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
 import { findPlaced, fingerprint } from "./idempotency-record.ts";
@@ -21,6 +19,10 @@ import { type Prices, priceOrder } from "./price-order.ts";
 const IDEMPOTENCY_RETENTION_S = 86_400;
 
 const createOrderScript = script(createOrderLua);
+
+/** The codes of `create-order.lua`, and its reply: a code and the pk of the order that there is. */
+const CreateOrderCode = { created: 1, replayed: 2, reused: 3 } as const;
+const CreateOrderReply = z.tuple([z.enum(CreateOrderCode), z.string()]);
 
 export interface Placing {
   readonly request: OrderRequest;
@@ -99,8 +101,7 @@ async function createOrder(
   const { pk, product_id, quantity, created_at } = order;
   const args = [pk, product_id, quantity, created_at, due, fingerprint(request), IDEMPOTENCY_RETENTION_S];
   if (prices) args.push(prices.price, prices.fee, prices.total);
-  const [reply] = await runPipeline(redis, [scriptCommand(createOrderScript, keys, args)]);
-  return parseReply(CreateOrderReply, reply);
+  return runCommand(redis, scriptCommand(createOrderScript, CreateOrderReply, keys, args));
 }
 
 async function scheduleOrLeaveToSweep(timer: CompletionTimer, pk: string, due: number): Promise<void> {

@@ -2,12 +2,10 @@ import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
 import { countMetric, durationMetric, levelMetric, logger } from "../observability.ts";
 import { dueTime, OrderPk } from "../order.ts";
-import { PENDING_KEY } from "../redis/keys.ts";
-import { type Command, MAX_PIPELINE_MS, runPipeline } from "../redis/pipeline.ts";
-import { parseReply } from "../redis/reply.ts";
-import { CompleteOrderCode, CompleteOrdersReply } from "../redis/reply-codes.ts";
-import type { TimeLeft } from "../time-left.ts";
-import { completeOrdersCommand } from "./complete-orders.ts";
+import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
+import { type Command, MAX_PIPELINE_MS, type Replies, runPipeline, script, scriptCommand } from "../redis/pipeline.ts";
+import completedStreamLagLua from "../scripts/completed-stream-lag.lua" with { type: "text" };
+import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
 
 /** How long a schedule may be late before the sweep takes over: EventBridge Scheduler is precise to 60 seconds. */
 export const SWEEP_GRACE_MS = 60_000;
@@ -18,45 +16,89 @@ const BATCH_SIZE = 200;
 const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
 
 /**
- * Passes in a row that may list what they settled. Once is a script cache that was lost: the list ran before the script.
- * Twice is a member whose bytes are no text: it comes back as another one, and no pass can drop it from the index.
+ * Passes in a row that may list nothing but the batch before. One is a script cache that was lost (the list ran before the
+ * script) or a batch that failed. Two are a member whose bytes are no text: it comes back as another one, and no pass can
+ * drop it from the index.
  */
-const MAX_FRUITLESS = 2;
+const MAX_IDLE_PASSES = 2;
 
-const OverdueReply = z.array(z.string());
-const CountReply = z.int();
+/** Entries of `order_completed` that its slowest consumer group has not read. It makes the stream when it is missing. */
+const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
 /**
  * Completes every order that is overdue by more than the grace, oldest first, until none is left or time is nearly out.
- * Completing a batch and listing the next share one request.
+ * An order that cannot be completed stays pending and is passed over. Completing a batch and listing the next share one
+ * request.
  * @param now the clock, in ms since the epoch; what is overdue is settled when the sweep begins
+ * @param streamMaxLength the most entries that `order_completed` keeps, about
+ * @param timeLeft how long the invocation may still take, in ms
  * @throws OrderError `redis_failed`, `redis_replied_nonsense`: batches done before stay done
  */
-export async function sweepOrders(redis: Redis, now: () => number, timeLeft: TimeLeft): Promise<void> {
+export async function sweepOrders(
+  redis: Redis,
+  now: () => number,
+  streamMaxLength: number,
+  timeLeft: () => number,
+): Promise<void> {
   const overdueSince = now() - SWEEP_GRACE_MS;
-  const list: Command = (pipeline) =>
-    pipeline.zrange(PENDING_KEY, "-inf", overdueSince, { byScore: true, offset: 0, count: BATCH_SIZE });
-  const count: Command = (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", overdueSince);
+  const list = (offset: number) => listOverdue(overdueSince, offset);
+  const count = countOverdue(overdueSince);
 
-  const [listed, counted] = await runPipeline(redis, [list, count]);
-  levelMetric("OverdueOrders", parseReply(CountReply, counted));
-  let overdue = parseReply(OverdueReply, listed);
-  let fruitless = 0;
-  while (overdue.length > 0 && fruitless < MAX_FRUITLESS && timeLeft() > RESERVE_MS) {
-    const completedAt = now();
-    const [codes, next] = await runPipeline(redis, [completeOrdersCommand(overdue, completedAt), list]);
-    report(overdue, parseReply(CompleteOrdersReply, codes), completedAt);
-    const settled = new Set(overdue);
-    overdue = parseReply(OverdueReply, next);
-    fruitless = overdue.every((pk) => settled.has(pk)) ? fruitless + 1 : 0;
+  let listing = list(0);
+  let replies = await runPipeline(redis, [listing, count, consumerLag]);
+  levelMetric("OverdueOrders", replies.of(count));
+  reportConsumerLag(replies);
+  let overdue = replies.of(listing);
+  let batch: string[] = [];
+  let failures = 0;
+  let idlePasses = 0;
+  while (overdue.length > 0 && idlePasses < MAX_IDLE_PASSES && timeLeft() > RESERVE_MS) {
+    const previous = new Set(batch);
+    const due = overdue.filter((pk) => !previous.has(pk));
+    listing = list(failures);
+    if (due.length > 0) {
+      const completedAt = now();
+      const complete = completeOrdersCommand(due, completedAt, streamMaxLength);
+      replies = await runPipeline(redis, [complete, listing]);
+      failures += report(due, replies.of(complete), completedAt);
+      batch = due;
+      idlePasses = 0;
+    } else {
+      replies = await runPipeline(redis, [listing]);
+      idlePasses += 1;
+    }
+    overdue = replies.of(listing);
   }
   if (overdue.length > 0) logger.warn("The sweep left overdue orders: the next one goes on");
 }
 
-function report(pks: readonly string[], codes: readonly CompleteOrderCode[], completedAt: number): void {
-  const withCode = (code: CompleteOrderCode) => pks.filter((_, index) => codes[index] === code);
-  const completed = withCode(CompleteOrderCode.completed);
-  const unknown = withCode(CompleteOrderCode.unknown);
+/** @param offset how many of the oldest to pass over: those whose completion failed in this sweep */
+function listOverdue(since: number, offset: number): Command<string[]> {
+  return {
+    reply: z.array(z.string()),
+    add: (pipeline) => pipeline.zrange(PENDING_KEY, "-inf", since, { byScore: true, offset, count: BATCH_SIZE }),
+  };
+}
+
+function countOverdue(since: number): Command<number> {
+  return { reply: z.int(), add: (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", since) };
+}
+
+/** A stream that cannot be looked at must not keep orders from completing. */
+function reportConsumerLag(replies: Replies): void {
+  try {
+    levelMetric("ConsumerLag", replies.of(consumerLag));
+  } catch (error) {
+    logger.error("The lag of order_completed is unknown", { error });
+  }
+}
+
+/** @returns how many orders of the batch failed */
+function report(pks: readonly string[], completions: Completions, completedAt: number): number {
+  const [codes, errors] = completions;
+  const withCode = (code: CompletionCode) => pks.filter((_, index) => codes[index] === code);
+  const completed = withCode(CompletionCode.completed);
+  const unknown = withCode(CompletionCode.unknown);
   countMetric("OrdersCompletedBySweep", completed.length);
   for (const pk of completed) {
     // Another writer's pk may be no ULID, and tells no time.
@@ -64,4 +106,6 @@ function report(pks: readonly string[], codes: readonly CompleteOrderCode[], com
   }
   if (completed.length > 0) logger.info("Overdue orders completed", { pks: completed });
   if (unknown.length > 0) logger.warn("Pending orders without an order were dropped from the index", { pks: unknown });
+  reportFailures(pks, completions);
+  return errors.length;
 }

@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import type { Pipeline, Redis } from "@upstash/redis";
 import pRetry, { type Options } from "p-retry";
+import * as z from "zod/mini";
 import { OrderError } from "../errors.ts";
 import { countMetric, durationMetric } from "../observability.ts";
 import { isRefusal, redisFailure } from "./failure.ts";
-import type { Script } from "./script.ts";
 
 /**
  * Upstash may throttle (429), fail (5xx) or lose a reply; the client itself sends again on network errors at most. All of
@@ -17,56 +18,129 @@ const LOST_SCRIPTS = { ...RETRY, maxRetryTime: 1_000 };
 /** The longest that `runPipeline` takes, in ms: both requests, each with all its retries. */
 export const MAX_PIPELINE_MS = 6_500;
 
-/** One command of a pipeline, told whether it may rely on the server's script cache. */
-export type Command = (pipeline: Pipeline, cached: boolean) => unknown;
+/**
+ * Errors of one command that pass by themselves: Redis loads its data, runs a long script, or fails over
+ * (https://redis.io/docs/latest/develop/clients/error-handling/), or Upstash throttles
+ * (https://upstash.com/docs/redis/troubleshooting/max_requests_limit).
+ */
+const TRANSIENT = /^(LOADING|BUSY|READONLY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN)\b|max requests limit|too many requests/i;
 
-interface Reply {
+/** A Lua script and the hash by which Redis caches it. */
+export interface Script {
+  readonly lua: string;
+  readonly sha1: string;
+}
+
+/** A command of a pipeline, and the schema of its reply. It must be idempotent: a request whose reply was lost is resent. */
+export interface Command<Reply> {
+  readonly reply: z.core.$ZodType<Reply>;
+  /** @param cached whether the server's script cache may be relied on */
+  add(pipeline: Pipeline, cached: boolean): unknown;
+}
+
+/** The replies of a pipeline. */
+export interface Replies {
+  /**
+   * What `command` replied. A command that failed throws only here, so that the replies of its neighbours can be used.
+   * @throws OrderError `redis_failed`, its cause without the command's text; `redis_replied_nonsense`
+   */
+  of<Reply>(command: Command<Reply>): Reply;
+}
+
+interface RawReply {
   readonly error?: string;
   readonly result?: unknown;
 }
 
+/** Hashes a script once, at cold start. */
+export function script(lua: string): Script {
+  return { lua, sha1: createHash("sha1").update(lua).digest("hex") };
+}
+
 /** The command that runs a script: by its hash, or by its whole text where the server does not know the hash. */
-export const scriptCommand =
-  (script: Script, keys: string[], args: (string | number)[]): Command =>
-  (pipeline, cached) =>
-    cached ? pipeline.evalsha(script.sha1, keys, args) : pipeline.eval(script.lua, keys, args);
+export function scriptCommand<Reply>(
+  { lua, sha1 }: Script,
+  reply: z.core.$ZodType<Reply>,
+  keys: string[],
+  args: (string | number)[],
+): Command<Reply> {
+  return {
+    reply,
+    add: (pipeline, cached) => (cached ? pipeline.evalsha(sha1, keys, args) : pipeline.eval(lua, keys, args)),
+  };
+}
+
+/** Runs one command, as `runPipeline` does. */
+export async function runCommand<Reply>(redis: Redis, command: Command<Reply>): Promise<Reply> {
+  return (await runPipeline(redis, [command])).of(command);
+}
 
 /**
- * Runs commands in order, in one HTTP request; scripts that the server's cache has lost (NOSCRIPT) run in a second one,
- * which is safe as every script may run after its neighbours. Every command must bear to run twice: a request whose
- * reply was lost is sent again.
- * @returns the reply of each command, in the order given
- * @throws OrderError `redis_failed`, its cause without the command's text
+ * Runs commands in order, in one HTTP request. Scripts that the server's cache has lost (NOSCRIPT) run in a second one,
+ * which is safe because every script may run after its neighbours.
+ * @throws OrderError `redis_failed` when no reply came
  */
-export async function runPipeline(redis: Redis, commands: readonly Command[]): Promise<unknown[]> {
-  const replies = await sendUntilHeard(redis, commands, true, FIRST_REQUEST);
-  const lost = replies.flatMap(({ error }, index) => (error?.startsWith("NOSCRIPT") ? [index] : []));
+export async function runPipeline(redis: Redis, commands: readonly Command<unknown>[]): Promise<Replies> {
+  const replies = await sendWithRetry(redis, commands, true, FIRST_REQUEST);
+  const lost = indexesOf(replies, ({ error }) => error?.startsWith("NOSCRIPT") === true);
   if (lost.length > 0) {
-    const lostCommands = lost.flatMap((index) => commands[index] ?? []);
-    const again = await sendUntilHeard(redis, lostCommands, false, LOST_SCRIPTS);
+    const again = await sendWithRetry(redis, pick(commands, lost), false, LOST_SCRIPTS);
     for (const [place, index] of lost.entries()) replies[index] = again[place] ?? {};
   }
-  return replies.map(({ error, result }) => {
-    if (error === undefined) return result;
-    countMetric("RedisErrors");
-    throw new OrderError("redis_failed", { cause: new Error(error) });
-  });
+  return { of: (command) => parseReply(command.reply, replies[commands.indexOf(command)] ?? {}) };
 }
 
-function sendUntilHeard(redis: Redis, commands: readonly Command[], cached: boolean, retry: Options): Promise<Reply[]> {
-  return pRetry(() => send(redis, commands, cached), { ...retry, shouldRetry: ({ error }) => !isRefusal(error) });
-}
-
-async function send(redis: Redis, commands: readonly Command[], cached: boolean): Promise<Reply[]> {
-  const pipeline = redis.pipeline();
-  for (const command of commands) command(pipeline, cached);
-  const begun = performance.now();
+/** Sends until each command has a reply that does not pass by itself; those that have one are not sent again. */
+async function sendWithRetry(
+  redis: Redis,
+  commands: readonly Command<unknown>[],
+  cached: boolean,
+  retry: Options,
+): Promise<RawReply[]> {
+  const replies: RawReply[] = [];
+  let waiting = [...commands.keys()];
+  async function attempt(): Promise<void> {
+    const received = await send(redis, pick(commands, waiting), cached);
+    for (const [place, index] of waiting.entries()) replies[index] = received[place] ?? {};
+    waiting = indexesOf(replies, ({ error }) => error !== undefined && TRANSIENT.test(error));
+    const [first] = pick(replies, waiting);
+    if (first) throw redisFailure(new Error(first.error));
+  }
   try {
-    return await pipeline.exec<unknown[]>({ keepErrors: true });
+    await pRetry(attempt, { ...retry, shouldRetry: ({ error }) => !isRefusal(error) });
+  } catch (error) {
+    // With replies the caller learns of the failure by `of`, and of what its neighbours replied.
+    if (replies.length === 0) throw error;
+  }
+  return replies;
+}
+
+async function send(redis: Redis, commands: readonly Command<unknown>[], cached: boolean): Promise<RawReply[]> {
+  const pipeline = redis.pipeline();
+  for (const command of commands) command.add(pipeline, cached);
+  const startedAt = performance.now();
+  try {
+    const replies: RawReply[] = await pipeline.exec<unknown[]>({ keepErrors: true });
+    countMetric("RedisErrors", replies.filter(({ error }) => error && !error.startsWith("NOSCRIPT")).length);
+    return replies;
   } catch (error) {
     countMetric("RedisErrors");
     throw redisFailure(error);
   } finally {
-    durationMetric("RedisLatency", performance.now() - begun);
+    durationMetric("RedisLatency", performance.now() - startedAt);
   }
 }
+
+/** The border to Redis. A malformed reply is an error that shows the schema's issue and no stored value. */
+function parseReply<Reply>(schema: z.core.$ZodType<Reply>, { error, result }: RawReply): Reply {
+  if (error !== undefined) throw new OrderError("redis_failed", { cause: new Error(error) });
+  const parsed = z.safeParse(schema, result);
+  if (!parsed.success) throw new OrderError("redis_replied_nonsense", { cause: parsed.error });
+  return parsed.data;
+}
+
+const indexesOf = (replies: readonly RawReply[], matches: (reply: RawReply) => boolean): number[] =>
+  replies.flatMap((reply, index) => (matches(reply) ? [index] : []));
+
+const pick = <Item>(items: readonly Item[], indexes: readonly number[]): Item[] =>
+  indexes.flatMap((index) => items[index] ?? []);

@@ -1,10 +1,8 @@
-import { logger } from "../observability.ts";
+import * as z from "zod/mini";
+import { countMetric, logger } from "../observability.ts";
 import { OrderPk } from "../order.ts";
 import { REFUND_GROUP, REFUND_STREAM } from "../redis/keys.ts";
-import { type Command, scriptCommand } from "../redis/pipeline.ts";
-import { parseReply } from "../redis/reply.ts";
-import { ReadRefundsReply } from "../redis/reply-codes.ts";
-import { script } from "../redis/script.ts";
+import { type Command, script, scriptCommand } from "../redis/pipeline.ts";
 import readRefundsLua from "../scripts/read-refunds.lua" with { type: "text" };
 
 /**
@@ -27,6 +25,14 @@ export const RECLAIM = "0-0";
 
 const readRefundsScript = script(readRefundsLua);
 
+/** What `read-refunds.lua` replies: the next cursor, id and pk of each entry, and the ids of those that were trimmed. */
+const ReadRefundsReply = z.tuple([
+  z.string(),
+  z.array(z.tuple([z.string(), z.nullable(z.string())])),
+  z.array(z.string()),
+]);
+type ReadRefundsReply = z.infer<typeof ReadRefundsReply>;
+
 /** A request to refund the order `pk`, or one that can only be refused, and why. */
 export type RefundRequest =
   | { readonly id: string; readonly pk: string }
@@ -37,30 +43,26 @@ export interface RefundBatch {
   readonly requests: readonly RefundRequest[];
   /** Where the next read goes on. */
   readonly cursor: string;
-  /** How many requests the stream holds besides these. */
-  readonly others: number;
 }
 
 /** The command that takes the next batch of requests for this consumer; `refundBatch` decodes its reply. */
-export function readRefundsCommand(cursor: string): Command {
+export function readRefundsCommand(cursor: string): Command<ReadRefundsReply> {
   return scriptCommand(
     readRefundsScript,
+    ReadRefundsReply,
     [REFUND_STREAM],
     [REFUND_GROUP, CONSUMER, RECLAIM_IDLE_MS, REFUND_BATCH_SIZE, cursor],
   );
 }
 
-/**
- * Decodes what the command replied, and logs what nobody can settle any more.
- * @throws OrderError `redis_replied_nonsense`
- */
-export function refundBatch(reply: unknown): RefundBatch {
-  const [cursor, entries, others, trimmed] = parseReply(ReadRefundsReply, reply);
+/** Decodes what the command replied; logs and counts what nobody can settle any more. */
+export function refundBatch([cursor, entries, trimmed]: ReadRefundsReply): RefundBatch {
   if (trimmed.length > 0) {
+    countMetric("RefundsTrimmed", trimmed.length);
     const lost = { count: trimmed.length, first: trimmed.slice(0, MOST_IDS_LOGGED) };
     logger.error("Refund requests were trimmed from the stream while they were pending", lost);
   }
-  return { cursor, others, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
+  return { cursor, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };
 }
 
 function refundRequest(id: string, pk: string | null): RefundRequest {

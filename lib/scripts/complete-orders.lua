@@ -2,23 +2,25 @@
 --
 -- KEYS[1]   orders:pending, sorted set
 -- KEYS[2]   order_completed, stream
--- KEYS[3…]  order:{pk}, hash, one an order
+-- KEYS[3…]  order:{pk}, hash, one per order
 -- ARGV[1]   completed_at (RFC 3339)
--- ARGV[2…]  pk, one an order, in the order of KEYS[3…]
+-- ARGV[2]   the most entries that order_completed keeps, about: whole nodes of the stream are trimmed
+-- ARGV[3…]  pk, one per order, in the order of KEYS[3…]
 --
--- Returns one code an order:
+-- Returns {{code, …}, {error, …}}: a code per order, and Redis's error for each code 5, in the order of the codes.
 --   1  completed now
 --   2  was completed before
 --   3  was refunded before
 --   4  unknown: there is no such order, or its key holds something else
--- In every case the order owes no completion afterwards.
+--   5  failed: Redis refused a write; nothing of this order has changed, and it stays in orders:pending
+-- Every other order owes no completion afterwards. An order that fails does not stop the others.
 -- Stream entries: to order_completed one for each code 1, the order's fields as flat strings;
 -- a field that the order does not have (price, fee and total of one without prices) is left out.
 local pending_key, completed_stream = KEYS[1], KEYS[2]
-local completed_at = ARGV[1]
-local FIRST_ORDER_KEY, FIRST_PK = 3, 2
+local completed_at, max_length = ARGV[1], ARGV[2]
+local FIRST_ORDER_KEY, FIRST_PK = 3, 3
 
-local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN = 1, 2, 3, 4
+local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN, FAILED = 1, 2, 3, 4, 5
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
 
 local FIELDS = { 'pk', 'product_id', 'quantity', 'price', 'fee', 'total', 'status', 'created_at' }
@@ -37,6 +39,10 @@ local function completed_entry(values)
   return entry
 end
 
+local function error_of(reply)
+  return type(reply) == 'table' and reply.err or nil
+end
+
 local function complete(order_key)
   -- pcall: a key of another type must not keep the rest of the batch from completing.
   local values = redis.pcall('HMGET', order_key, unpack(FIELDS))
@@ -44,18 +50,28 @@ local function complete(order_key)
   if status ~= 'pending' then
     return CODE_OF[status] or UNKNOWN
   end
-  redis.call('XADD', completed_stream, '*', unpack(completed_entry(values)))
-  redis.call('HSET', order_key, 'status', 'completed', 'completed_at', completed_at)
+  local id = redis.pcall('XADD', completed_stream, 'MAXLEN', '~', max_length, '*', unpack(completed_entry(values)))
+  if error_of(id) then
+    return FAILED, error_of(id)
+  end
+  local stored = redis.pcall('HSET', order_key, 'status', 'completed', 'completed_at', completed_at)
+  if error_of(stored) then
+    -- Else the next run would announce the order again. A full database refuses writes, but not deletes.
+    redis.call('XDEL', completed_stream, id)
+    return FAILED, error_of(stored)
+  end
   return COMPLETED
 end
 
-local codes, pks = {}, {}
+local codes, errors, settled = {}, {}, {}
 for i = FIRST_ORDER_KEY, #KEYS do
-  local pk = ARGV[FIRST_PK + i - FIRST_ORDER_KEY]
-  table.insert(codes, complete(KEYS[i]))
-  table.insert(pks, pk)
+  local code, failure = complete(KEYS[i])
+  table.insert(codes, code)
+  table.insert(code == FAILED and errors or settled, failure or ARGV[FIRST_PK + i - FIRST_ORDER_KEY])
 end
 -- Last, so that an order is in the index until it is announced. On a key of another type this raises, and the next run
 -- finds the orders completed: a guard before the writes would be a command of every order, which Upstash bills.
-redis.call('ZREM', pending_key, unpack(pks))
-return codes
+if #settled > 0 then
+  redis.call('ZREM', pending_key, unpack(settled))
+end
+return { codes, errors }

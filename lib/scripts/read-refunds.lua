@@ -4,8 +4,8 @@
 -- KEYS[1]  refund_order, stream (made if it is not there, with the group, from its beginning)
 -- ARGV     group, consumer, min_idle (ms), count, cursor ('0-0' to begin reclaiming, '' when that is done)
 --
--- Returns {cursor, {{id, pk}, …}, others, {id, …}}: the cursor of the next call; the entries, now pending for the
--- consumer; how many more entries the stream holds; and the ids of pending entries that someone trimmed from the stream.
+-- Returns {cursor, {{id, pk}, …}, {id, …}}: the cursor of the next call; the entries, now pending for the consumer; and the
+-- ids of pending entries that someone trimmed from the stream.
 -- An entry's pk is null where it has none, and '' where it cannot be an order's.
 -- Run twice, the second run hands out the batch after; the first batch stays pending until it is reclaimed.
 -- Stream entries: none written; XAUTOCLAIM drops pending entries that were trimmed from the stream.
@@ -50,7 +50,7 @@ end
 local trimmed = {}
 
 local function reply_with(entries)
-  return { cursor, ids_and_pks(entries), redis.call('XLEN', stream) - #entries, trimmed }
+  return { cursor, ids_and_pks(entries), trimmed }
 end
 
 for _ = 1, MAX_CLAIMS do

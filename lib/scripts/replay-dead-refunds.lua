@@ -7,16 +7,15 @@
 -- Returns one code a dead letter:
 --   1  put back, and no dead letter any more
 --   2  gone: put back or dropped before
--- Stream entries: to refund_order one for each code 1: dead_id (the id of the very first request), then the request's own
--- fields. A request that was kept as JSON in dead_fields stays so, behind the pk that is in it: Lua cannot pass its fields.
+-- Stream entries: to refund_order one for each code 1: dead_id (the id of the very first request), then the fields that the
+-- dead letter kept of the request.
 local dead_stream, stream = KEYS[1], KEYS[2]
 
 local REPLAYED, GONE = 1, 2
 
--- What settle-refunds.lua puts before a request's own fields, and the most values that it leaves unpacked.
+-- What settle-refunds.lua puts before a request's own fields.
 local HEAD = { 'dead_reason', 'dead_id', 'dead_at' }
 local FIRST_ID = 4
-local MAX_VALUES = 7000
 
 local function has_head(letter)
   for i, name in ipairs(HEAD) do
@@ -25,26 +24,6 @@ local function has_head(letter)
     end
   end
   return true
-end
-
-local function last_pk(fields)
-  local pk
-  for i = 1, #fields, 2 do
-    if fields[i] == 'pk' then
-      pk = fields[i + 1]
-    end
-  end
-  return type(pk) == 'string' and pk or nil
-end
-
-local function with_packed_pk(fields)
-  if #fields ~= 2 or fields[1] ~= 'dead_fields' then
-    return fields
-  end
-  -- pcall: a request may have a field of this name, which need not be JSON.
-  local ok, packed = pcall(cjson.decode, fields[2])
-  local pk = ok and type(packed) == 'table' and #packed > MAX_VALUES and last_pk(packed)
-  return pk and { 'pk', pk, unpack(fields) } or fields
 end
 
 local function request_of(letter)
@@ -56,7 +35,7 @@ local function request_of(letter)
   for i = 2 * #HEAD + 1, #letter do
     table.insert(own, letter[i])
   end
-  return { 'dead_id', letter[FIRST_ID], unpack(with_packed_pk(own)) }
+  return { 'dead_id', letter[FIRST_ID], unpack(own) }
 end
 
 local function replay(id)

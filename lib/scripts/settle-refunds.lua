@@ -6,25 +6,42 @@
 -- KEYS[4…]  order:{pk}, hash, one for each request that has a pk, in their order
 -- ARGV[1]   group
 -- ARGV[2]   settled_at (RFC 3339)
--- ARGV[3…]  three a request: id, pk (or ''), reason to refuse it (or '')
+-- ARGV[3…]  three per request: id, pk (or ''), reason to refuse it (or '')
 --
--- Returns one code a request:
+-- Returns {{code, …}, {error, …}}: a code per request, and Redis's error for each code 6, in the order of the codes.
 --   1  refunded now
 --   2  was refunded before
---   3  refused: kept whole in refund_order:dead
+--   3  refused: kept in refund_order:dead
 --   4  settled by another run: left alone
 --   5  refused, but trimmed from the stream before it could be kept
--- In every case the request is neither pending nor in the stream afterwards.
+--   6  failed: Redis refused a write; the request stays pending, and the next run settles it
+-- Every other request is neither pending nor in the stream afterwards. A request that fails does not stop the others.
+-- The effect comes first, then XACK and XDEL: a full record or database refuses writes, but not deletes.
 -- Stream entries: to refund_order:dead one for each code 3: dead_reason, dead_id, dead_at, then the request's own fields.
+-- Of fields above 4 KB in all it keeps dead_truncated (their bytes, and one for each name and value), the pk, and as many
+-- of the others as fit; the last value may be cut.
 -- A request that replay-dead-refunds.lua put back begins with the id of the very first request: that is its dead_id again.
 local stream, dead_stream, pending_key = KEYS[1], KEYS[2], KEYS[3]
 local group, settled_at = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3
 
-local REFUNDED, WAS_REFUNDED, DEAD, SETTLED_ELSEWHERE, TRIMMED = 1, 2, 3, 4, 5
+local REFUNDED, WAS_REFUNDED, DEAD, SETTLED_ELSEWHERE, TRIMMED, FAILED = 1, 2, 3, 4, 5, 6
 
--- Lua's unpack can pass about 8,000 values; a request with more fields is kept in one field, as JSON.
-local MAX_VALUES = 7000
+local MAX_FIELD_BYTES = 4096
+
+local function error_of(reply)
+  return type(reply) == 'table' and reply.err or nil
+end
+
+local function is_pending(id)
+  local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
+  if not error_of(pending) then
+    return #pending > 0
+  elseif string.find(pending.err, '^NOGROUP') then
+    return false
+  end
+  error(pending)
+end
 
 -- A dead letter that was put back has its first id before its own fields.
 local function first_id_and_fields(id, fields)
@@ -37,17 +54,58 @@ local function first_id_and_fields(id, fields)
   return first_id, fields
 end
 
-local function bury(id, reason)
+-- One byte more for each name and value, so that empty ones are bounded too.
+local function size_of(values)
+  local bytes = #values
+  for _, value in ipairs(values) do
+    bytes = bytes + #value
+  end
+  return bytes
+end
+
+local function index_of_last_pk(fields)
+  for i = #fields - 1, 1, -2 do
+    if fields[i] == 'pk' then
+      return i
+    end
+  end
+end
+
+local function truncated(fields)
+  local kept = { 'dead_truncated', tostring(size_of(fields)) }
+  local room = MAX_FIELD_BYTES - size_of(kept)
+  local function keep(name, value)
+    value = string.sub(value, 1, math.max(0, room - #name - 2))
+    room = room - size_of({ name, value })
+    if room >= 0 then
+      table.insert(kept, name)
+      table.insert(kept, value)
+    end
+  end
+  local pk_index = index_of_last_pk(fields)
+  if pk_index then
+    keep('pk', fields[pk_index + 1])
+  end
+  for i = 1, #fields, 2 do
+    if i ~= pk_index then
+      keep(fields[i], fields[i + 1])
+    end
+  end
+  return kept
+end
+
+local function dead_letter(id, reason)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then
     return TRIMMED
   end
   local first_id, fields = first_id_and_fields(id, entry[2])
-  if #fields > MAX_VALUES then
-    fields = { 'dead_fields', cjson.encode(fields) }
+  local kept = size_of(fields) <= MAX_FIELD_BYTES and fields or truncated(fields)
+  local added = redis.pcall('XADD', dead_stream, '*',
+    'dead_reason', reason, 'dead_id', first_id, 'dead_at', settled_at, unpack(kept))
+  if error_of(added) then
+    return FAILED, error_of(added)
   end
-  redis.call('XADD', dead_stream, '*',
-    'dead_reason', reason, 'dead_id', first_id, 'dead_at', settled_at, unpack(fields))
   return DEAD
 end
 
@@ -59,35 +117,40 @@ end
 
 local function settle(id, pk, reason, order_key)
   if reason ~= '' then
-    return bury(id, reason)
+    return dead_letter(id, reason)
   end
   local status = status_of(order_key)
   if status == 'refunded' then
     return WAS_REFUNDED
   elseif status ~= 'pending' and status ~= 'completed' then
-    return bury(id, 'unknown_order')
+    return dead_letter(id, 'unknown_order')
   end
-  redis.call('HSET', order_key, 'status', 'refunded', 'refunded_at', settled_at)
-  redis.call('ZREM', pending_key, pk)
+  local refunded = redis.pcall('HSET', order_key, 'status', 'refunded', 'refunded_at', settled_at)
+  -- If this fails alone, the next run finds the order refunded, and so does its completion.
+  local removed = error_of(refunded) and refunded or redis.pcall('ZREM', pending_key, pk)
+  if error_of(removed) then
+    return FAILED, error_of(removed)
+  end
   return REFUNDED
 end
 
--- Guards: on a key of another type these raise before anything is written.
-redis.call('ZCARD', pending_key)
-redis.call('XLEN', dead_stream)
-
-local codes, next_order_key = {}, FIRST_ORDER_KEY
+local codes, errors, next_order_key = {}, {}, FIRST_ORDER_KEY
 for i = FIRST_REQUEST, #ARGV, 3 do
   local id, pk, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local order_key
   if reason == '' then
     order_key, next_order_key = KEYS[next_order_key], next_order_key + 1
   end
-  if redis.call('XACK', stream, group, id) == 0 then
-    table.insert(codes, SETTLED_ELSEWHERE)
-  else
-    table.insert(codes, settle(id, pk, reason, order_key))
-    redis.call('XDEL', stream, id)
+  local code, failure = SETTLED_ELSEWHERE, nil
+  if is_pending(id) then
+    code, failure = settle(id, pk, reason, order_key)
+    if code == FAILED then
+      table.insert(errors, failure)
+    else
+      redis.call('XACK', stream, group, id)
+      redis.call('XDEL', stream, id)
+    end
   end
+  table.insert(codes, code)
 end
-return codes
+return { codes, errors }

@@ -1,7 +1,7 @@
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
 import { chunks, lettersOf } from "./letters.ts";
 import { deadLetters, print, showLetter } from "./show.ts";
 import { reportUnknown } from "./unknown.ts";
@@ -31,8 +31,7 @@ export async function drop(
   }
   let dropped = 0;
   for (const chunk of chunks(known)) {
-    const [reply] = await runPipeline(redis, [(pipeline) => pipeline.xdel(DEAD_REFUND_STREAM, chunk)]);
-    dropped += z.int().parse(reply);
+    dropped += await runCommand(redis, { reply: z.int(), add: (pipeline) => pipeline.xdel(DEAD_REFUND_STREAM, chunk) });
   }
   await print(`Dropped ${deadLetters(dropped)}`);
   return allKnown;

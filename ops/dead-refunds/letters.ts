@@ -1,8 +1,7 @@
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { type Command, runPipeline } from "../../lib/redis/pipeline.ts";
-import { script } from "../../lib/redis/script.ts";
+import { type Command, runPipeline, script } from "../../lib/redis/pipeline.ts";
 import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
 
 /** How many dead letters are read, put back or dropped at once: each may be of a megabyte. */
@@ -54,15 +53,18 @@ export function chunks<Item>(items: readonly Item[]): Item[][] {
   );
 }
 
-async function read(redis: Redis, ranges: readonly Command[]): Promise<Page[]> {
+async function read(redis: Redis, ranges: readonly Command<Page>[]): Promise<Page[]> {
   const replies = await runPipeline(redis, ranges);
-  return replies.map((reply) => Page.parse(reply));
+  return ranges.map((range) => replies.of(range));
 }
 
 /** By the read-only commands, so that a token that may only read can list. */
-function range(first: string, last: string, count: number, show: "whole" | "ids"): Command {
+function range(first: string, last: string, count: number, show: "whole" | "ids"): Command<Page> {
   const { sha1, lua } = readDeadRefundsScript;
   const args = [first, last, count, show === "whole" ? MAX_VALUES : 0, MAX_BYTES];
-  return (pipeline, cached) =>
-    cached ? pipeline.evalshaRo(sha1, [DEAD_REFUND_STREAM], args) : pipeline.evalRo(lua, [DEAD_REFUND_STREAM], args);
+  return {
+    reply: Page,
+    add: (pipeline, cached) =>
+      cached ? pipeline.evalshaRo(sha1, [DEAD_REFUND_STREAM], args) : pipeline.evalRo(lua, [DEAD_REFUND_STREAM], args),
+  };
 }

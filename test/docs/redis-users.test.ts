@@ -9,7 +9,7 @@ import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
 import { startUpstashGateway } from "../../local/upstash/gateway.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { newPk, requestRefund, storeOrder } from "../support/orders.ts";
+import { newPk, requestRefund, STREAM_MAX_LENGTH, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
 
 const GUIDE = await readFile(new URL("../../docs/operations.md", import.meta.url), "utf8");
@@ -50,6 +50,7 @@ test("the user that writes may do all that the service does", async () => {
   await sweepOrders(
     service,
     () => now + 5_001 + SWEEP_GRACE_MS,
+    STREAM_MAX_LENGTH,
     () => 50_000,
   );
   // then

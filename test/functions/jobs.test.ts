@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { sampleEvent } from "../support/events.ts";
 import { useFunctions } from "../support/functions.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/order.ts";
-import { useRedis } from "../support/redis.ts";
+import { storeOrders } from "../support/orders.ts";
+import { forbid, useRedis } from "../support/redis.ts";
 
 const redis = useRedis();
 const functions = useFunctions(redis);
@@ -70,7 +71,7 @@ test("drainRefunds with nothing to do makes the group, writes nothing else and n
   expect(await redis.client.keys("*")).toEqual(["refund_order"]);
   expect(await redis.client.xInfoGroups("refund_order")).toMatchObject([{ name: "payment-group" }]);
   expect(log.logged).toEqual([]);
-  expect(log.metrics).toEqual([expect.objectContaining({ RefundBacklog: 0 })]);
+  expect(log.metrics).toEqual([expect.objectContaining({ RefundBacklog: 0, RefundDeadLetters: 0 })]);
 });
 
 test("sweepOrders completes what is overdue by more than the grace, and nothing else", async () => {
@@ -132,5 +133,86 @@ test("sweepOrders drops pending pks that have no order", async () => {
 
   await functions.invokeJob("sweepOrders", {});
 
-  expect(await redis.client.keys("*")).toEqual([]);
+  expect(await redis.client.zCard("orders:pending")).toBe(0);
+});
+
+test("sweepOrders passes over each order that fails, says why, and completes them when it can", async () => {
+  // given
+  const pks = await storeOrders(redis.client, MANY);
+  const allow = await forbid(redis.client, "hset");
+
+  // when
+  await functions.invokeJob("sweepOrders", {});
+
+  // then
+  expect(log.metrics).toContainEqual(expect.objectContaining({ OverdueOrders: MANY, CompletionFailures: [200, 50] }));
+  const failures = log.logged.filter(({ message }) => message === "Orders could not be completed: they stay pending");
+  expect(failures.flatMap((line) => line.pks).toSorted()).toEqual(pks.toSorted());
+  expect(failures).toContainEqual(
+    expect.objectContaining({ errors: [expect.stringContaining("can't run this command")] }),
+  );
+  expect(await redis.client.xLen("order_completed")).toBe(0);
+
+  // when
+  await allow();
+  await functions.invokeJob("sweepOrders", {});
+
+  // then
+  expect(await redis.client.xLen("order_completed")).toBe(MANY);
+});
+
+test("sweepOrders makes order_completed and reports how far its slowest consumer is behind", async () => {
+  await functions.invokeJob("sweepOrders", {});
+  await redis.client.xGroupCreate("order_completed", "inventory", "$");
+  await storeOrders(redis.client, 3);
+  await functions.invokeJob("sweepOrders", {});
+  await functions.invokeJob("sweepOrders", {});
+
+  expect(log.metrics.flatMap(({ ConsumerLag }) => ConsumerLag)).toEqual([0, 0, 3]);
+});
+
+test("drainRefunds that fails still reports the backlog and the dead letters", async () => {
+  await redis.client.xAdd("refund_order:dead", "*", { pk: "1" });
+  await redis.client.xAdd("refund_order", "*", { pk: "1" });
+  await forbid(redis.client, "xpending");
+
+  await expect(functions.invokeJob("drainRefunds", {})).rejects.toMatchObject({ code: "redis_failed" });
+
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundBacklog: 1, RefundDeadLetters: 1 }));
+});
+
+test("drainRefunds reports a batch that was settled before it throws that the next read failed", async () => {
+  // given
+  const [before, pk] = [await place(), await place()];
+  await redis.client.xAdd("refund_order", "*", { pk: before });
+  await functions.invokeJob("drainRefunds", {});
+  await redis.client.xAdd("refund_order", "*", { pk });
+  functions.upstash.answerWith(async (response, forward) => {
+    const reply = await forward();
+    // The read of the first request becomes the last one that Redis allows.
+    await redis.client.sendCommand(["ACL", "SETUSER", "default", "-xreadgroup"]);
+    response.writeHead(reply.status, reply.headers).end(reply.content);
+  });
+  onTestFinished(async () => {
+    await redis.client.sendCommand(["ACL", "SETUSER", "default", "+xreadgroup"]);
+  });
+
+  // when
+  await expect(functions.invokeJob("drainRefunds", {}, () => 45_000)).rejects.toMatchObject({ code: "redis_failed" });
+
+  // then
+  expect(await statusOf(pk)).toBe("refunded");
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsApplied: 1, RefundBacklog: 0 }));
+});
+
+test("drainRefunds counts requests that were trimmed while they were pending", async () => {
+  await redis.client.xGroupCreate("refund_order", "payment-group", "0", { MKSTREAM: true });
+  const id = await redis.client.xAdd("refund_order", "*", { pk: "1" });
+  await redis.client.xReadGroup("payment-group", "dead", { key: "refund_order", id: ">" });
+  await redis.client.sendCommand(["XCLAIM", "refund_order", "payment-group", "dead", "0", id, "IDLE", "61000"]);
+  await redis.client.xTrim("refund_order", "MAXLEN", 0);
+
+  await functions.invokeJob("drainRefunds", {});
+
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsTrimmed: 1 }));
 });

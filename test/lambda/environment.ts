@@ -23,6 +23,7 @@ export function functionEnvironment(instance: {
   return {
     UPSTASH_REDIS_REST_URL: instance.upstashUrl,
     UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    COMPLETED_STREAM_MAX_LENGTH: "1000000",
     POWERTOOLS_SERVICE_NAME: "orders",
     SCHEDULE_GROUP,
     SCHEDULE_TARGET_ARN: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:completeOrder`,

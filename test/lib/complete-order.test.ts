@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { completeOrder } from "../../lib/orders/complete-order.ts";
-import { DueOrder } from "../../lib/orders/complete-orders.ts";
+import { completeOrder, DueOrder } from "../../lib/orders/complete-orders.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
-import { announcements, DUE, newPk, statusOf, storeOrder } from "../support/orders.ts";
+import { announcements, DUE, newPk, STREAM_MAX_LENGTH, statusOf, storeOrder } from "../support/orders.ts";
 import { countedRedis } from "../support/proxy.ts";
 import { useStore } from "../support/store.ts";
 
@@ -11,9 +10,9 @@ const store = useStore();
 test("completing is one request to Redis, and one more where the script is not in the cache", async () => {
   const { redis, requests } = await countedRedis(store);
 
-  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE);
+  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE, STREAM_MAX_LENGTH);
   expect(requests()).toBe(2);
-  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE);
+  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE, STREAM_MAX_LENGTH);
   expect(requests()).toBe(3);
 });
 
@@ -21,13 +20,13 @@ test.for(["completed", "refunded"])("a delivery for a %s order succeeds and chan
   const pk = await storeOrder(store.client, status);
   const before = await dumpKeyspace(store.client);
 
-  await completeOrder(store.redis, { pk }, DUE);
+  await completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH);
 
   expect(await dumpKeyspace(store.client)).toEqual(before);
 });
 
 test("a delivery for an unknown order succeeds and changes nothing", async () => {
-  await completeOrder(store.redis, { pk: newPk() }, DUE);
+  await completeOrder(store.redis, { pk: newPk() }, DUE, STREAM_MAX_LENGTH);
 
   expect(await dumpKeyspace(store.client)).toEqual({});
 });
@@ -35,7 +34,10 @@ test("a delivery for an unknown order succeeds and changes nothing", async () =>
 test("two deliveries at once complete and announce the order once", async () => {
   const pk = await storeOrder(store.client);
 
-  await Promise.all([completeOrder(store.redis, { pk }, DUE), completeOrder(store.redis, { pk }, DUE)]);
+  await Promise.all([
+    completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH),
+    completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH),
+  ]);
 
   expect(await statusOf(store.client, pk)).toBe("completed");
   expect(await announcements(store.client)).toEqual({ [pk]: 1 });
@@ -45,7 +47,9 @@ test("a failure of Redis is thrown, so that the delivery is tried again", async 
   const pk = await storeOrder(store.client);
   await store.client.set("order_completed", "other");
 
-  await expect(completeOrder(store.redis, { pk }, DUE)).rejects.toMatchObject({ code: "redis_failed" });
+  await expect(completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH)).rejects.toMatchObject({
+    code: "redis_failed",
+  });
 
   expect(await statusOf(store.client, pk)).toBe("pending");
 });

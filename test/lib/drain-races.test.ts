@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { completeOrder } from "../../lib/orders/complete-order.ts";
+import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import {
@@ -7,6 +7,7 @@ import {
   newPk,
   requestRefund,
   requestRefunds,
+  STREAM_MAX_LENGTH,
   statusOf,
   storeOrder,
   storeOrders,
@@ -41,7 +42,9 @@ test("orders refunded while they complete end refunded, announced at most once, 
   const pks = await storeOrders(store.client, 30);
   await requestRefunds(store.client, pks);
 
-  const completions = pks.flatMap((pk) => [pk, pk]).map((pk) => completeOrder(store.redis, { pk }, Date.now()));
+  const completions = pks
+    .flatMap((pk) => [pk, pk])
+    .map((pk) => completeOrder(store.redis, { pk }, Date.now(), STREAM_MAX_LENGTH));
   await Promise.all([drain(), ...completions, drain()]);
 
   expect(await statuses(pks)).toEqual(new Set(["refunded"]));
@@ -58,7 +61,7 @@ test("an order that is refunded before it is due is never announced", async () =
   await requestRefund(store.client, pk);
   await drain();
 
-  await completeOrder(store.redis, { pk }, Date.now());
+  await completeOrder(store.redis, { pk }, Date.now(), STREAM_MAX_LENGTH);
 
   expect(await statusOf(store.client, pk)).toBe("refunded");
   expect(await announcements(store.client)).toEqual({});

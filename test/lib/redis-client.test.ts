@@ -1,10 +1,13 @@
 import type { RequestListener } from "node:http";
 import { expect, test } from "vitest";
-import { completeOrder } from "../../lib/orders/complete-order.ts";
-import { MAX_PIPELINE_MS, runPipeline } from "../../lib/redis/pipeline.ts";
-import { newPk } from "../support/orders.ts";
+import * as z from "zod";
+import { completeOrder } from "../../lib/orders/complete-orders.ts";
+import { type Command, MAX_PIPELINE_MS, runCommand } from "../../lib/redis/pipeline.ts";
+import { newPk, STREAM_MAX_LENGTH } from "../support/orders.ts";
 import { answering, json, silent, text } from "../support/servers.ts";
 import { redisAt } from "../support/store.ts";
+
+const ping: Command<unknown> = { reply: z.unknown(), add: (pipeline) => pipeline.ping() };
 
 test.for<[string, () => Promise<string>]>([
   ["never answers", silent],
@@ -13,7 +16,7 @@ test.for<[string, () => Promise<string>]>([
   const redis = redisAt(await server());
   const start = performance.now();
 
-  const call = runPipeline(redis, [(commands) => commands.ping()]);
+  const call = runCommand(redis, ping);
 
   await expect(call).rejects.toMatchObject({ code: "redis_failed", cause: { name: "TimeoutError" } });
   expect(performance.now() - start).toBeLessThan(MAX_PIPELINE_MS);
@@ -32,7 +35,7 @@ test.for<[string, RequestListener]>([
     else json(200, [{ result: 1 }])(request, response);
   });
 
-  expect(await runPipeline(redisAt(url), [(commands) => commands.ping()])).toEqual([1]);
+  expect(await runCommand(redisAt(url), ping)).toBe(1);
   expect(requests).toBe(2);
 });
 
@@ -43,7 +46,7 @@ test("a database that goes on failing is sent a handful of requests, and the las
     json(500, { error: "ERR busy" })(request, response);
   });
 
-  const call = runPipeline(redisAt(url), [(commands) => commands.ping()]);
+  const call = runCommand(redisAt(url), ping);
 
   await expect(call).rejects.toMatchObject({ code: "redis_failed", cause: { message: "ERR busy" } });
   expect(requests).toBeGreaterThan(1);
@@ -59,7 +62,7 @@ test.for(["WRONGPASS invalid or missing auth token", "NOPERM this user has no pe
       json(401, { error })(request, response);
     });
 
-    await expect(runPipeline(redisAt(url), [(commands) => commands.ping()])).rejects.toMatchObject({
+    await expect(runCommand(redisAt(url), ping)).rejects.toMatchObject({
       code: "redis_failed",
       cause: { message: error },
     });
@@ -75,7 +78,7 @@ test("a command that fails inside a pipeline is not sent again", async () => {
     json(200, [{ error: "WRONGTYPE Operation" }])(request, response);
   });
 
-  await expect(runPipeline(redisAt(url), [(commands) => commands.ping()])).rejects.toMatchObject({
+  await expect(runCommand(redisAt(url), ping)).rejects.toMatchObject({
     cause: { message: "WRONGTYPE Operation" },
   });
 
@@ -87,7 +90,7 @@ test.for([{ result: "T0s=" }, [], [{ result: 1 }, { result: 2 }], null, "text", 
   async (body) => {
     const url = await answering(json(200, body));
 
-    const completing = completeOrder(redisAt(url), { pk: newPk() }, 0);
+    const completing = completeOrder(redisAt(url), { pk: newPk() }, 0, STREAM_MAX_LENGTH);
 
     await expect(completing).rejects.toMatchObject({
       code: expect.stringMatching(/^redis_(failed|replied_nonsense)$/),

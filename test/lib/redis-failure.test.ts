@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
-import { completeOrder } from "../../lib/orders/complete-order.ts";
+import * as z from "zod";
+import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
 import { redisFailure } from "../../lib/redis/failure.ts";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
-import { newPk } from "../support/orders.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
+import { newPk, STREAM_MAX_LENGTH } from "../support/orders.ts";
 import { answering, json, refused, silent, text } from "../support/servers.ts";
 import { redisAt, useStore } from "../support/store.ts";
 
@@ -18,7 +19,7 @@ const store = useStore();
 /** What the two ways to call Redis throw: a single command, and a pipeline. */
 async function failures(url: string): Promise<unknown[]> {
   const redis = redisAt(url, TOKEN);
-  const pipeline = runPipeline(redis, [(commands) => commands.set(SECRET, SECRET)]);
+  const pipeline = runCommand(redis, { reply: z.unknown(), add: (commands) => commands.set(SECRET, SECRET) });
   const calls = await Promise.allSettled([findOrder(redis, newPk()), pipeline]);
   return calls.map((call) => (call.status === "rejected" ? call.reason : call));
 }
@@ -72,7 +73,7 @@ describe("a failed call is redis_failed, and tells nothing of command, arguments
     const pk = newPk();
     await store.client.hSet(`order:${pk}`, { pk, status: "pending", product_id: SECRET });
 
-    const error = await completeOrder(store.redis, { pk }, 0).catch((thrown: unknown) => thrown);
+    const error = await completeOrder(store.redis, { pk }, 0, STREAM_MAX_LENGTH).catch((thrown: unknown) => thrown);
 
     expect(everythingIn(error)).toMatch(/WRONGTYPE/);
     expect(everythingIn(error)).not.toMatch(/secret/);

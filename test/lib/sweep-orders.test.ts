@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SWEEP_GRACE_MS, sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
-import { announcements, DUE, newPk, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
+import { announcements, DUE, newPk, STREAM_MAX_LENGTH, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { countedRedis } from "../support/proxy.ts";
 import { useStore } from "../support/store.ts";
 
@@ -11,7 +11,8 @@ const PLENTY = () => 50_000;
 
 const store = useStore();
 
-const sweep = (redis = store.redis, timeLeft = PLENTY) => sweepOrders(redis, () => OVERDUE, timeLeft);
+const sweep = (redis = store.redis, timeLeft = PLENTY) =>
+  sweepOrders(redis, () => OVERDUE, STREAM_MAX_LENGTH, timeLeft);
 const stillPending = () => store.client.zCard("orders:pending");
 
 describe("the requests to Redis", () => {
@@ -31,7 +32,7 @@ describe("the requests to Redis", () => {
 test("an order is swept once it is overdue by the grace, not before", async () => {
   const pk = await storeOrder(store.client);
 
-  await sweepOrders(store.redis, () => DUE + SWEEP_GRACE_MS - 1, PLENTY);
+  await sweepOrders(store.redis, () => DUE + SWEEP_GRACE_MS - 1, STREAM_MAX_LENGTH, PLENTY);
   expect(await statusOf(store.client, pk)).toBe("pending");
 
   await sweep();

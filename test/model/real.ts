@@ -1,17 +1,17 @@
 import type { Redis } from "@upstash/redis";
 import { OrderError } from "../../lib/errors.ts";
-import { completeOrder } from "../../lib/orders/complete-order.ts";
+import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
-import { SettleRefundCode, SettleRefundsReply } from "../../lib/redis/reply-codes.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { RECLAIM, type RefundRequest, readRefundsCommand, refundBatch } from "../../lib/refunds/read-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
-import { settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
+import { SettlementCode, settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
 import type { HttpFront } from "../support/http-front.ts";
+import { STREAM_MAX_LENGTH } from "../support/orders.ts";
 import type { TestRedisClient } from "../support/redis.ts";
 import { addRequest, GROUP, pendingIds } from "../support/refunds.ts";
 import type { Model } from "./model.ts";
@@ -23,7 +23,7 @@ const CONSUMER = "drain-refunds";
 /** Idle times are set in whole steps, so that what a busy machine adds never makes the difference. */
 const IDLE_STEP_MS = 10_000;
 
-const NAMES = new Map<number, string>(Object.entries(SettleRefundCode).map(([name, code]) => [code, name]));
+const NAMES = new Map<number, string>(Object.entries(SettlementCode).map(([name, code]) => [code, name]));
 
 const PLENTY_MS = () => 50_000;
 
@@ -77,11 +77,11 @@ export class Real {
   }
 
   complete(pk: string, now: number): Promise<void> {
-    return completeOrder(this.#redis, { pk }, now);
+    return completeOrder(this.#redis, { pk }, now, STREAM_MAX_LENGTH);
   }
 
   sweep(now: number): Promise<void> {
-    return sweepOrders(this.#redis, () => now, PLENTY_MS);
+    return sweepOrders(this.#redis, () => now, STREAM_MAX_LENGTH, PLENTY_MS);
   }
 
   requestRefund(fields: Fields): Promise<string> {
@@ -97,14 +97,13 @@ export class Real {
 
   /** A poller that takes a batch and then does not go on, or not soon. */
   async take(): Promise<RefundRequest[]> {
-    const [reply] = await runPipeline(this.#redis, [readRefundsCommand(RECLAIM)]);
-    return [...refundBatch(reply).requests];
+    return [...refundBatch(await runCommand(this.#redis, readRefundsCommand(RECLAIM))).requests];
   }
 
   /** That poller settles the batch after all. */
   async settle(batch: readonly RefundRequest[], now: number): Promise<(string | undefined)[]> {
-    const [reply] = await runPipeline(this.#redis, [settleRefundsCommand(batch, now)]);
-    return SettleRefundsReply.parse(reply).map((code) => NAMES.get(code));
+    const [codes] = await runCommand(this.#redis, settleRefundsCommand(batch, now));
+    return codes.map((code) => NAMES.get(code));
   }
 
   /** Puts back all dead letters, and returns the ids that they have on the stream of requests. */

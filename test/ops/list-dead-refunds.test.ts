@@ -46,7 +46,7 @@ test("whatever a value holds, it is shown in one harmless line", async () => {
     [Buffer.from([0xff, 0x00, 0x41, 0xc3]), "\\xff\\x00A\\xc3"],
     ["\u001b[2J\r\n\u202e\u0085", "\\x1b[2J\\x0d\\x0a\\xe2\\x80\\xae\\xc2\\x85"],
     ["a\\x41", "a\\\\x41"],
-    ["x".repeat(1_000_000), `${"x".repeat(120)}… (1,000,000 bytes)`],
+    ["x".repeat(3_000), `${"x".repeat(120)}… (3,000 bytes)`],
     ["", ""],
   ];
   await refused(
@@ -62,11 +62,11 @@ test("whatever a value holds, it is shown in one harmless line", async () => {
 });
 
 test("of many fields the first are shown, and how many more there are", async () => {
-  await refused(store, Array.from({ length: 3_000 }, (_, n) => [`f${n}`, `v${n}`]).flat());
+  await refused(store, Array.from({ length: 300 }, (_, n) => [`f${n}`, `v${n}`]).flat());
 
   const { stdout } = await deadRefunds(store, "list");
 
-  expect(stdout).toContain("    f19  v19\n    … and 2,980 more fields\n");
+  expect(stdout).toContain("    f19  v19\n    … and 280 more fields\n");
 });
 
 test("5,000 letters are listed each once, in their order", async () => {

@@ -1,19 +1,22 @@
 import { describe, expect, test } from "vitest";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
-import { announcements, DUE, newPk, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
+import { announcements, DUE, newPk, STREAM_MAX_LENGTH, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
+import { forbid } from "../support/redis.ts";
 import { useStore } from "../support/store.ts";
 
 const COMPLETED = 1;
+const WAS_COMPLETED = 2;
 const UNKNOWN = 4;
+const FAILED = 5;
 const NOW = DUE + 300;
 
 const store = useStore();
 
-async function complete(...pks: string[]): Promise<unknown> {
-  const [reply] = await runPipeline(store.redis, [completeOrdersCommand(pks, NOW)]);
-  return reply;
+async function complete(...pks: string[]): Promise<readonly number[]> {
+  const [codes] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
+  return codes;
 }
 
 const wrongType = { code: "redis_failed", cause: { message: expect.stringMatching(/^WRONGTYPE/) } };
@@ -47,13 +50,13 @@ describe("a key that holds something else", () => {
     expect(await store.client.zCard("orders:pending")).toBe(0);
   });
 
-  test("in the place of order_completed has nothing written", async () => {
+  test("in the place of order_completed has every order stay pending", async () => {
     const pks = [await storeOrder(store.client, "completed"), ...(await storeOrders(store.client, 2))];
     await store.client.del("order_completed");
     await store.client.rPush("order_completed", "other");
     const before = await dumpKeyspace(store.client);
 
-    await expect(complete(...pks)).rejects.toMatchObject(wrongType);
+    expect(await complete(...pks)).toEqual([WAS_COMPLETED, FAILED, FAILED]);
 
     expect(await dumpKeyspace(store.client)).toEqual(before);
   });
@@ -69,4 +72,16 @@ describe("a key that holds something else", () => {
     expect(await announcements(store.client)).toEqual(Object.fromEntries(pks.map((pk) => [pk, 1])));
     expect(await store.client.lLen("orders:pending")).toBe(1);
   });
+});
+
+test("an order that cannot be written is not announced, and stays pending until it can", async () => {
+  const pks = [await storeOrder(store.client), newPk()];
+  const allow = await forbid(store.client, "hset");
+
+  const [codes, errors] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
+
+  expect([codes, errors]).toEqual([[FAILED, UNKNOWN], [expect.stringContaining("can't run this command")]]);
+  expect(await announcements(store.client)).toEqual({});
+  await allow();
+  expect(await complete(...pks)).toEqual([COMPLETED, UNKNOWN]);
 });

@@ -1,8 +1,16 @@
 import { expect, test } from "vitest";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
-import { announcements, CREATED_AT, DUE, newPk, storeOrder, storeOrders } from "../support/orders.ts";
+import {
+  announcements,
+  CREATED_AT,
+  DUE,
+  newPk,
+  STREAM_MAX_LENGTH,
+  storeOrder,
+  storeOrders,
+} from "../support/orders.ts";
 import { useStore } from "../support/store.ts";
 
 const COMPLETED = 1;
@@ -14,9 +22,9 @@ const COMPLETED_AT = "2026-11-23T06:00:05.300Z";
 
 const store = useStore();
 
-async function complete(...pks: string[]): Promise<unknown> {
-  const [reply] = await runPipeline(store.redis, [completeOrdersCommand(pks, NOW)]);
-  return reply;
+async function complete(...pks: string[]): Promise<readonly number[]> {
+  const [codes] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
+  return codes;
 }
 
 test("a pending order is completed and announced with all its fields as flat strings", async () => {
@@ -95,4 +103,16 @@ test("of 50 completions at once of one order, one announces it", async () => {
 
   expect(replies.flat().toSorted()).toEqual([COMPLETED, ...Array.from({ length: 49 }, () => WAS_COMPLETED)]);
   expect(await announcements(store.client)).toEqual({ [pk]: 1 });
+});
+
+test("order_completed keeps no more than its bound and a node of entries, the newest ones", async () => {
+  const [bound, node] = [200, 100];
+  const pks = await storeOrders(store.client, 500);
+
+  await runCommand(store.redis, completeOrdersCommand(pks, NOW, bound));
+
+  const kept = ((await store.client.xRange("order_completed", "-", "+")) ?? []).map(({ message }) => message.pk);
+  expect(kept).toEqual(pks.slice(-kept.length));
+  expect(kept.length).toBeGreaterThanOrEqual(bound);
+  expect(kept.length).toBeLessThan(bound + node);
 });

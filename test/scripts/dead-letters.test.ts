@@ -1,5 +1,5 @@
 import { RESP_TYPES } from "redis";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { refundBatch } from "../../lib/refunds/read-refunds.ts";
 import { addRequest, readBatch, SETTLED_AT, settleRefunds } from "../support/refunds.ts";
@@ -29,24 +29,44 @@ test.for<[string, (string | Buffer)[]]>([
   ["no pk", ["order", "1", "note", "by hand"]],
   ["a pk of all 256 bytes", ["pk", ALL_BYTES]],
   ["a field name of all 256 bytes", [ALL_BYTES, "value"]],
-  ["a pk of a megabyte", ["pk", Buffer.alloc(1_000_000, ALL_BYTES)]],
   ["two pks", ["pk", "first", "pk", "last"]],
   ["an empty name and value", ["", ""]],
   ["fields with a dead letter's names", ["dead_reason", "mine", "dead_id", "mine", "dead_at", "mine"]],
-  ["3,500 fields", Array.from({ length: 3_500 }, (_, n) => [`f${n}`, `v${n}`]).flat()],
-])("a dead letter keeps a request with %s whole", async ([, fields]) => {
+  ["4 KB in all", ["pk", "17", "note", Buffer.alloc(4_096 - "pk17note".length - 4, ALL_BYTES)]],
+])("a dead letter keeps a request of %s whole", async ([, fields]) => {
   expect(await buried(fields)).toEqual(fields.map((value) => Buffer.from(value)));
 });
 
-test.for([3_501, 5_000, 50_000])("a dead letter keeps %d fields in one, as JSON, every byte of them", async (count) => {
-  const fields = Array.from({ length: count }, (_, n) => [Buffer.from(`f${n}`), ALL_BYTES]).flat();
+const bytesOf = (values: readonly (string | Buffer)[]) =>
+  values.reduce((bytes, value) => bytes + Buffer.from(value).length + 1, 0);
 
-  const [name, json] = await buried(fields);
+describe("of a request above 4 KB a dead letter keeps", () => {
+  test("that it was cut, the pk, and the other fields in their order, the last one cut", async () => {
+    const fields = ["a", "1", "b", "x".repeat(5_000), "c", "3", "pk", "17"];
 
-  expect(String(name)).toBe("dead_fields");
-  const kept = z.array(z.string()).parse(JSON.parse(json?.toString("latin1") ?? ""));
-  expect(
-    kept.map((value) => Buffer.from(value, "latin1")).every((value, at) => value.equals(fields[at] ?? value)),
-  ).toBe(true);
-  expect(kept).toHaveLength(fields.length);
+    const kept = (await buried(fields)).map(String);
+
+    expect(kept.slice(0, -1)).toEqual(["dead_truncated", String(bytesOf(fields)), "pk", "17", "a", "1", "b"]);
+    expect(kept.at(-1)).toMatch(/^x+$/);
+    expect(bytesOf(kept)).toBe(4_096);
+  });
+
+  test.for<[string, (string | Buffer)[]]>([
+    ["a pk of a megabyte", ["pk", Buffer.alloc(1_000_000, ALL_BYTES)]],
+    ["a name of a megabyte", ["pk", "17", Buffer.alloc(1_000_000, ALL_BYTES), ""]],
+    ["50,000 fields", Array.from({ length: 50_000 }, (_, n) => [`f${n}`, ALL_BYTES]).flat()],
+    ["50,000 empty fields", Array.from({ length: 100_000 }, () => "")],
+  ])("no more than 4 KB of %s", async ([, fields]) => {
+    const kept = await buried(fields);
+
+    expect(kept.slice(0, 2).map(String)).toEqual(["dead_truncated", String(bytesOf(fields))]);
+    expect(bytesOf(kept)).toBeLessThanOrEqual(4_096);
+  });
+
+  test("all that it kept, when it was put back and is refused again", async () => {
+    const kept = await buried(["pk", "17", "note", "x".repeat(5_000)]);
+    await store.client.del("refund_order:dead");
+
+    expect(await buried(kept)).toEqual(kept);
+  });
 });

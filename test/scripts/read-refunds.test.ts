@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
-import { addRequest, GROUP, pendingIds, readBatch, readRefunds } from "../support/refunds.ts";
+import { addRequest, GROUP, pendingIds, readRefunds } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 
 const BEGIN = "0-0";
@@ -92,16 +92,6 @@ test.for([BEGIN, DONE])(
     expect(await dumpKeyspace(store.client)).toEqual(before);
   },
 );
-
-test("the number of other requests on the stream comes with a batch", async () => {
-  await requestRefunds(store.client, Array.from({ length: REFUND_BATCH_SIZE + 50 }, newPk));
-
-  const [, first, others] = await readBatch(store);
-  const [, second, none] = await readBatch(store);
-
-  // Those of the first batch are on the stream until they are settled.
-  expect([first.length, others, second.length, none]).toEqual([REFUND_BATCH_SIZE, 50, 50, REFUND_BATCH_SIZE]);
-});
 
 test("of 20 readers at once each hands out other requests, and none is lost", async () => {
   const ids = await requestRefunds(store.client, Array.from({ length: 1_000 }, newPk));

@@ -1,14 +1,24 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RefundRequest } from "../../lib/refunds/read-refunds.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefunds, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
-import { GROUP, leftOver, readRefunds, readRequest, SETTLED_AT, settleRefunds } from "../support/refunds.ts";
+import { forbid } from "../support/redis.ts";
+import {
+  GROUP,
+  leftOver,
+  pendingIds,
+  readRefunds,
+  readRequest,
+  SETTLED_AT,
+  settleRefunds,
+} from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 
 const REFUNDED = 1;
 const WAS_REFUNDED = 2;
 const DEAD = 3;
 const SETTLED_ELSEWHERE = 4;
+const FAILED = 6;
 
 const store = useStore();
 
@@ -67,22 +77,62 @@ test("two requests for one order in a batch refund it once", async () => {
   ]);
 });
 
-test.for(["orders:pending", "refund_order:dead", "refund_order"])(
-  "a list in the place of %s has nothing written",
-  async (key) => {
-    const requests = [await readRequest(store, await storeOrder(store.client)), await readRequest(store, newPk())];
-    await store.client.del(key);
-    await store.client.rPush(key, "other");
+describe("a request whose effect fails stays pending, and the rest of its batch is settled:", () => {
+  test("a dead letter on a stream that takes no more entries", async () => {
+    const [bad, good] = [await readRequest(store, newPk()), await readRequest(store, await storeOrder(store.client))];
+    // The highest id there is: every further XADD is refused, as Upstash does at a full record.
+    await store.client.xAdd("refund_order:dead", "18446744073709551615-18446744073709551615", { x: "1" });
+
+    expect(await settleRefunds(store, [bad, good])).toEqual([FAILED, REFUNDED]);
+
+    expect(await statusOf(store.client, good.pk)).toBe("refunded");
+    expect(await pendingIds(store.client)).toEqual([bad.id]);
+    // and once there is room
+    await store.client.del("refund_order:dead");
+    expect(await settleRefunds(store, [bad, good])).toEqual([DEAD, SETTLED_ELSEWHERE]);
+    expect(await leftOver(store.client)).toEqual({ entries: 0, pending: 0 });
+  });
+
+  test("an order that cannot be written", async () => {
+    const good = await readRequest(store, await storeOrder(store.client));
+    const bad = await readRequest(store, newPk());
     const before = await dumpKeyspace(store.client);
+    await forbid(store.client, "hset");
 
-    await expect(settleRefunds(store, requests)).rejects.toMatchObject({
-      code: "redis_failed",
-      cause: { message: expect.stringMatching(/^WRONGTYPE/) },
-    });
+    expect(await settleRefunds(store, [good, bad])).toEqual([FAILED, DEAD]);
 
-    expect(await dumpKeyspace(store.client)).toEqual(before);
-  },
-);
+    const after = await dumpKeyspace(store.client);
+    expect(after[`order:${good.pk}`]).toEqual(before[`order:${good.pk}`]);
+    expect(after["orders:pending"]).toEqual(before["orders:pending"]);
+    expect(await pendingIds(store.client)).toEqual([good.id]);
+  });
+
+  test("an order that is refunded but cannot be taken from orders:pending, until the next run", async () => {
+    const request = await readRequest(store, await storeOrder(store.client));
+    await store.client.del("orders:pending");
+    await store.client.rPush("orders:pending", "other");
+
+    expect(await settleRefunds(store, [request])).toEqual([FAILED]);
+    expect(await pendingIds(store.client)).toEqual([request.id]);
+
+    expect(await settleRefunds(store, [request])).toEqual([WAS_REFUNDED]);
+    expect(await leftOver(store.client)).toEqual({ entries: 0, pending: 0 });
+  });
+});
+
+test("a list in the place of refund_order has nothing written", async () => {
+  const requests = [await readRequest(store, await storeOrder(store.client)), await readRequest(store, newPk())];
+  await store.client.del("refund_order");
+  await store.client.rPush("refund_order", "other");
+  const before = await dumpKeyspace(store.client);
+
+  await expect(settleRefunds(store, requests)).rejects.toMatchObject({
+    code: "redis_failed",
+    cause: { message: expect.stringMatching(/^WRONGTYPE/) },
+  });
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
+});
 
 test("a request of a group that is gone is left alone", async () => {
   const request = await readRequest(store, await storeOrder(store.client));

@@ -136,6 +136,7 @@ function environment({ upstash, scheduler }: Stack): Record<string, string> {
   return {
     UPSTASH_REDIS_REST_URL: upstash.url,
     UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    COMPLETED_STREAM_MAX_LENGTH: "100000",
     SCHEDULE_GROUP,
     SCHEDULE_TARGET_ARN: `arn:aws:lambda:${REGION}:123456789012:function:orders-test-completeOrder`,
     SCHEDULE_ROLE_ARN: "arn:aws:iam::123456789012:role/orders-test-scheduler",

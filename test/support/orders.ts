@@ -4,6 +4,9 @@ import type { TestRedisClient } from "./redis.ts";
 export const CREATED_AT = "2026-11-23T06:00:00.000Z";
 export const DUE = Date.parse(CREATED_AT) + 5_000;
 
+/** A bound of `order_completed` that no test reaches by accident. */
+export const STREAM_MAX_LENGTH = 100_000;
+
 export const newPk = (): string => ulid();
 
 /**

@@ -1,5 +1,5 @@
 import { createClient } from "redis";
-import { afterAll, beforeAll, beforeEach } from "vitest";
+import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import { type RedisServer, startRedis } from "../../local/redis/server.ts";
 
 export type TestRedisClient = ReturnType<typeof connection>;
@@ -49,6 +49,19 @@ export function useRedis(): TestRedis {
       return started(server);
     },
   };
+}
+
+/**
+ * Has Redis refuse a command to everybody, as Upstash refuses writes to a full record, until the test ends.
+ * @returns allows it again
+ */
+export async function forbid(client: TestRedisClient, command: string): Promise<() => Promise<void>> {
+  async function allow(): Promise<void> {
+    await client.sendCommand(["ACL", "SETUSER", "default", `+${command}`]);
+  }
+  await client.sendCommand(["ACL", "SETUSER", "default", `-${command}`]);
+  onTestFinished(allow);
+  return allow;
 }
 
 function connection(url: string) {

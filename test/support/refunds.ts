@@ -1,6 +1,5 @@
 import * as z from "zod";
-import { runPipeline } from "../../lib/redis/pipeline.ts";
-import { ReadRefundsReply } from "../../lib/redis/reply-codes.ts";
+import { runCommand } from "../../lib/redis/pipeline.ts";
 import { RECLAIM, RECLAIM_IDLE_MS, type RefundRequest, readRefundsCommand } from "../../lib/refunds/read-refunds.ts";
 import { settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
 import { requestRefund } from "./orders.ts";
@@ -10,10 +9,9 @@ import type { TestStore } from "./store.ts";
 export const GROUP = "payment-group";
 export const SETTLED_AT = "2026-11-23T06:01:00.000Z";
 
-/** Runs the script that reads a batch, and returns its whole reply. */
+/** Runs the script that reads a batch, and returns its reply. */
 export async function readBatch(store: TestStore, cursor = RECLAIM) {
-  const [reply] = await runPipeline(store.redis, [readRefundsCommand(cursor)]);
-  return ReadRefundsReply.parse(reply);
+  return runCommand(store.redis, readRefundsCommand(cursor));
 }
 
 /** The same, but only the cursor, and id and pk of each entry. */
@@ -22,10 +20,10 @@ export async function readRefunds(store: TestStore, cursor = RECLAIM) {
   return [next, entries] as const;
 }
 
-/** Runs the script that settles a batch, and returns its reply: a code for each request. */
-export async function settleRefunds(store: TestStore, requests: readonly RefundRequest[]): Promise<unknown> {
-  const [reply] = await runPipeline(store.redis, [settleRefundsCommand(requests, Date.parse(SETTLED_AT))]);
-  return reply;
+/** Runs the script that settles a batch, and returns a code for each request. */
+export async function settleRefunds(store: TestStore, requests: readonly RefundRequest[]): Promise<readonly number[]> {
+  const [codes] = await runCommand(store.redis, settleRefundsCommand(requests, Date.parse(SETTLED_AT)));
+  return codes;
 }
 
 /** Puts a request on the stream and has it read: pending, as settling finds it. */

@@ -1,23 +1,22 @@
+import * as z from "zod/mini";
 import { REFUND_GROUP, REFUND_STREAM } from "../../../lib/redis/keys.ts";
-import { runPipeline } from "../../../lib/redis/pipeline.ts";
+import { runCommand } from "../../../lib/redis/pipeline.ts";
 import type * as original from "../../../lib/refunds/drain-refunds.ts";
 import { RECLAIM, readRefundsCommand, refundBatch } from "../../../lib/refunds/read-refunds.ts";
 import { reportSettled, settleRefundsCommand } from "../../../lib/refunds/settle-refunds.ts";
 
-/** As consumers are often written: do the work, then acknowledge it. */
+/** As consumers are often written: do the work, then acknowledge it in a request of its own. */
 export const drainRefunds: typeof original.drainRefunds = async (redis, now) => {
   let cursor = RECLAIM;
   for (;;) {
-    const [read] = await runPipeline(redis, [readRefundsCommand(cursor)]);
-    const batch = refundBatch(read);
+    const batch = refundBatch(await runCommand(redis, readRefundsCommand(cursor)));
     if (batch.requests.length === 0) return;
-    const [settled] = await runPipeline(redis, [settleRefundsCommand(batch.requests, now())]);
-    reportSettled(batch.requests, settled);
+    const settlements = await runCommand(redis, settleRefundsCommand(batch.requests, now()));
+    reportSettled(batch.requests, settlements);
     const ids = batch.requests.map(({ id }) => id);
-    await runPipeline(redis, [
-      (pipeline) => pipeline.xack(REFUND_STREAM, REFUND_GROUP, ids),
-      (pipeline) => pipeline.xdel(REFUND_STREAM, ids),
-    ]);
+    const reply = z.unknown();
+    await runCommand(redis, { reply, add: (pipeline) => pipeline.xack(REFUND_STREAM, REFUND_GROUP, ids) });
+    await runCommand(redis, { reply, add: (pipeline) => pipeline.xdel(REFUND_STREAM, ids) });
     cursor = batch.cursor;
   }
 };

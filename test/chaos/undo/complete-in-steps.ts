@@ -1,19 +1,24 @@
-import type * as original from "../../../lib/orders/complete-order.ts";
+import * as z from "zod/mini";
+import { readEnv } from "../../../lib/env/read.ts";
+import { RedisEnv } from "../../../lib/env/redis.ts";
+import { job } from "../../../lib/job.ts";
+import { DueOrder } from "../../../lib/orders/complete-orders.ts";
+import { findOrder } from "../../../lib/orders/find-order.ts";
+import { createRedis } from "../../../lib/redis/client.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../../../lib/redis/keys.ts";
-import { runPipeline } from "../../../lib/redis/pipeline.ts";
+import { type Command, runCommand } from "../../../lib/redis/pipeline.ts";
+
+const redis = createRedis(readEnv(RedisEnv));
+
+const command = (add: Command<unknown>["add"]) => runCommand(redis, { reply: z.unknown(), add });
 
 /** As one would write it without a script: read, decide, write, announce, each a command of its own. */
-export const completeOrder: typeof original.completeOrder = async (redis, { pk }, now) => {
-  const key = orderKey(pk);
-  const completed_at = new Date(now).toISOString();
-  const [fields] = await runPipeline(redis, [(pipeline) => pipeline.hgetall(key)]);
-  const values = fields as string[];
-  const order = Object.fromEntries(
-    values.flatMap((name, index) => (index % 2 === 0 ? [[name, values[index + 1]]] : [])),
-  );
+export const handler = job(async (event: unknown) => {
+  const { pk } = DueOrder.parse(event);
+  const order = await findOrder(redis, pk);
   if (order.status !== "pending") return;
-  await runPipeline(redis, [(pipeline) => pipeline.hset(key, { status: "completed", completed_at })]);
-  const entry = { ...order, status: "completed", completed_at };
-  await runPipeline(redis, [(pipeline) => pipeline.xadd(COMPLETED_STREAM, "*", entry)]);
-  await runPipeline(redis, [(pipeline) => pipeline.zrem(PENDING_KEY, pk)]);
-};
+  const changes = { status: "completed", completed_at: new Date().toISOString() };
+  await command((pipeline) => pipeline.hset(orderKey(pk), changes));
+  await command((pipeline) => pipeline.xadd(COMPLETED_STREAM, "*", { ...order, ...changes }));
+  await command((pipeline) => pipeline.zrem(PENDING_KEY, pk));
+});

@@ -12,10 +12,11 @@ type Undoing =
 
 /** What keeps orders safe, and how a bundle is built without it. */
 const UNDOINGS = {
-  atomicity: [{ file: lib("orders/complete-order.ts"), module: here("complete-in-steps.ts") }],
-  "xack-first": [
+  atomicity: [{ file: here("../../../functions/complete-order.ts"), module: here("complete-in-steps.ts") }],
+  "pending-check": [
     { file: lib("refunds/drain-refunds.ts"), module: here("acknowledge-last.ts") },
-    { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XACK'[^)]*\) == 0/, replacement: "false" },
+    { file: lib("scripts/settle-refunds.lua"), find: /if is_pending\(id\) then/, replacement: "do" },
+    { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
     { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
   ],
   "idempotency-key": [
@@ -41,7 +42,7 @@ export function undo(protection: Protection): Plugin {
   return {
     name: `undo-${protection}`,
     setup(build) {
-      build.onLoad({ filter: /\/lib\/.*\.(ts|lua)$/ }, async ({ path }) => {
+      build.onLoad({ filter: /\/(functions|lib)\/.*\.(ts|lua)$/ }, async ({ path }) => {
         const matching = undoings.filter(({ file }) => file === path);
         return matching.length === 0 ? undefined : { contents: await undone(path, matching), ...kindOf(path) };
       });
