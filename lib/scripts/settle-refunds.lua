@@ -18,8 +18,8 @@
 -- Every other request is neither pending nor in the stream afterwards. A request that fails does not stop the others.
 -- The effect comes first, then XACK and XDEL: a full record or database refuses writes, but not deletes.
 -- Stream entries: to refund_order:dead one for each code 3: dead_reason, dead_id, dead_at, then the request's own fields.
--- Of fields above 4 KB in all it keeps dead_truncated (their bytes, and one for each name and value), the pk, and as many
--- of the others as fit; the last value may be cut.
+-- Of fields above 4 KB in all it keeps dead_truncated (their bytes, and one for each name and value), the pk (1 KB of it at
+-- most), and as many of the others as fit; the last value may be cut.
 -- A request that replay-dead-refunds.lua put back begins with the id of the very first request: that is its dead_id again.
 local stream, dead_stream, pending_key = KEYS[1], KEYS[2], KEYS[3]
 local group, settled_at = ARGV[1], ARGV[2]
@@ -28,6 +28,8 @@ local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3
 local REFUNDED, WAS_REFUNDED, DEAD, SETTLED_ELSEWHERE, TRIMMED, FAILED = 1, 2, 3, 4, 5, 6
 
 local MAX_FIELD_BYTES = 4096
+-- So that the other fields still show where a malformed pk is long.
+local MAX_PK_BYTES = 1024
 
 local function error_of(reply)
   return type(reply) == 'table' and reply.err or nil
@@ -84,7 +86,7 @@ local function truncated(fields)
   end
   local pk_index = index_of_last_pk(fields)
   if pk_index then
-    keep('pk', fields[pk_index + 1])
+    keep('pk', string.sub(fields[pk_index + 1], 1, MAX_PK_BYTES))
   end
   for i = 1, #fields, 2 do
     if i ~= pk_index then

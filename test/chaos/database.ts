@@ -13,6 +13,8 @@ export interface ChaosDatabase {
   readonly url: string;
   /** Work past every fault, straight on Redis, which is not killed meanwhile. */
   direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result>;
+  /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
+  alone(work: (client: DirectClient) => Promise<void>): Promise<void>;
   /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
@@ -28,7 +30,7 @@ export async function startDatabase(): Promise<ChaosDatabase> {
   let server: RedisServer = await startRedis({ dataDir });
   const { url, port } = server;
   const client = connect(url);
-  let restarting: Promise<void> | undefined;
+  let outage: Promise<void> | undefined;
   let directWork = 0;
   let idle = Promise.withResolvers<void>();
 
@@ -36,7 +38,7 @@ export async function startDatabase(): Promise<ChaosDatabase> {
   await client.configSet("appendfsync", "always");
 
   async function direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result> {
-    while (restarting) await restarting;
+    while (outage) await outage;
     directWork += 1;
     try {
       return await work(client);
@@ -46,11 +48,23 @@ export async function startDatabase(): Promise<ChaosDatabase> {
     }
   }
 
-  async function restart(): Promise<void> {
+  async function untilIdle(): Promise<void> {
     while (directWork > 0) {
       idle = Promise.withResolvers<void>();
       await idle.promise;
     }
+  }
+
+  /** One outage at a time. */
+  async function during(work: () => Promise<void>): Promise<void> {
+    while (outage) await outage;
+    outage = untilIdle().then(work);
+    await outage.finally(() => {
+      outage = undefined;
+    });
+  }
+
+  async function restart(): Promise<void> {
     process.kill(server.pid, "SIGKILL");
     await server.exited;
     await server.stop();
@@ -86,12 +100,8 @@ export async function startDatabase(): Promise<ChaosDatabase> {
   return {
     url,
     direct,
-    killAndRestart() {
-      restarting ??= restart().finally(() => {
-        restarting = undefined;
-      });
-      return restarting;
-    },
+    alone: (work) => during(() => work(client)),
+    killAndRestart: () => during(restart),
     async stop() {
       client.destroy();
       await server.stop();

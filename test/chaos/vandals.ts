@@ -1,4 +1,5 @@
-import { REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { Ambush, PollerFate } from "./ambush.ts";
 import type { Chance } from "./chance.ts";
 import type { ChaosDatabase, DirectClient } from "./database.ts";
@@ -16,6 +17,10 @@ const PLACES = [
 ];
 
 const MOST_TRIMMED = 3;
+
+/** Long enough for a few polls and retries of what is refused. */
+const FULL_MS = 2_000;
+const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
 export interface VandalsOptions {
   readonly orders: number;
@@ -37,6 +42,9 @@ export function createVandals(options: VandalsOptions): (order: number) => Promi
 
   const accidents: Readonly<Record<string, () => Promise<unknown>>> = {
     "redis.killed": () => database.killAndRestart(),
+    "redis.database_full": () => database.alone(fillDatabase),
+    "redis.order_completed_full": () => database.alone((client) => fillStream(client, COMPLETED_STREAM)),
+    "redis.dead_letters_full": () => database.alone((client) => fillStream(client, DEAD_REFUND_STREAM)),
     "refunds.group_deleted": () =>
       underPoller((client) => client.xGroupDestroy(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup)),
     "refunds.stream_deleted": () => underPoller((client) => remove(client, ["-", "+"], ["DEL", REFUND_STREAM])),
@@ -66,6 +74,23 @@ export function createVandals(options: VandalsOptions): (order: number) => Promi
   async function trimPending(client: DirectClient): Promise<void> {
     const pending = await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MOST_TRIMMED).catch(withoutGroup);
     for (const { id } of pending) await remove(client, [id, id], ["XDEL", REFUND_STREAM, id]);
+  }
+
+  /** Redis then refuses what adds, and goes on with reads and deletes, as Upstash does at the limit of the plan. */
+  async function fillDatabase(client: DirectClient): Promise<void> {
+    await client.configSet("maxmemory", "1");
+    await wait(FULL_MS);
+    await client.configSet("maxmemory", "0");
+  }
+
+  /** At its highest id a stream takes no entry, as a record at Upstash's limit. */
+  async function fillStream(client: DirectClient, stream: string): Promise<void> {
+    await client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
+    await client.xGroupDestroy(stream, "fault");
+    const { "last-generated-id": lastId } = await client.xInfoStream(stream);
+    await client.sendCommand(["XSETID", stream, HIGHEST_ID]);
+    await wait(FULL_MS);
+    await client.sendCommand(["XSETID", stream, lastId]);
   }
 
   const dates = Map.groupBy(

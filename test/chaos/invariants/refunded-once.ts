@@ -11,7 +11,7 @@ type Flaw = Pick<Violation, "kind" | "order" | "detail">;
 
 /**
  * 4. Every valid refund request moved its order exactly once; every invalid one is in `refund_order:dead` exactly once,
- * whole, with its reason. That nothing is refunded twice shows in its `refunded_at`, which invariant 6 holds fast.
+ * with its reason and its fields, or what 4 KB hold of them. That nothing is refunded twice shows in its `refunded_at`, which invariant 6 holds fast.
  */
 export const refundedOnce: Invariant = ({ facts, requests }) => {
   const letters = Map.groupBy(facts.deadLetters, refOf);
@@ -52,11 +52,23 @@ function judge({ expected, fields, mayBeLost }: RefundRequest, { orders }: Facts
   if (letters.length > 1) return [{ kind: "duplicated", detail: `${letters.length} dead letters` }];
   if (String(letter[1]) !== reason) return [{ kind: "wrong_state", detail: `dead for ${letter[1]}, not ${reason}` }];
   const names = PREFIX.map((_, index) => String(letter[2 * index]));
-  const whole = isDeepStrictEqual(
-    [...letter.slice(2 * PREFIX.length)],
-    fields.map((field) => Buffer.from(field)),
+  const kept = [...letter.slice(2 * PREFIX.length)];
+  const own = fields.map((field) => Buffer.from(field));
+  const sound = isDeepStrictEqual(kept, own) || isTruncated(kept, own);
+  return sound && isDeepStrictEqual(names, PREFIX) ? [] : [{ kind: "wrong_state", detail: "it was not kept as it is" }];
+}
+
+/** Of a request above 4 KB a dead letter keeps the size, the beginning of the pk, and the other fields. */
+function isTruncated(kept: readonly Buffer[], own: readonly Buffer[]): boolean {
+  const bytes = own.reduce((sum, value) => sum + value.length + 1, 0);
+  const [mark, size, , pk = Buffer.alloc(0), ...others] = kept;
+  return (
+    bytes > 4_096 &&
+    String(mark) === "dead_truncated" &&
+    String(size) === String(bytes) &&
+    own[1]?.subarray(0, pk.length).equals(pk) === true &&
+    isDeepStrictEqual(others, own.slice(2))
   );
-  return whole && isDeepStrictEqual(names, PREFIX) ? [] : [{ kind: "wrong_state", detail: "it was not kept whole" }];
 }
 
 export function refOf(fields: DeadLetter): string {

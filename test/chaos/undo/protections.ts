@@ -19,6 +19,13 @@ const UNDOINGS = {
     { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
     { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
   ],
+  "effect-first": [
+    {
+      file: lib("scripts/settle-refunds.lua"),
+      find: /if is_pending\(id\) then/,
+      replacement: "if redis.call('XACK', stream, group, id) == 1 then",
+    },
+  ],
   "idempotency-key": [
     {
       file: lib("scripts/create-order.lua"),
