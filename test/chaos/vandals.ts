@@ -43,8 +43,14 @@ export function createVandals(options: VandalsOptions): (order: number) => Promi
   const accidents: Readonly<Record<string, () => Promise<unknown>>> = {
     "redis.killed": () => database.killAndRestart(),
     "redis.database_full": () => database.alone(fillDatabase),
-    "redis.order_completed_full": () => database.alone((client) => fillStream(client, COMPLETED_STREAM)),
-    "redis.dead_letters_full": () => database.alone((client) => fillStream(client, DEAD_REFUND_STREAM)),
+    "redis.order_completed_full": async () => {
+      await database.direct((client) => fillStream(client, COMPLETED_STREAM));
+      await makeRoomLater(COMPLETED_STREAM);
+    },
+    "redis.dead_letters_full": async () => {
+      await underPoller((client) => fillStream(client, DEAD_REFUND_STREAM));
+      await makeRoomLater(DEAD_REFUND_STREAM);
+    },
     "refunds.group_deleted": () =>
       underPoller((client) => client.xGroupDestroy(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup)),
     "refunds.stream_deleted": () => underPoller((client) => remove(client, ["-", "+"], ["DEL", REFUND_STREAM])),
@@ -87,10 +93,17 @@ export function createVandals(options: VandalsOptions): (order: number) => Promi
   async function fillStream(client: DirectClient, stream: string): Promise<void> {
     await client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
     await client.xGroupDestroy(stream, "fault");
-    const { "last-generated-id": lastId } = await client.xInfoStream(stream);
     await client.sendCommand(["XSETID", stream, HIGHEST_ID]);
+  }
+
+  async function makeRoomLater(stream: string): Promise<void> {
     await wait(FULL_MS);
-    await client.sendCommand(["XSETID", stream, lastId]);
+    await database.direct((client) => makeRoom(client, stream));
+  }
+
+  async function makeRoom(client: DirectClient, stream: string): Promise<void> {
+    const [newest] = (await client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
+    await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
   }
 
   const dates = Map.groupBy(

@@ -136,3 +136,19 @@ test("a second drain changes nothing", async () => {
 
   expect(await dumpKeyspace(store.client)).toEqual(before);
 });
+
+test("requests that an older version acknowledged without an effect are settled once the group reads all again", async () => {
+  const pks = await storeOrders(store.client, 2);
+  const ids = await requestRefunds(store.client, pks);
+  await crashPoller(store.client);
+  await store.client.xAck("refund_order", "payment-group", ids);
+  await drain();
+  expect(await statuses(pks)).toEqual(new Set(["pending"]));
+
+  // As docs/operations.md says under "Refund requests that were stranded".
+  await store.client.sendCommand(["XGROUP", "SETID", "refund_order", "payment-group", "0"]);
+  await drain();
+
+  expect(await statuses(pks)).toEqual(new Set(["refunded"]));
+  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+});

@@ -20,7 +20,10 @@ export interface Order {
 }
 
 /** What settling makes of a request. */
-export type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere";
+export type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere" | "failed";
+
+/** The streams to which the service adds. */
+export type OwnStream = "order_completed" | "refund_order:dead";
 
 export type Placed = { readonly order: Order; readonly replayed: boolean } | "idempotency_key_reused";
 
@@ -34,6 +37,8 @@ export class Model {
   readonly keys = new Map<string, { readonly pk: string; readonly usedAt: number }>();
   requests: Request[] = [];
   dead: DeadLetter[] = [];
+  /** The streams that take no more entries. */
+  readonly full = new Set<OwnStream>();
 
   /**
    * @param price of one piece in cents, which the inventory would tell; undefined where there is none
@@ -61,13 +66,16 @@ export class Model {
     return { order, replayed: false };
   }
 
-  complete(pk: string): void {
-    this.pending.delete(pk);
+  /** @returns false when it fails: the order cannot be announced, and stays pending */
+  complete(pk: string): boolean {
     const order = this.orders.get(pk);
-    if (order?.status !== "pending") return;
+    if (order?.status === "pending" && this.full.has("order_completed")) return false;
+    this.pending.delete(pk);
+    if (order?.status !== "pending") return true;
     order.status = "completed";
     order.completed_at = this.time();
     this.completed.push({ ...order });
+    return true;
   }
 
   sweep(): void {
@@ -92,9 +100,10 @@ export class Model {
   settle(taken: readonly Request[]): Settled[] {
     return taken.map((request) => {
       if (!this.requests.includes(request)) return "settledElsewhere";
-      this.requests = this.requests.filter((other) => other !== request);
       const pk = pkOf(request.fields);
       const order = this.orders.get(pk ?? "");
+      if (!order && this.full.has("refund_order:dead")) return "failed";
+      this.requests = this.requests.filter((other) => other !== request);
       if (order) return this.refund(order);
       this.dead.push({ reason: refusal(pk), at: this.time(), ...firstIdAndFields(request) });
       return "dead";

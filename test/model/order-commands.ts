@@ -29,8 +29,10 @@ const complete = fc.tuple(index, sent).map(([at, times]) =>
     `complete(order ${at}${how(times)})`,
     async (model, real) => {
       const pk = orderAt(model, at) ?? "";
-      model.complete(pk);
-      await real.sending(times, () => real.complete(pk, model.now));
+      const completes = model.complete(pk);
+      const completed = real.sending(times, () => real.complete(pk, model.now));
+      if (completes) await completed;
+      else await expect(completed).rejects.toMatchObject({ code: "redis_failed" });
     },
     hasOrders,
   ),

@@ -14,7 +14,7 @@ import type { HttpFront } from "../support/http-front.ts";
 import { STREAM_MAX_LENGTH } from "../support/orders.ts";
 import type { TestRedisClient } from "../support/redis.ts";
 import { addRequest, GROUP, pendingIds } from "../support/refunds.ts";
-import type { Model } from "./model.ts";
+import type { Model, OwnStream } from "./model.ts";
 import type { Fields, Request } from "./refund-request.ts";
 
 /** The poller's consumer, as it names itself. */
@@ -26,6 +26,8 @@ const IDLE_STEP_MS = 10_000;
 const NAMES = new Map<number, string>(Object.entries(SettlementCode).map(([name, code]) => [code, name]));
 
 const PLENTY_MS = () => 50_000;
+
+const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
 /** The service on a real Redis, over the REST protocol; each method is what one invocation does. */
 export class Real {
@@ -130,6 +132,18 @@ export class Real {
   /** What Redis does by itself at the end of a key's time. */
   async forgetKeys(keys: readonly string[]): Promise<void> {
     for (const key of keys) await this.client.del(idempotencyKeyKey(key));
+  }
+
+  /** At its highest id a stream takes no entry, as a record at Upstash's limit. */
+  async fill(stream: OwnStream): Promise<void> {
+    await this.client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
+    await this.client.xGroupDestroy(stream, "fault");
+    await this.client.sendCommand(["XSETID", stream, HIGHEST_ID]);
+  }
+
+  async makeRoom(stream: OwnStream): Promise<void> {
+    const [newest] = (await this.client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
+    await this.client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
   }
 
   async loseScripts(): Promise<void> {

@@ -1,4 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
+import * as z from "zod";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
 import { runCommand } from "../../lib/redis/pipeline.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
@@ -115,4 +118,19 @@ test("order_completed keeps no more than its bound and a node of entries, the ne
   expect(kept).toEqual(pks.slice(-kept.length));
   expect(kept.length).toBeGreaterThanOrEqual(bound);
   expect(kept.length).toBeLessThan(bound + node);
+});
+
+test("the default bound keeps a full stream of priced orders under 80 MB, with product ids of 128 characters too", async () => {
+  const { completedStreamMaxLength } = z
+    .object({ completedStreamMaxLength: z.int() })
+    .parse(parse(await readFile(new URL("../../infra/parameters.yml", import.meta.url), "utf8")).default);
+  const order = { product_id: "x".repeat(128), quantity: "2", status: "pending", created_at: CREATED_AT };
+  const prices = { price: "19.90", fee: "7.96", total: "47.76" };
+  const pks = Array.from({ length: 5_000 }, newPk);
+  await Promise.all(pks.map((pk) => store.client.hSet(`order:${pk}`, { pk, ...order, ...prices })));
+
+  await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
+
+  const bytes = await store.client.memoryUsage("order_completed", { SAMPLES: 0 });
+  expect(((bytes ?? Number.NaN) / pks.length) * completedStreamMaxLength).toBeLessThan(80_000_000);
 });
