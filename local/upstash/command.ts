@@ -23,12 +23,13 @@ export function parseCommands(body: Buffer): Command[] {
 
 /**
  * The command of the path form, `/set/key/value?EX=100`: the segments of the path, then the bytes of the body if there
- * are any, then the names and values of the query. Throws a 400 Refusal when the path is not valid percent-encoded
- * UTF-8. https://upstash.com/docs/redis/features/restapi (API Semantics)
+ * are any, then the names and values of the query. `path` is the raw one of the request line: a URL parser would resolve
+ * segments such as `..`, which are arguments here. Throws a 400 Refusal when it is not valid percent-encoded UTF-8.
+ * https://upstash.com/docs/redis/features/restapi (API Semantics)
  */
-export function commandOfPath(url: URL, body: Buffer): Command {
-  const [name = "", ...args] = url.pathname.slice(1).split("/").map(decodeSegment);
-  const options = [...url.searchParams].filter(([key]) => key !== "_token").flat();
+export function commandOfPath(path: string, query: URLSearchParams, body: Buffer): Command {
+  const [name = "", ...args] = path.slice(1).split("/").map(decodeSegment);
+  const options = [...query].filter(([key]) => key !== "_token").flat();
   return [name, ...args, ...(body.length > 0 ? [body] : []), ...options.filter((word) => word !== "")];
 }
 

@@ -49,10 +49,12 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
     try {
       response.end(await answer(request, tokens, database));
     } catch (error) {
-      const clientHungUp = !request.complete;
+      const clientHungUp = request.socket.destroyed;
       if (clientHungUp) return;
       if (!(error instanceof Refusal)) log(`upstash gateway failed: ${inspect(error)}`);
       response.statusCode = error instanceof Refusal ? error.status : 500;
+      // A body that was not read is thrown away by Node while the connection stays open. Closing it here would reset the
+      // connection under a client that still sends, which then never sees the reply.
       response.end(encodeError(error instanceof Refusal ? error.message : "ERR the gateway failed"));
     }
   }

@@ -24,17 +24,15 @@ const UNAUTHORIZED =
  * method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
  */
 export async function answer(request: IncomingMessage, tokens: Tokens, database: Database): Promise<string> {
-  const body = await readBody(request);
-  const url = URL.parse(`http://127.0.0.1${request.url}`);
-  if (!url) throw new Refusal(400, "ERR malformed URL");
-  const path = url.pathname.replace(/(?<=.)\/+$/, "");
-  checkMethod(request.method ?? "", BODY_PATHS.has(path));
-  const access = tokens.get(tokenOf(request, url));
+  const { path, route, query } = targetOf(request.url ?? "");
+  checkMethod(request.method ?? "", BODY_PATHS.has(route));
+  const access = tokens.get(tokenOf(request, query));
   if (!access) throw new Refusal(401, UNAUTHORIZED);
   checkFormat(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
+  const body = await readBody(request);
 
-  if (path === "/pipeline") {
+  if (route === "/pipeline") {
     const commands = parseCommands(body);
     const table = await database.commandTable();
     const outcomes = commands.map((command) => {
@@ -43,19 +41,26 @@ export async function answer(request: IncomingMessage, tokens: Tokens, database:
     });
     return encodeOutcomes(await Promise.all(outcomes), base64);
   }
-  if (path === "/multi-exec") {
+  if (route === "/multi-exec") {
     const commands = parseCommands(body);
     const table = await database.commandTable();
     for (const command of commands) refuse(refusalOf(command, table, access));
     return encodeOutcomes(await database.transact(commands), base64);
   }
-  const command = path === "/" ? parseCommand(body) : commandOfPath(url, body);
+  const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
   const table = await database.commandTable();
-  if (path !== "/" && !table.has(command[0].toLowerCase())) throw new Refusal(404, `ERR no such path: ${path}`);
+  if (route !== "/" && !table.has(command[0].toLowerCase())) throw new Refusal(404, `ERR no such path: ${route}`);
   refuse(refusalOf(command, table, access));
   const outcome = await database.run(command);
   if ("error" in outcome) throw new Refusal(400, outcome.error);
   return encodeOutcome(outcome, base64);
+}
+
+/** `path` is raw, as `commandOfPath` wants it; `route` is the same without slashes at the end. */
+function targetOf(url: string): { path: string; route: string; query: URLSearchParams } {
+  const [path = "", ...rest] = url.split("?");
+  if (!path.startsWith("/")) throw new Refusal(400, "ERR malformed URL");
+  return { path, route: path.replace(/(?<=.)\/+$/, ""), query: new URLSearchParams(rest.join("?")) };
 }
 
 function checkMethod(method: string, takesBody: boolean): void {
@@ -65,8 +70,8 @@ function checkMethod(method: string, takesBody: boolean): void {
 }
 
 /** From the query, as a link carries it, else from the header. */
-function tokenOf(request: IncomingMessage, url: URL): string {
-  return url.searchParams.get("_token") ?? /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+function tokenOf(request: IncomingMessage, query: URLSearchParams): string {
+  return query.get("_token") ?? /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
 }
 
 function checkFormat(request: IncomingMessage): void {

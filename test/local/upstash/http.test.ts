@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { request } from "node:http";
 import { networkInterfaces } from "node:os";
+import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { startUpstashGateway } from "../../../local/upstash/gateway.ts";
 import { useRedis } from "../../support/redis.ts";
@@ -70,6 +73,18 @@ describe("the path form", () => {
     expect(await redis.client.ttl("key")).toBe(path.includes("EX=100") ? 100 : -1);
   });
 
+  test.each([
+    { path: "/rpush/a/../b", key: "a", args: ["..", "b"] },
+    { path: "/rpush/%2E/./%2e%2E", key: ".", args: [".", ".."] },
+    { path: "/rpush/a\\b//c", key: "a\\b", args: ["", "c"] },
+  ])("takes the segments of $path literally", async ({ path, key, args }) => {
+    // `fetch` would resolve the dots itself.
+    const reply = await send("GET", path);
+
+    expect(reply).toMatchObject({ status: 200, text: '{"result":2}' });
+    expect(await redis.client.lRange(key, 0, -1)).toEqual(args);
+  });
+
   test("takes the token from the query", async () => {
     const headers = { authorization: "" };
 
@@ -104,6 +119,40 @@ test.each([
   });
 });
 
+describe("a request without a token", () => {
+  test("is refused before its body arrives", async () => {
+    const unsent = { "content-length": String(10 * MEGABYTE), authorization: "" };
+
+    expect(await send("POST", "/", unsent, "unfinished")).toMatchObject({
+      status: 401,
+      text: expect.stringContaining("WRONGPASS"),
+    });
+  });
+
+  test("is refused in a way that a client sees while it still sends", async () => {
+    const body = "x".repeat(20 * MEGABYTE);
+
+    expect(await gateway.fetch("/", { method: "POST", body, headers: { authorization: "" } })).toMatchObject({
+      status: 401,
+    });
+  });
+});
+
+test("a client that hangs up while it sends is no failure of the gateway", async () => {
+  const log: string[] = [];
+  const own = await startUpstashGateway({ redisUrl: redis.url, token: TOKEN, log: (line) => log.push(line) });
+  const headers = { authorization: `Bearer ${TOKEN}`, expect: "100-continue", "content-length": "10" };
+  const sent = request(own.url, { method: "POST", headers }).on("error", () => undefined);
+  sent.flushHeaders();
+  await once(sent, "continue");
+
+  sent.destroy();
+  expect(await (await fetch(`${own.url}/ping?_token=${TOKEN}`)).json()).toEqual({ result: "PONG" });
+  await own.stop();
+
+  expect(log).toEqual([]);
+});
+
 test("only the loopback interface answers", async () => {
   const { port } = new URL(gateway.url);
   const others = Object.values(networkInterfaces())
@@ -122,3 +171,20 @@ test("a taken port is a listen error", async () => {
 
   await expect(startUpstashGateway({ redisUrl: redis.url, port })).rejects.toMatchObject({ code: "EADDRINUSE", port });
 });
+
+/** A request exactly as it is written here; one whose `body` is unfinished is never ended. */
+async function send(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: "unfinished",
+): Promise<{ status: number; text: string }> {
+  const { hostname, port } = new URL(gateway.url);
+  const sent = request({ hostname, port, method, path, headers: { authorization: `Bearer ${TOKEN}`, ...headers } });
+  if (body === "unfinished") sent.write("[");
+  else sent.end();
+  const [reply] = await once(sent, "response");
+  const answer = { status: reply.statusCode, text: await text(reply) };
+  sent.destroy();
+  return answer;
+}
