@@ -3,6 +3,9 @@ import { SOCKET } from "./data-folder-socket.ts";
 
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
+/** As at Upstash, which has one database and no MIGRATE: no script can reach others, or other servers. */
+const ONE_DATABASE = ["--databases", "1", "--rename-command", "MIGRATE", ""];
+
 /**
  * The command line of a loopback-only Redis in its own folder.
  *
@@ -10,7 +13,7 @@ const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
  * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/). The socket's path counts from `--dir`.
  */
 export function redisArguments(port: number, folder: DataFolder): string[] {
-  const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder.path, "--save", ""];
+  const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder.path, "--save", "", ...ONE_DATABASE];
   return folder.kept
     ? [...place, "--appendonly", "yes", "--appendfsync", "everysec", "--unixsocket", SOCKET, "--unixsocketperm", "700"]
     : [...place, "--appendonly", "no"];

@@ -13,6 +13,9 @@ const CONNECTION_KINDS = ["@connection", "@transaction", "@pubsub", "@blocking"]
 /** No trait tells it apart from SCRIPT LOAD, yet it turns the connection into a debugging session. */
 const SCRIPT_DEBUG = "script|debug";
 
+/** Commands that Upstash does not list, which reach other servers, other databases or keys that they do not name. */
+const NOT_AT_UPSTASH = new Set(["migrate", "move", "sort", "sort_ro", "swapdb"]);
+
 /** Reads that Upstash keeps from a read-only token all the same, because they walk the whole key space. */
 const POWERFUL_READS = new Set(["keys", "scan"]);
 
@@ -20,6 +23,9 @@ const POWERFUL_READS = new Set(["keys", "scan"]);
 const HARMLESS = new Set(["ping", "echo", "time"]);
 
 const COMPATIBILITY_PAGE = "https://upstash.com/docs/redis/overall/rediscompatibility";
+
+/** Upstash has database 0 only (https://upstash.com/docs/redis/commands/generic/copy). The text is that of Redis. */
+const OTHER_DATABASE = "ERR DB index is out of range";
 
 /**
  * Why `command` may not run with `access`: the error text for the reply, or `undefined` when it may. What a command does
@@ -30,7 +36,8 @@ export function refusalOf(command: Command, table: CommandTable, access: Access)
   const traits = table.get(name);
   if (!traits) return unavailable(name);
   if (name === "monitor" || needsOwnConnection(name, traits, command)) return notInRest(name);
-  if (traits.categories.has("@admin") || name === SCRIPT_DEBUG) return unavailable(name);
+  if (traits.categories.has("@admin") || name === SCRIPT_DEBUG || NOT_AT_UPSTASH.has(name)) return unavailable(name);
+  if (name === "copy" && namesDatabase(command)) return OTHER_DATABASE;
   if (access === "read-only" && !onlyReads(name, traits)) {
     return `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
   }
@@ -59,6 +66,11 @@ function asksToBlock([, ...args]: Command): boolean {
     at += words[at] === "GROUP" ? 3 : words[at] === "COUNT" ? 2 : 1;
   }
   return at < words.length;
+}
+
+/** DB 0 too: the Redis behind the gateway may have another one selected (`redis://host/1`). */
+function namesDatabase([, , , ...options]: Command): boolean {
+  return options.some((word) => String(word).toUpperCase() === "DB");
 }
 
 /** A command is allowed for what it is known to do, so one without the flag (EVAL, FCALL, SCRIPT LOAD) is refused. */

@@ -28,7 +28,7 @@ describe("a read-only token", () => {
     { name: "del", command: ["del", "key"] },
     { name: "getex", command: ["GETEX", "key"] },
     { name: "xadd", command: ["XADD", "stream", "*", "a", "b"] },
-    { name: "sort", command: ["SORT", "key"] },
+    { name: "copy", command: ["COPY", "key", "copy"] },
     { name: "flushall", command: ["FLUSHALL"] },
     { name: "eval", command: ["EVAL", "return redis.call('SET', 'key', '1')", 0] },
     { name: "evalsha", command: ["EVALSHA", "0000000000000000000000000000000000000000", 0] },

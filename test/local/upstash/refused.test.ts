@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { refusalOf } from "../../../local/upstash/rules.ts";
 import { useRedis } from "../../support/redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
@@ -48,6 +49,11 @@ test.each([
   ["REPLICAOF", "127.0.0.1", "1"],
   ["ACL", "SETUSER", "eve", "on"],
   ["SCRIPT", "DEBUG", "YES"],
+  ["MIGRATE", "127.0.0.1", "1", "key", "0", "1000"],
+  ["SWAPDB", "0", "1"],
+  ["MOVE", "key", "1"],
+  ["SORT", "key", "STORE", "other"],
+  ["SORT_RO", "key"],
   ["NOPE", "argument"],
 ])("%s %s, which Upstash has not, is not available", async (...command) => {
   expect(await gateway.post("/", command)).toMatchObject({
@@ -55,6 +61,53 @@ test.each([
     json: { error: expect.stringMatching(/^ERR Command is not available: '/) },
   });
   expect(await redis.client.ping()).toBe("PONG");
+});
+
+test("MIGRATE is not available on a Redis that knows it either", () => {
+  const table = new Map([["migrate", { flags: new Set(["write"]), categories: new Set(["@keyspace"]) }]]);
+
+  expect(refusalOf(["MIGRATE"], table, "standard")).toContain("Command is not available: 'MIGRATE'");
+});
+
+test.each([
+  ["COPY", "key", "copy", "DB", "1"],
+  ["copy", "key", "copy", "replace", "db", "0"],
+])("%s %s to another database is refused", async (...command) => {
+  await redis.client.set("key", "value");
+
+  expect(await gateway.post("/", command)).toMatchObject({
+    status: 400,
+    json: { error: "ERR DB index is out of range" },
+  });
+  expect(await redis.client.exists("copy")).toBe(0);
+});
+
+test("COPY within the database runs, even of a key named db", async () => {
+  await redis.client.set("db", "value");
+
+  expect((await gateway.post("/", ["COPY", "db", "DB", "REPLACE"])).json).toEqual({ result: 1 });
+  expect(await redis.client.get("DB")).toBe("value");
+});
+
+test("no script of a Redis that this service starts reaches another database or server", async () => {
+  const reach = (...words: string[]) => ["EVAL", "return redis.call(unpack(ARGV))", 0, ...words];
+
+  for (const words of [
+    ["SELECT", "1"],
+    ["SWAPDB", "0", "1"],
+    ["MOVE", "key", "1"],
+    ["COPY", "key", "copy", "DB", "1"],
+  ]) {
+    await redis.client.set("key", "value");
+    expect(await gateway.post("/", reach(...words))).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining("index is out of range") },
+    });
+  }
+  expect(await gateway.post("/", reach("MIGRATE", "127.0.0.1", "1", "key", "0", "1000"))).toMatchObject({
+    status: 400,
+    json: { error: expect.stringMatching(/unknown .*command/i) },
+  });
 });
 
 test("XREAD and XREADGROUP without BLOCK run, even on a stream, group or consumer named block", async () => {
