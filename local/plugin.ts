@@ -4,6 +4,7 @@ import { ownBuildFolder } from "./build-folder.ts";
 import { allowedOrigins } from "./cors.ts";
 import { localEnvironment, readOnlyEnvironment } from "./environment.ts";
 import { offlineFront } from "./offline-front.ts";
+import { guardServers, refuseForeignHosts, refuseForeignPages } from "./request-guard.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
 
@@ -55,6 +56,7 @@ export default class LocalStackPlugin {
       const stack = await startStack(settings);
       Object.assign(this.#serverless.service.custom["serverless-offline"], offlinePorts(settings));
       this.#pointFunctionsAtStack(settings);
+      guardOffline(settings);
       void this.#announce(settings, stack);
     } catch (error) {
       exitWith(error);
@@ -97,6 +99,14 @@ export default class LocalStackPlugin {
 /** Here and not in serverless.yml: there an empty variable would count as set. */
 function offlinePorts(settings: Settings) {
   return { httpPort: settings.ORDERS_API_PORT, lambdaPort: settings.ORDERS_LAMBDA_PORT };
+}
+
+/**
+ * Before serverless-offline starts its servers. Pages of other origins reach the API as they reach it on AWS: whether they
+ * may read replies is a matter of CORS, and what changes anything is JSON, for which browsers ask first.
+ */
+function guardOffline({ ORDERS_API_PORT }: Settings): void {
+  guardServers((port) => (port === ORDERS_API_PORT ? refuseForeignHosts : refuseForeignPages));
 }
 
 /** One line for the person at the terminal; the framework would add its own and a stack trace. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { z } from "zod";
+import { refuseForeignPages } from "../request-guard.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { SchedulerError } from "./errors.ts";
 import { listSchedules } from "./list-schedules.ts";
@@ -24,7 +25,9 @@ export interface HandlerOptions {
 /** The REST-JSON protocol. https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html */
 export function createHandler({ operations, store, deadLetters, log }: HandlerOptions): RequestListener {
   async function answer(request: IncomingMessage): Promise<object> {
-    const { method = "", url = "" } = request;
+    const { method = "", url = "", headers } = request;
+    const foreign = refuseForeignPages(headers);
+    if (foreign !== undefined) throw new SchedulerError(403, "AccessDeniedException", foreign);
     if (method === "GET" && url === DEAD_LETTERS_PATH) return deadLetters.list();
     refuseUnsigned(request);
     const { operation, members } = route(method, url);
@@ -46,10 +49,7 @@ export function createHandler({ operations, store, deadLetters, log }: HandlerOp
   };
 }
 
-/**
- * Refuses what carries no AWS signature, as AWS does. The signature itself is not checked. It keeps out the pages of a
- * browser on the same machine: they cannot send this header without a leave that is never given.
- */
+/** Refuses what carries no AWS signature, as AWS does. The signature itself is not checked. */
 function refuseUnsigned(request: IncomingMessage): void {
   if (request.headers.authorization?.startsWith("AWS4-HMAC-SHA256 ")) return;
   throw new SchedulerError(403, "MissingAuthenticationTokenException", "Missing Authentication Token");

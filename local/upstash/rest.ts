@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { refuseForeignPages } from "../request-guard.ts";
 import { readBody } from "./body.ts";
 import { commandOfPath, parseCommand, parseCommands } from "./command.ts";
 import type { Database } from "./database.ts";
@@ -20,10 +21,12 @@ const UNAUTHORIZED =
 
 /**
  * The JSON text that answers `request` with status 200; every other answer is a thrown Refusal with its status:
- * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 404 the path names no command, 405 the
- * method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
+ * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 403 a web page of another origin sent it,
+ * 404 the path names no command, 405 the method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
  */
 export async function answer(request: IncomingMessage, tokens: Tokens, database: Database): Promise<string> {
+  const foreign = refuseForeignPages(request.headers);
+  if (foreign !== undefined) throw new Refusal(403, `ERR ${foreign}`);
   const { path, route, query } = targetOf(request.url ?? "");
   checkMethod(request.method ?? "", BODY_PATHS.has(route));
   const access = tokens.get(tokenOf(request, query));

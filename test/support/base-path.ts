@@ -10,7 +10,9 @@ export interface BasePath {
 /** Serves another server below a path, as a stage or a custom domain's base path does. */
 export async function startBasePath(target: string, path: string): Promise<BasePath> {
   const server = createServer((incoming, outgoing) => {
-    const { method, headers, url = "/" } = incoming;
+    const { method, url = "/" } = incoming;
+    // The service's own host, as API Gateway and most proxies put it in place of the public one.
+    const headers = { ...incoming.headers, host: new URL(target).host };
     if (!url.startsWith(`${path}/`)) {
       outgoing.writeHead(404).end();
       return;

@@ -28,6 +28,15 @@ describe("a request", () => {
     expect(reply.headers.get("x-amzn-errortype")).toBe("MissingAuthenticationTokenException");
   });
 
+  test("of a web page of another origin is refused, with a signature or without", async () => {
+    const origin = "https://evil.example";
+    for (const path of ["/schedules", "/_local/dead-letters"]) {
+      const reply = await fetch(`${harness.url}${path}`, { headers: { ...headers, origin } });
+      expect(reply.status).toBe(403);
+      expect(reply.headers.get("x-amzn-errortype")).toBe("AccessDeniedException");
+    }
+  });
+
   test("with a body of over 2 MB is refused", async () => {
     expect((await post(" ".repeat(30_000_000))).status).toBe(413);
   });

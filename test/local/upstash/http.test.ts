@@ -119,6 +119,13 @@ test.each([
   });
 });
 
+test("a web page of another origin is refused, whatever token it has", async () => {
+  const reply = await send("GET", `/set/x/1?_token=${TOKEN}`, { "sec-fetch-site": "same-site" });
+
+  expect(reply).toMatchObject({ status: 403, text: expect.stringMatching(/^\{"error":"ERR This port serves no web/) });
+  expect(await redis.client.exists("x")).toBe(0);
+});
+
 describe("a request without a token", () => {
   test("is refused before its body arrives", async () => {
     const unsent = { "content-length": String(10 * MEGABYTE), authorization: "" };
