@@ -4,6 +4,10 @@ import { z } from "zod";
 export interface CommandTraits {
   readonly flags: ReadonlySet<string>;
   readonly categories: ReadonlySet<string>;
+  /** Where its keys are among its words, the name being word 0. No first key is 0; a last key below 0 counts from the end. */
+  readonly firstKey: number;
+  readonly lastKey: number;
+  readonly keyStep: number;
 }
 
 /** Traits by lower-case name; a subcommand is `config|get`. */
@@ -24,8 +28,9 @@ export function readCommandTable(reply: unknown): CommandTable {
 
 function addEntries(reply: unknown, table: Map<string, CommandTraits>): void {
   for (const fields of z.array(entry).parse(reply)) {
-    const [name, , flags, , , , categories] = fields;
-    table.set(name.toLowerCase(), { flags: new Set(flags), categories: new Set(categories) });
+    const [name, , flags, firstKey, lastKey, keyStep, categories] = fields;
+    const traits = { flags: new Set(flags), categories: new Set(categories), firstKey, lastKey, keyStep };
+    table.set(name.toLowerCase(), traits);
     addEntries(fields[SUBCOMMANDS_FIELD] ?? [], table);
   }
 }

@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { inspect } from "node:util";
 import { openDatabase } from "./database.ts";
+import { createLimitCheck, type Limits, PAY_AS_YOU_GO } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { encodeError } from "./reply.ts";
-import { answer, type Tokens } from "./rest.ts";
+import { answer, type Backend } from "./rest.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -24,6 +25,8 @@ export interface UpstashGatewayOptions {
   readonly token?: string;
   /** The token that may only read; "local-readonly" by default. */
   readonly readOnlyToken?: string;
+  /** Limits other than those of Upstash's Pay-as-you-go plan: a test sets lower ones. */
+  readonly limits?: Partial<Limits>;
   /** Gets a line when Redis is lost, one when it is back, and one for each failure of the gateway itself. */
   readonly log?: (line: string) => void;
 }
@@ -35,11 +38,17 @@ export interface UpstashGatewayOptions {
  */
 export async function startUpstashGateway(options: UpstashGatewayOptions): Promise<UpstashGateway> {
   const { redisUrl, port = 0, token = "local", readOnlyToken = "local-readonly", log = () => {} } = options;
-  const tokens: Tokens = new Map([
-    [readOnlyToken, "read-only"],
-    [token, "standard"],
-  ]);
+  const limits = { ...PAY_AS_YOU_GO, ...options.limits };
   const database = openDatabase(redisUrl, log);
+  const backend: Backend = {
+    tokens: new Map([
+      [readOnlyToken, "read-only"],
+      [token, "standard"],
+    ]),
+    database,
+    limitCheck: createLimitCheck(limits, database),
+    requestBytes: limits.requestBytes,
+  };
   let syncToken = Date.now();
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -47,7 +56,7 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
     // The client sends the last one back to read its own writes. Here every read sees every write: it only has to move.
     response.setHeader("upstash-sync-token", (++syncToken).toString(36));
     try {
-      response.end(await answer(request, tokens, database));
+      response.end(await answer(request, backend));
     } catch (error) {
       const clientHungUp = request.socket.destroyed;
       if (clientHungUp) return;

@@ -1,14 +1,22 @@
 import type { IncomingMessage } from "node:http";
 import { refuseForeignPages } from "../request-guard.ts";
 import { readBody } from "./body.ts";
-import { commandOfPath, parseCommand, parseCommands } from "./command.ts";
+import { type Command, commandOfPath, parseCommand, parseCommands } from "./command.ts";
 import type { Database } from "./database.ts";
+import type { LimitCheck } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { encodeOutcome, type Outcome } from "./reply.ts";
-import { type Access, refusalOf } from "./rules.ts";
+import { type Access, commandName, refusalOf } from "./rules.ts";
 
-/** What each bearer token may do. */
-export type Tokens = ReadonlyMap<string, Access>;
+/** What requests are answered with. */
+export interface Backend {
+  /** What each bearer token may do. */
+  readonly tokens: ReadonlyMap<string, Access>;
+  readonly database: Database;
+  readonly limitCheck: LimitCheck;
+  /** The largest body of a request, in bytes. */
+  readonly requestBytes: number;
+}
 
 const METHODS_WITH_BODY = ["POST", "PUT"];
 const METHODS = [...METHODS_WITH_BODY, "GET", "HEAD"];
@@ -24,36 +32,43 @@ const UNAUTHORIZED =
  * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 403 a web page of another origin sent it,
  * 404 the path names no command, 405 the method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
  */
-export async function answer(request: IncomingMessage, tokens: Tokens, database: Database): Promise<string> {
+export async function answer(request: IncomingMessage, backend: Backend): Promise<string> {
+  const { tokens, database, limitCheck, requestBytes } = backend;
   const foreign = refuseForeignPages(request.headers);
   if (foreign !== undefined) throw new Refusal(403, `ERR ${foreign}`);
   const { path, route, query } = targetOf(request.url ?? "");
   checkMethod(request.method ?? "", BODY_PATHS.has(route));
-  const access = tokens.get(tokenOf(request, query));
-  if (!access) throw new Refusal(401, UNAUTHORIZED);
+  const access = accessOf(tokenOf(request, query), tokens);
   checkFormat(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
-  const body = await readBody(request);
+  const body = await readBody(request, requestBytes);
+
+  async function refusalFor(command: Command): Promise<string | undefined> {
+    const table = await database.commandTable();
+    const name = commandName(table, command);
+    const traits = table.get(name);
+    return refusalOf(command, table, access) ?? (traits && limitCheck(command, name, traits));
+  }
 
   if (route === "/pipeline") {
-    const commands = parseCommands(body);
-    const table = await database.commandTable();
-    const outcomes = commands.map((command) => {
-      const refusal = refusalOf(command, table, access);
-      return refusal === undefined ? database.run(command) : { error: refusal };
-    });
+    const outcomes: Promise<Outcome>[] = [];
+    for (const command of parseCommands(body)) {
+      const refusal = await refusalFor(command);
+      const outcome = refusal === undefined ? database.run(command) : Promise.resolve({ error: refusal });
+      outcome.catch(() => undefined); // it is thrown below, and until then it is not unhandled
+      outcomes.push(outcome);
+    }
     return encodeOutcomes(await Promise.all(outcomes), base64);
   }
   if (route === "/multi-exec") {
     const commands = parseCommands(body);
-    const table = await database.commandTable();
-    for (const command of commands) refuse(refusalOf(command, table, access));
+    for (const command of commands) refuse(await refusalFor(command));
     return encodeOutcomes(await database.transact(commands), base64);
   }
   const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
   const table = await database.commandTable();
   if (route !== "/" && !table.has(command[0].toLowerCase())) throw new Refusal(404, `ERR no such path: ${route}`);
-  refuse(refusalOf(command, table, access));
+  refuse(await refusalFor(command));
   const outcome = await database.run(command);
   if ("error" in outcome) throw new Refusal(400, outcome.error);
   return encodeOutcome(outcome, base64);
@@ -70,6 +85,12 @@ function checkMethod(method: string, takesBody: boolean): void {
   const allowed = takesBody ? METHODS_WITH_BODY : METHODS;
   if (!allowed.includes(method))
     throw new Refusal(405, `ERR method ${method} is not allowed: use ${allowed.join(", ")}`);
+}
+
+function accessOf(token: string, tokens: Backend["tokens"]): Access {
+  const access = tokens.get(token);
+  if (!access) throw new Refusal(401, UNAUTHORIZED);
+  return access;
 }
 
 /** From the query, as a link carries it, else from the header. */

@@ -1,5 +1,6 @@
 import type { Command } from "./command.ts";
 import type { CommandTable, CommandTraits } from "./command-table.ts";
+import { parseStreamRead } from "./stream-read.ts";
 
 /** What a token allows: every command REST has, or only those that read. */
 export type Access = "standard" | "read-only";
@@ -32,7 +33,7 @@ const OTHER_DATABASE = "ERR DB index is out of range";
  * is read from the server's own table, so commands that a newer Redis brings fall under the same rules.
  */
 export function refusalOf(command: Command, table: CommandTable, access: Access): string | undefined {
-  const name = nameIn(table, command);
+  const name = commandName(table, command);
   const traits = table.get(name);
   if (!traits) return unavailable(name);
   if (name === "monitor" || needsOwnConnection(name, traits, command)) return notInRest(name);
@@ -45,7 +46,7 @@ export function refusalOf(command: Command, table: CommandTable, access: Access)
 }
 
 /** `config|get` when the server knows such a subcommand, else the name alone, in lower case. */
-function nameIn(table: CommandTable, [name, subcommand]: Command): string {
+export function commandName(table: CommandTable, [name, subcommand]: Command): string {
   const full = `${name}|${String(subcommand)}`.toLowerCase();
   return table.has(full) ? full : name.toLowerCase();
 }
@@ -53,19 +54,8 @@ function nameIn(table: CommandTable, [name, subcommand]: Command): string {
 function needsOwnConnection(name: string, { categories }: CommandTraits, command: Command): boolean {
   if (SERVED_OF_ITS_KIND.test(name)) return false;
   // XREAD and XREADGROUP are in @blocking, but block only when asked to.
-  if (name === "xread" || name === "xreadgroup") return asksToBlock(command);
+  if (name === "xread" || name === "xreadgroup") return parseStreamRead(command).options.has("BLOCK");
   return CONNECTION_KINDS.some((kind) => categories.has(kind));
-}
-
-/** Whether BLOCK is among the options, not the name of a group, a consumer or a stream. */
-function asksToBlock([, ...args]: Command): boolean {
-  const words = args.map((word) => String(word).toUpperCase());
-  let at = 0;
-  while (words[at] !== "BLOCK" && at < words.length) {
-    if (words[at] === "STREAMS") return false;
-    at += words[at] === "GROUP" ? 3 : words[at] === "COUNT" ? 2 : 1;
-  }
-  return at < words.length;
 }
 
 /** DB 0 too: the Redis behind the gateway may have another one selected (`redis://host/1`). */

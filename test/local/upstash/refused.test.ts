@@ -64,7 +64,8 @@ test.each([
 });
 
 test("MIGRATE is not available on a Redis that knows it either", () => {
-  const table = new Map([["migrate", { flags: new Set(["write"]), categories: new Set(["@keyspace"]) }]]);
+  const categories = new Set(["@keyspace", "@write"]);
+  const table = new Map([["migrate", { flags: new Set(["write"]), categories, firstKey: 3, lastKey: 3, keyStep: 1 }]]);
 
   expect(refusalOf(["MIGRATE"], table, "standard")).toContain("Command is not available: 'MIGRATE'");
 });

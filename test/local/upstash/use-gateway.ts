@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { startUpstashGateway, type UpstashGateway } from "../../../local/upstash/gateway.ts";
+import type { Limits } from "../../../local/upstash/limits.ts";
 import type { TestRedis } from "../../support/redis.ts";
 
 export const TOKEN = "test-token";
@@ -21,11 +22,11 @@ export interface TestGateway {
   fetch(path: string, request?: RequestInit): Promise<Answer>;
 }
 
-/** A gateway over `redis` for the calling test file. */
-export function useGateway(redis: TestRedis): TestGateway {
+/** A gateway over `redis` for the calling test file, with limits of its own where it has some. */
+export function useGateway(redis: TestRedis, limits: Partial<Limits> = {}): TestGateway {
   let gateway: UpstashGateway | undefined;
   beforeAll(async () => {
-    gateway = await startUpstashGateway({ redisUrl: redis.url, token: TOKEN, readOnlyToken: READ_ONLY_TOKEN });
+    gateway = await startUpstashGateway({ redisUrl: redis.url, token: TOKEN, readOnlyToken: READ_ONLY_TOKEN, limits });
   });
   afterAll(() => gateway?.stop());
 

@@ -1,0 +1,144 @@
+import { z } from "zod";
+import type { Command } from "./command.ts";
+import type { CommandTraits } from "./command-table.ts";
+import type { Database } from "./database.ts";
+import { parseStreamRead } from "./stream-read.ts";
+
+const MIB = 1024 * 1024;
+
+const PAGES = "https://upstash.com/docs/redis/troubleshooting";
+
+/** They can write whatever they declare as keys, so each of their keys counts as written. */
+const SCRIPTS = new Set(["eval", "evalsha", "fcall"]);
+
+/** A measurement is trusted for as long as this rate (1 GB/s) needs to fill what was free, and at most a second. */
+const FILL_BYTES_PER_MS = MIB;
+const MAX_TRUST_MS = 1000;
+
+/** The size of the first of KEYS that takes more than ARGV[1] bytes, by the server's own samples. One round trip for all. */
+const FIRST_LARGER = `
+for _, key in ipairs(KEYS) do
+  local bytes = redis.call('MEMORY', 'USAGE', key)
+  if bytes and bytes > tonumber(ARGV[1]) then return bytes end
+end
+return false`;
+
+/** The summary of XPENDING: total, first id, last id, and consumers with how many entries each has. */
+const PendingSummary = z.tuple([
+  z.unknown(),
+  z.unknown(),
+  z.unknown(),
+  z.array(z.tuple([z.instanceof(Buffer), z.instanceof(Buffer)])),
+]);
+
+/** What a database takes before it refuses requests as Upstash does. */
+export interface Limits {
+  /** The bytes of a request's body. */
+  readonly requestBytes: number;
+  /** The bytes of memory that one key may take and still be added to. */
+  readonly recordBytes: number;
+  /** The bytes that all data together may take and still be added to. */
+  readonly databaseBytes: number;
+  /** How many entries of a stream one consumer may have read and not acknowledged. */
+  readonly pendingPerConsumer: number;
+}
+
+/** The limits of Upstash's Pay-as-you-go plan: https://upstash.com/pricing/redis, and the pages named at each error. */
+export const PAY_AS_YOU_GO: Limits = {
+  requestBytes: 10 * MIB,
+  recordBytes: 100 * MIB,
+  databaseBytes: 100 * 1024 * MIB,
+  pendingPerConsumer: 1000,
+};
+
+/** Gives the error with which Upstash refuses the command, or undefined. `name` is its name in the command table. */
+export type LimitCheck = (command: Command, name: string, traits: CommandTraits) => Promise<string | undefined>;
+
+/**
+ * Checks commands against `limits`, of which `requestBytes` is not its part. Reads and deletes always pass, so that space
+ * can be made; what may add is what Redis itself would refuse when it is out of memory (its flag `denyoom`), and every
+ * script that may write. Approximate:
+ * - sizes are those of the memory of Redis, where Upstash counts what it stores. One key's is sampled, and keys are looked
+ *   at only while all of the server's memory is above `recordBytes`;
+ * - a write is refused once the limit was passed, where Upstash may refuse the write that would pass it;
+ * - a script is refused for any key that it declares. On a full database Upstash refuses a script that only reads, too, as
+ *   its users report; what it does with one that only reads a full record is not documented;
+ * - entries that a script reads for a consumer are not counted.
+ */
+export function createLimitCheck(limits: Limits, database: Database): LimitCheck {
+  let memory = { serverBytes: 0, dataBytes: 0 };
+  let trustedUntilMs = 0;
+
+  async function measureMemory() {
+    if (performance.now() < trustedUntilMs) return memory;
+    const info = await ask(["INFO", "memory"]);
+    memory = { serverBytes: fieldOf(info, "used_memory"), dataBytes: fieldOf(info, "used_memory_dataset") };
+    const recordRoom = limits.recordBytes - memory.serverBytes;
+    const room = Math.min(limits.databaseBytes - memory.dataBytes, recordRoom > 0 ? recordRoom : Infinity);
+    trustedUntilMs = performance.now() + Math.min(room / FILL_BYTES_PER_MS, MAX_TRUST_MS);
+    return memory;
+  }
+
+  /** https://upstash.com/docs/redis/troubleshooting/max_record_size_exceeded has the text; its end is that of the others. */
+  async function recordProblem(keys: readonly Command[number][]): Promise<string | undefined> {
+    const bytes = await ask(["EVAL_RO", FIRST_LARGER, String(keys.length), ...keys, String(limits.recordBytes)]);
+    if (typeof bytes !== "string") return undefined;
+    const sizes = `Limit: ${limits.recordBytes} bytes, Actual: ${bytes} bytes`;
+    return `ERR max single record size exceeded. ${sizes}. See ${PAGES}/max_record_size_exceeded for details`;
+  }
+
+  /** https://upstash.com/docs/redis/troubleshooting/stream_pel_limit; a read without COUNT asks for one entry at least. */
+  async function pendingProblem(command: Command): Promise<string | undefined> {
+    const { options, streams } = parseStreamRead(command);
+    const [group, consumer] = options.get("GROUP") ?? [];
+    if (group === undefined || options.has("NOACK")) return undefined;
+    const requested = Math.max(1, Number(options.get("COUNT")) || 0);
+    for (const { key, id } of streams) {
+      if (id !== ">") continue;
+      const pending = pendingOf(await ask(["XPENDING", key, group]), String(consumer));
+      if (pending + requested <= limits.pendingPerConsumer) continue;
+      const sizes = `Limit: ${limits.pendingPerConsumer}, Current PEL size: ${pending}, Requested Read: ${requested}`;
+      const owner = `Key: ${key}, Group: ${group}, Consumer: ${consumer}`;
+      return `ERR XReadGroup is cancelled. Pending Entries List limit per consumer is about to be reached. ${sizes}, ${owner}.`;
+    }
+    return undefined;
+  }
+
+  /** What the server replies, or undefined for an error: a user's own Redis may not allow the question. */
+  async function ask(question: Command): Promise<unknown> {
+    const outcome = await database.run(question);
+    return "error" in outcome ? undefined : outcome.result;
+  }
+
+  return async (command, name, traits) => {
+    if (name === "xreadgroup") return pendingProblem(command);
+    if (!traits.flags.has("denyoom") && !SCRIPTS.has(name)) return undefined;
+    const { serverBytes, dataBytes } = await measureMemory();
+    if (dataBytes > limits.databaseBytes) return capacityExceeded(limits.databaseBytes, dataBytes);
+    return serverBytes > limits.recordBytes ? recordProblem(keysOf(command, name, traits)) : undefined;
+  };
+}
+
+/** As users quote it; https://upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded has its beginning. */
+function capacityExceeded(threshold: number, usage: number): string {
+  const sizes = `Threshold: ${threshold} bytes, Usage: ${usage} bytes`;
+  return `ERR DB capacity quota exceeded. ${sizes}. See ${PAGES}/db_capacity_quota_exceeded for details`;
+}
+
+function keysOf(command: Command, name: string, { firstKey, lastKey, keyStep }: CommandTraits): Command[number][] {
+  if (SCRIPTS.has(name)) return command.slice(3, 3 + Math.max(0, Number(command[2]) || 0));
+  const end = lastKey < 0 ? command.length + lastKey : lastKey;
+  return firstKey === 0
+    ? []
+    : command.filter((_, at) => at >= firstKey && at <= end && (at - firstKey) % keyStep === 0);
+}
+
+/** A field of an INFO reply; 0 when there is none. */
+function fieldOf(info: unknown, name: string): number {
+  return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(String(info))?.[1] ?? 0);
+}
+
+function pendingOf(reply: unknown, consumer: string): number {
+  const consumers = PendingSummary.safeParse(reply).data?.[3] ?? [];
+  return Number(String(consumers.find(([name]) => String(name) === consumer)?.[1] ?? 0));
+}
