@@ -7,8 +7,8 @@ const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /** `none` is an address that a person typed or opened; `same-site` is another port of this machine, so it is foreign. */
 const OWN_SITES = ["none", "same-origin"];
 
-const HOST_REFUSED = "This port serves the hosts localhost, 127.0.0.1 and [::1] only";
-const PAGE_REFUSED = "This port serves no web page of another origin";
+const HOST_REFUSED = "The Host header is not loopback. Use localhost, 127.0.0.1 or [::1]";
+const PAGE_REFUSED = "Web pages of another origin cannot use this port";
 
 /** What `net.Server.listen` announces: https://nodejs.org/docs/latest-v24.x/api/diagnostics_channel.html#net */
 const LISTEN_CHANNEL = "tracing:net.server.listen:asyncStart";

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import { z } from "zod";
 import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
+import type { Limits } from "../../local/upstash/limits.ts";
 import { type LambdaEndpoint, startLambdaEndpoint } from "../local/scheduler/lambda-endpoint.ts";
 import { expectDocumented } from "./contract.ts";
 import { type HttpFront, startHttpFront } from "./http-front.ts";
@@ -64,12 +65,17 @@ export interface Functions {
 /**
  * Points the handlers of the calling test file at a real Redis through the gateway, at the Scheduler stand-in, and at an
  * inventory where there is one. They read their environment when they are imported: call them through this only.
+ * @param limits of the gateway, where a test wants them lower than Upstash's
  */
-export function useFunctions(redis: { readonly url: string }, inventory?: { readonly url: string }): Functions {
+export function useFunctions(
+  redis: { readonly url: string },
+  inventory?: { readonly url: string },
+  limits: Partial<Limits> = {},
+): Functions {
   let running: Stack | undefined;
 
   beforeAll(async () => {
-    running = await startStack(redis.url);
+    running = await startStack(redis.url, limits);
     Object.assign(process.env, environment(running), { INVENTORY_URL: inventory?.url ?? "" });
   });
   beforeEach(() => {
@@ -108,9 +114,9 @@ export function useFunctions(redis: { readonly url: string }, inventory?: { read
   };
 }
 
-async function startStack(redisUrl: string): Promise<Stack> {
+async function startStack(redisUrl: string, limits: Partial<Limits>): Promise<Stack> {
   const lambda = await startLambdaEndpoint();
-  const gateway = await startUpstashGateway({ redisUrl, token: TOKEN });
+  const gateway = await startUpstashGateway({ redisUrl, token: TOKEN, limits });
   const standIn = await startScheduler({ lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP] });
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   return {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from "vitest";
 import { logger } from "../../lib/observability.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
+import type { Limits } from "../../local/upstash/limits.ts";
 import { type TestRedisClient, useRedis } from "./redis.ts";
 
 const TOKEN = "store-token";
@@ -20,15 +21,16 @@ export interface TestStore {
 /**
  * Gives the calling test file a Redis of its own behind a gateway of its own, empty before every test. The properties can
  * be read inside hooks and tests only.
+ * @param limits of the gateway, where a test wants them lower than Upstash's
  */
-export function useStore(): TestStore {
+export function useStore(limits: Partial<Limits> = {}): TestStore {
   const server = useRedis();
   let gateway: UpstashGateway | undefined;
   let redis: Redis | undefined;
 
   beforeAll(async () => {
     logger.setLogLevel("SILENT");
-    gateway = await startUpstashGateway({ redisUrl: server.url, token: TOKEN });
+    gateway = await startUpstashGateway({ redisUrl: server.url, token: TOKEN, limits });
     redis = redisAt(gateway.url, TOKEN);
   });
   afterAll(() => gateway?.stop());

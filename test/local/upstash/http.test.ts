@@ -122,7 +122,10 @@ test.each([
 test("a web page of another origin is refused, whatever token it has", async () => {
   const reply = await send("GET", `/set/x/1?_token=${TOKEN}`, { "sec-fetch-site": "same-site" });
 
-  expect(reply).toMatchObject({ status: 403, text: expect.stringMatching(/^\{"error":"ERR This port serves no web/) });
+  expect(reply).toMatchObject({
+    status: 403,
+    text: expect.stringMatching(/^\{"error":"ERR Web pages of another origin/),
+  });
   expect(await redis.client.exists("x")).toBe(0);
 });
 
