@@ -8,9 +8,10 @@ import { guardServers, refuseForeignHosts, refuseForeignPages } from "./request-
 import { readSettings, type Settings } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
 
-/** The function that schedules invoke, and the one that only reads. */
+/** The function that schedules invoke, the one that only reads, and the one that makes the stream of completed orders. */
 const COMPLETE_ORDER = "completeOrder";
 const GET_ORDER = "getOrder";
+const SWEEP_ORDERS = "sweepOrders";
 
 /** What the plugin uses of the Serverless Framework, whose package has no types. */
 interface Serverless {
@@ -89,11 +90,21 @@ export default class LocalStackPlugin {
       const { pluginManager, service } = this.#serverless;
       const front = await offlineFront(pluginManager.getPlugins());
       behaveLikeApiGateway(front, allowedOrigins(service.provider.httpApi.cors));
+      await invokeOnce(settings, service.functions[SWEEP_ORDERS]?.name ?? SWEEP_ORDERS);
       process.stdout.write(banner(settings, stack));
     } catch (error) {
       exitWith(error);
     }
   }
+}
+
+/**
+ * The first sweep of a deployed stage runs within a minute, and makes the stream that consumers wait for. Here nobody waits
+ * a minute. A sweep that fails has said so in its log, and the next one is due in a minute.
+ */
+async function invokeOnce({ ORDERS_LAMBDA_PORT }: Settings, functionName: string): Promise<void> {
+  const url = `http://127.0.0.1:${ORDERS_LAMBDA_PORT}/2015-03-31/functions/${functionName}/invocations`;
+  await fetch(url, { method: "POST", body: "{}" });
 }
 
 /** Here and not in serverless.yml: there an empty variable would count as set. */

@@ -61,6 +61,10 @@ async function runPoller(): Promise<void> {
   expect(reply.headers.get("x-amz-function-error")).toBeNull();
 }
 
+test("a consumer that creates its group without MKSTREAM can start before the first order", async () => {
+  expect(await redis.xgroup(COMPLETED_STREAM, { type: "CREATE", group: "early", id: "$" })).toBe("OK");
+});
+
 test("an order is pending, completes by itself after 5 seconds and never before, and is refunded when asked", {
   timeout: PATIENCE_MS,
 }, async () => {
