@@ -33,8 +33,6 @@ const Infrastructure = z.strictObject({
   routeMetrics: Count,
   dashboards: Count,
   secrets: Count,
-  /** Of one invocation, by Lambda itself. */
-  platformLogBytes: Count,
   /** Of one request, by API Gateway. */
   accessLogBytes: Count,
 });

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { Infrastructure } from "./counts.ts";
-import { ACCESS_SAMPLE, PLATFORM_LINES } from "./log-samples.ts";
 
 /** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
 const METRICS_A_ROUTE = 6;
@@ -19,6 +18,19 @@ const Stacked = z.object({
 });
 const Metrics = z.array(z.object({ MetricStat: z.unknown().optional() })).optional();
 const DashboardBody = z.object({ "Fn::Sub": z.string() });
+/** What API Gateway puts into one line of the access log (`infra/access-log.js`). */
+const ACCESS_SAMPLE: Readonly<Record<string, string>> = {
+  "$context.requestTime": "23/Nov/2026:06:40:04 +0000",
+  "$context.integration.requestId": "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa",
+  "$context.requestId": "Ux7wXhNZliAEJWA=",
+  "$context.routeKey": "GET /orders/{pk}",
+  "$context.status": "200",
+  "$context.responseLatency": "31",
+  "$context.integration.latency": "28",
+  "$context.integration.status": "200",
+  "$context.error.responseType": "-",
+};
+
 /** Of the namespace `Orders`, and of the stage's own below it. */
 const OWN_METRIC = /\["Orders(\/[\w-]+)?","(?<name>\w+)"/g;
 
@@ -31,7 +43,6 @@ export async function readInfrastructure(): Promise<Infrastructure> {
     routeMetrics: METRICS_A_ROUTE * ROUTES_OF_ORDERS,
     dashboards: dashboards.length,
     secrets: SECRETS,
-    platformLogBytes: bytesOf(PLATFORM_LINES),
     accessLogBytes: await accessLogBytes(),
   };
 }
@@ -55,9 +66,7 @@ function ownMetrics({ DashboardBody: body }: Record<string, unknown>): string[] 
 async function accessLogBytes(): Promise<number> {
   const { format } = z.object({ format: z.string() }).parse(await import(urlOf("access-log.js")));
   const line = format.replaceAll(/\$context\.[\w.]+/g, (name) => z.string().parse(ACCESS_SAMPLE[name]));
-  return bytesOf([line]);
+  return Buffer.byteLength(line);
 }
-
-const bytesOf = (lines: readonly string[]): number => lines.reduce((total, line) => total + Buffer.byteLength(line), 0);
 
 const urlOf = (file: string): string => new URL(`../../infra/${file}`, import.meta.url).href;

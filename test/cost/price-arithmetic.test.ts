@@ -4,7 +4,7 @@ import { line } from "./line.ts";
 import { PRICES, usdOf } from "./prices.ts";
 import { difference, parseCommandStats, sum } from "./redis-commands.ts";
 import { breakEven, rivals } from "./rivals.ts";
-import { monthlyUsd, thisService, tracedShareAt } from "./service.ts";
+import { monthlyUsd, thisService } from "./service.ts";
 import { durationOf, total, usageOf } from "./usage.ts";
 
 const OPERATION: Operation = {
@@ -41,7 +41,6 @@ const COUNTS: Counts = {
     routeMetrics: 2,
     dashboards: 1,
     secrets: 1,
-    platformLogBytes: 500,
     accessLogBytes: 250,
   },
 };
@@ -76,26 +75,16 @@ describe("what a call is billed", () => {
   });
 
   test("is memory times time", () => {
-    const used = usageOf(OPERATION, COUNTS.infrastructure, PRICES);
+    const used = usageOf(OPERATION, PRICES);
     expect(used.gbSeconds).toBeCloseTo((0.25 * (0.99 * 21 + 0.01 * 715)) / 1000, 12);
-    expect(used).toMatchObject({ invocations: 1, commands: 1, ownLogBytes: 200, platformLogBytes: 500 });
+    expect(used).toMatchObject({ invocations: 1, commands: 1, ownLogBytes: 200 });
     expect(total([3, used], [-1, used]).commands).toBe(2);
-  });
-});
-
-describe("X-Ray", () => {
-  test("records every invocation when few come, and one in twenty when many do", () => {
-    expect(tracedShareAt(0)).toBe(1);
-    expect(tracedShareAt(1 / 60)).toBeGreaterThan(0.99);
-    // The first of each second: 63.2 % of 1, and 5 % of the rest.
-    expect(tracedShareAt(1)).toBeCloseTo(0.632 + 0.368 * 0.05, 3);
-    expect(tracedShareAt(1_000)).toBeCloseTo(0.051, 3);
   });
 });
 
 describe("the service", () => {
   test("costs per million orders what they use, refunds in their share", () => {
-    const { perMillionOrders } = thisService(COUNTS, 1_000_000);
+    const { perMillionOrders } = thisService(COUNTS);
     expect(usd(perMillionOrders, "API Gateway, HTTP API")).toBeCloseTo(2.4, 9);
     expect(usd(perMillionOrders, "Lambda, requests")).toBeCloseTo(0.6, 9);
     expect(usd(perMillionOrders, "EventBridge Scheduler")).toBeCloseTo(1, 9);
@@ -105,17 +94,16 @@ describe("the service", () => {
   });
 
   test("costs per month what runs every minute, and what watches it", () => {
-    const { perMonth } = thisService(COUNTS, 1_000_000);
+    const { perMonth } = thisService(COUNTS);
     expect(usd(perMonth, "Upstash, commands: what runs every minute")).toBeCloseTo((43_200 * 3 * 2) / 1e6, 9);
-    expect(usd(perMonth, "X-Ray traces: what runs every minute")).toBeCloseTo((86_400 * 5) / 1e6, 9);
     expect(usd(perMonth, "CloudWatch, alarms")).toBeCloseTo(1, 9);
   });
 });
 
 describe("the rivals", () => {
   test("differ from the service in the timer alone, where that is what they replace", () => {
-    const ours = thisService(COUNTS, 1_000_000);
-    const [stepFunctions, sqs] = rivals(COUNTS, 1_000_000).map((rival) => monthlyUsd(rival, 1_000_000));
+    const ours = thisService(COUNTS);
+    const [stepFunctions, sqs] = rivals(COUNTS).map((rival) => monthlyUsd(rival, 1_000_000));
     expect(stepFunctions).toBeCloseTo(monthlyUsd(ours, 1_000_000) - 1 + 2 * 25, 9);
     expect(sqs).toBeCloseTo(monthlyUsd(ours, 1_000_000) - 1 + 3 * 0.4 + 0.648 * 0.4, 9);
   });
@@ -124,8 +112,8 @@ describe("the rivals", () => {
     const name = "containers and ElastiCache";
     const even = breakEven(COUNTS, name) ?? Number.NaN;
     const difference = (orders: number) => {
-      const rival = rivals(COUNTS, orders).find((one) => one.name === name);
-      return rival ? monthlyUsd(thisService(COUNTS, orders), orders) - monthlyUsd(rival, orders) : Number.NaN;
+      const rival = rivals(COUNTS).find((one) => one.name === name);
+      return rival ? monthlyUsd(thisService(COUNTS), orders) - monthlyUsd(rival, orders) : Number.NaN;
     };
     expect(difference(even)).toBeCloseTo(0, 3);
     expect(difference(even * 2)).toBeGreaterThan(0);

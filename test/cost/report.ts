@@ -51,8 +51,8 @@ export function reportOf(counts: Counts, ordersAMonth: number): Report {
     unverified_prices: prices.filter(([, { verified }]) => !verified).map(([name]) => name),
     orders_a_month: ordersAMonth,
     calls: callsOf(counts),
-    service: billOf(thisService(counts, ordersAMonth), ordersAMonth),
-    rivals: rivals(counts, ordersAMonth).map((rival) => ({
+    service: billOf(thisService(counts), ordersAMonth),
+    rivals: rivals(counts).map((rival) => ({
       ...billOf(rival, ordersAMonth),
       break_even_orders_a_month: breakEven(counts, rival.name) ?? null,
     })),

@@ -7,8 +7,8 @@ import { MILLION, minutesAMonth, monthlyUsd, PART, type Service, thisService } f
 const MOST_ORDERS = 1_000_000_000;
 
 /** Other ways to run the same service, on paper: what they share with it is what was counted. */
-export function rivals(counts: Counts, ordersAMonth: number): Service[] {
-  const ours = thisService(counts, ordersAMonth);
+export function rivals(counts: Counts): Service[] {
+  const ours = thisService(counts);
   return [withStepFunctions(ours), withSqs(ours), container(ours, "ElastiCache"), container(ours, "Upstash")];
 }
 
@@ -18,9 +18,9 @@ export function rivals(counts: Counts, ordersAMonth: number): Service[] {
  */
 export function breakEven(counts: Counts, rival: string): number | undefined {
   const dearer = (orders: number) => {
-    const other = rivals(counts, orders).find(({ name }) => name === rival);
+    const other = rivals(counts).find(({ name }) => name === rival);
     if (!other) throw new Error(`There is no rival ${rival}`);
-    return monthlyUsd(thisService(counts, orders), orders) > monthlyUsd(other, orders);
+    return monthlyUsd(thisService(counts), orders) > monthlyUsd(other, orders);
   };
   let [low, high] = [0, MOST_ORDERS];
   if (dearer(low) === dearer(high)) return undefined;

@@ -23,9 +23,7 @@ export const PART = {
   commands: "Upstash, commands",
   storage: "Upstash, storage, each month it is kept",
   ownLogs: "CloudWatch Logs, what functions write",
-  platformLogs: "CloudWatch Logs, what Lambda writes",
   accessLogs: "CloudWatch Logs, what the API writes",
-  traces: "X-Ray traces",
   pollers: "what runs every minute",
   metrics: "CloudWatch, own metrics",
   routeMetrics: "CloudWatch, metrics of each route",
@@ -36,11 +34,11 @@ export const PART = {
 
 export const minutesAMonth = (): number => PRICES.assumptions.hoursAMonth.value * 60;
 
-/** The service as serverless.yml deploys it, when so many orders a month are placed. */
-export function thisService(counts: Counts, ordersAMonth: number): Service {
+/** The service as serverless.yml deploys it. */
+export function thisService(counts: Counts): Service {
   return {
     name: "this service",
-    perMillionOrders: perMillionOrders(counts, ordersAMonth),
+    perMillionOrders: perMillionOrders(counts),
     perMonth: perMonth(counts),
   };
 }
@@ -49,15 +47,14 @@ export function thisService(counts: Counts, ordersAMonth: number): Service {
 export const monthlyUsd = (service: Service, ordersAMonth: number): number =>
   (sumOf(service.perMillionOrders) * ordersAMonth) / MILLION + sumOf(service.perMonth);
 
-function perMillionOrders(counts: Counts, ordersAMonth: number): Line[] {
+function perMillionOrders(counts: Counts): Line[] {
   const { create, get, complete, drainOne, drainIdle } = counts.operations;
   const { accessLogBytes } = counts.infrastructure;
-  const of = (operation: typeof create) => usageOf(operation, counts.infrastructure, PRICES);
+  const of = (operation: typeof create) => usageOf(operation, PRICES);
   const refund = total([1, of(drainOne)], [-1, of(drainIdle)]);
   const used = total([1, of(create)], [1, of(get)], [1, of(complete)], [counts.refundShare, refund]);
   const httpRequests = (create.httpRequests + get.httpRequests) / counts.orders;
   const schedules = create.schedulerRequests / counts.orders;
-  const tracedShare = tracedShareAt(ordersAMonth / (minutesAMonth() * 60));
   return [
     line(PART.api, "httpApiRequest", httpRequests * MILLION),
     ...lambdaLines(used, MILLION),
@@ -65,23 +62,19 @@ function perMillionOrders(counts: Counts, ordersAMonth: number): Line[] {
     line(PART.commands, "upstashCommand", used.commands * MILLION),
     line(PART.storage, "upstashGbMonth", (counts.storedBytesAnOrder * MILLION) / BYTES_A_GB),
     line(PART.ownLogs, "logsGb", (used.ownLogBytes * MILLION) / BYTES_A_GB),
-    line(PART.platformLogs, "logsGb", (used.platformLogBytes * MILLION) / BYTES_A_GB),
     line(PART.accessLogs, "logsGb", (httpRequests * accessLogBytes * MILLION) / BYTES_A_GB),
-    line(PART.traces, "xrayTrace", used.invocations * tracedShare * MILLION),
   ];
 }
 
 function perMonth({ operations, infrastructure }: Counts): Line[] {
   const { drainIdle, sweepIdle } = operations;
   const runs = minutesAMonth();
-  const of = (operation: typeof drainIdle) => usageOf(operation, infrastructure, PRICES);
+  const of = (operation: typeof drainIdle) => usageOf(operation, PRICES);
   const used = total([runs, of(drainIdle)], [runs, of(sweepIdle)]);
   const pollers = [
     ...lambdaLines(used, 1),
     line(PART.commands, "upstashCommand", used.commands),
-    line("CloudWatch Logs", "logsGb", (used.ownLogBytes + used.platformLogBytes) / BYTES_A_GB),
-    // One a minute is always the first of its second.
-    line(PART.traces, "xrayTrace", used.invocations),
+    line("CloudWatch Logs", "logsGb", used.ownLogBytes / BYTES_A_GB),
   ].map((entry) => ({ ...entry, part: `${entry.part}: ${PART.pollers}` }));
   return [
     ...pollers,
@@ -98,16 +91,4 @@ function lambdaLines(used: Usage, times: number): Line[] {
     line(PART.requests, "lambdaRequest", used.invocations * times),
     line(PART.compute, "lambdaGbSecond", used.gbSeconds * times, used.measuredGbSeconds * times),
   ];
-}
-
-/**
- * How many of a function's invocations X-Ray records: the first of each second, and a share of the others, when so many
- * come a second at random, evenly over the month.
- */
-export function tracedShareAt(perSecond: number): number {
-  const { tracedFirstASecond, tracedShareOfRest } = PRICES.assumptions;
-  if (perSecond === 0) return 1;
-  // Of a Poisson process: how many of its events are the first of their second.
-  const first = (tracedFirstASecond.value * (1 - Math.exp(-perSecond))) / perSecond;
-  return first + (1 - first) * tracedShareOfRest.value;
 }

@@ -1,4 +1,4 @@
-import type { Infrastructure, Operation } from "./counts.ts";
+import type { Operation } from "./counts.ts";
 import type { PriceList } from "./prices.ts";
 import { countOf } from "./redis-commands.ts";
 
@@ -10,11 +10,10 @@ export interface Usage {
   readonly measuredGbSeconds: number;
   readonly commands: number;
   readonly ownLogBytes: number;
-  readonly platformLogBytes: number;
 }
 
 /** Of one call of an operation. */
-export function usageOf(operation: Operation, { platformLogBytes }: Infrastructure, prices: PriceList): Usage {
+export function usageOf(operation: Operation, prices: PriceList): Usage {
   const { calls, memoryMb } = operation;
   const gbSeconds = (ms: number) => (memoryMb / 1024) * (ms / 1000);
   const { measuredMs, modelledMs } = durationOf(operation, prices);
@@ -24,7 +23,6 @@ export function usageOf(operation: Operation, { platformLogBytes }: Infrastructu
     measuredGbSeconds: gbSeconds(measuredMs),
     commands: countOf(operation.commands) / calls,
     ownLogBytes: operation.logBytes / calls,
-    platformLogBytes,
   };
 }
 
@@ -61,6 +59,5 @@ export function total(...parts: readonly (readonly [times: number, usage: Usage]
     measuredGbSeconds: add((usage) => usage.measuredGbSeconds),
     commands: add((usage) => usage.commands),
     ownLogBytes: add((usage) => usage.ownLogBytes),
-    platformLogBytes: add((usage) => usage.platformLogBytes),
   };
 }

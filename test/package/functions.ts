@@ -10,7 +10,7 @@ const LambdaFunction = z.object({
   Timeout: z.int(),
   ReservedConcurrentExecutions: z.int().optional(),
   TracingConfig: z.object({ Mode: z.string() }),
-  LoggingConfig: z.object({ LogFormat: z.string() }),
+  LoggingConfig: z.object({ LogFormat: z.string(), SystemLogLevel: z.string() }),
   FunctionName: z.string(),
   Environment: z.object({ Variables: z.record(z.string(), z.unknown()) }),
 });
@@ -58,13 +58,13 @@ export const functions: Rules = (made, { stage, inventory = "", reservedConcurre
       );
     });
 
-    test("run on Node 24 and arm64, are traced, and write JSON under the name of their stage", () => {
+    test("run on Node 24 and arm64, and write JSON under the name of their stage, of Lambda itself only what fails", () => {
       for (const properties of functionsOf(made().template).values()) {
         expect(properties).toMatchObject({
           Runtime: "nodejs24.x",
           Architectures: ["arm64"],
-          TracingConfig: { Mode: "Active" },
-          LoggingConfig: { LogFormat: "JSON" },
+          TracingConfig: { Mode: "PassThrough" },
+          LoggingConfig: { LogFormat: "JSON", SystemLogLevel: "WARN" },
           Environment: { Variables: { POWERTOOLS_SERVICE_NAME: `orders-${stage}` } },
         });
       }

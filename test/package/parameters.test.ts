@@ -85,12 +85,12 @@ describe("the framework", () => {
     await expect(packager.package(...options)).rejects.toThrow(reason);
   });
 
-  test("switches tracing off", async () => {
-    const { template } = await packager.package(...option("tracing", "PassThrough"));
+  test("switches tracing on", async () => {
+    const { template } = await packager.package(...option("tracing", "Active"));
 
     const modes = Object.values(template.Resources).flatMap(({ Properties }) => Properties.TracingConfig ?? []);
     expect(modes.length).toBeGreaterThan(0);
-    for (const mode of modes) expect(mode).toEqual({ Mode: "PassThrough" });
+    for (const mode of modes) expect(mode).toEqual({ Mode: "Active" });
   });
 
   test("takes a parameter of the command line before the stage's, and leaves no temporary file", async () => {
