@@ -15,8 +15,9 @@ const MAX_REPLY_BYTES = 65_536;
 export interface Inventory {
   /**
    * What one piece of a product costs: a `PiecePrice`.
-   * @throws OrderError `unknown_product`; `inventory_timed_out` after 2 s; `inventory_failed` for everything else that is
-   *   no price, its cause without what the inventory said
+   * @throws OrderError `unknown_product` for a 404; `inventory_timed_out` after 2 s; `inventory_failed` for everything else
+   *   that is no price, its cause without what the inventory said. The shop's own service replies 500 for a product that it
+   *   does not know: that looks like any other failure.
    */
   priceOf(productId: string): Promise<number>;
 }
@@ -78,13 +79,15 @@ async function readText({ body }: Response): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
-/** The border to the inventory. It may say more about a product; only what is used has to be right. */
+/**
+ * Reads the price of a product. Inventories name the product `pk` (the shop's product service), `id` (its list) or not at
+ * all; a name must be that of the product that was asked for.
+ */
 function parsePrice(text: string, productId: string): number {
-  // Not z.literal: its error quotes the id.
-  const Product = z.object({
-    id: z.string().check(z.refine((id) => id === productId, "is not the id that was asked for")),
-    price: PiecePrice,
-  });
+  // Not z.literal: its error quotes the id. Not an array, whose text is that of its only element.
+  const isAsked = (name: unknown) => typeof name !== "object" && String(name) === productId;
+  const Name = z.nullish(z.unknown().check(z.refine(isAsked, "is not the product that was asked for")));
+  const Product = z.object({ id: Name, pk: Name, price: PiecePrice });
   const product = Product.safeParse(parseJson(text));
   if (!product.success) throw new OrderError("inventory_failed", { cause: redacted(product.error) });
   return product.data.price;

@@ -14,7 +14,7 @@ const functions = useFunctions(useRedis(), inventory);
 
 test("the priced order of the README is the one that the inventory's answer there makes", async () => {
   // given
-  const [, product = ""] = /`(\{"id": "tea-green", "name"[^`]+\})`/.exec(README) ?? [];
+  const [, product = ""] = /`(\{"pk": "tea-green", "name"[^`]+\})`/.exec(README) ?? [];
   const shown = Order.parse(JSON.parse(blocksOf(README, "json").find((text) => text.includes('"price"')) ?? ""));
   inventory.answerWith((_question, response) => response.setHeader("content-type", "application/json").end(product));
   // when

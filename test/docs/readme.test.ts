@@ -49,14 +49,16 @@ test("the commands of the shop name variables, parameters, files and addresses t
   const settings = readSettings({});
   const parameters: unknown = parse(await readFile(new URL("infra/parameters.yml", PROJECT), "utf8"));
 
-  const [, port] = /^ORDERS_REDIS_PORT=(\d+) npm start -- /.exec(start) ?? [];
+  const [, port, products = ""] = /^ORDERS_REDIS_PORT=(\d+) INVENTORY_URL=(\S+) npm start -- /.exec(start) ?? [];
   const [, parameter = "", origin] = /--param="(\w+)=(\S+)"$/.exec(start) ?? [];
-  expect(Settings.shape).toHaveProperty("ORDERS_REDIS_PORT");
+  for (const name of ["ORDERS_REDIS_PORT", "INVENTORY_URL"]) expect(Settings.shape).toHaveProperty(name);
   expect(parameters).toHaveProperty(["default", parameter]);
 
   const [, python = ""] = /^REDIS_URL=\S+ python3 (\S+)$/.exec(inventory) ?? [];
   expect(inventory).toContain(`REDIS_URL=redis://127.0.0.1:${port} `);
-  expect(await readFile(new URL(python, PROJECT), "utf8")).toContain('"REDIS_URL"');
+  const program = await readFile(new URL(python, PROJECT), "utf8");
+  expect(program).toContain('"REDIS_URL"');
+  expect(program).toContain(`"INVENTORY_PORT", "${new URL(products).port}"`);
 
   const [, main = "", address] = /^npx node (\S+) +# serves (\S+)$/.exec(shop) ?? [];
   expect(await readFile(new URL(main, PROJECT), "utf8")).toContain(`default(${new URL(address ?? "").port})`);

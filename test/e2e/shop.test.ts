@@ -70,6 +70,7 @@ test("the stock is lowered for an order, or the order is refunded, and the page 
     [second, "4"],
   ]);
   for (const announcement of announcements) expectDocumentedEntry("OrderCompleted", announcement);
+  expect(announcements[0]).toMatchObject({ price: "19.90", fee: "7.96", total: "47.76" });
   expect(message).toEqual(announcements[1]);
   expectDocumentedEntry("RefundRequest", message);
 
@@ -117,6 +118,7 @@ test("a refusal is shown by the title of its problem document, and what was type
 
 test("the browser keeps a page of another origin from ordering, and from reading", async () => {
   // given
+  await shop.redis.mSet({ "stock:tea-white": "1", "stock:tea-black": "1" });
   const pk = await order(await shop.visit(), "tea-white", "1");
   const page = await shop.visitStranger();
   const complaints: string[] = [];

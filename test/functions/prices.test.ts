@@ -85,13 +85,13 @@ test("a product that the inventory does not know is refused by its name, and tha
 });
 
 describe("while the inventory", () => {
-  const tea = (fields: object) => JSON.stringify({ id: PRODUCT, name: SECRET, price: 19.9, quantity: 5, ...fields });
+  const tea = (fields: object) => JSON.stringify({ pk: PRODUCT, name: SECRET, price: 19.9, quantity: 5, ...fields });
 
   test.for<[string, RequestListener, number, string, number]>([
     ["fails", (_request, response) => response.writeHead(500).end(SECRET), 502, "inventory-failed", 1],
     ["breaks off", ({ socket }) => socket.resetAndDestroy(), 502, "inventory-failed", 2],
     ["shows a page", (_request, response) => response.end(`<p>${SECRET}</p>`), 502, "inventory-failed", 1],
-    ["is wrong about the id", (_, response) => response.end(tea({ id: SECRET })), 502, "inventory-failed", 1],
+    ["names another product", (_, response) => response.end(tea({ pk: SECRET })), 502, "inventory-failed", 1],
     ["has a price in quotes", (_, response) => response.end(tea({ price: "19.90" })), 502, "inventory-failed", 1],
     ["does not answer", () => undefined, 504, "inventory-timed-out", 1],
     ["does not end its answer", (_request, response) => response.write(tea({})), 504, "inventory-timed-out", 1],

@@ -14,7 +14,7 @@ beforeAll(() => logger.setLogLevel("SILENT"));
 
 const priceOf = (id: string, url = shop.url) => priceAt(url, id);
 
-const product = (fields: object) => JSON.stringify({ id: "tea", name: SECRET, price: 19.9, quantity: 5, ...fields });
+const product = (fields: object) => JSON.stringify({ pk: "tea", name: SECRET, price: 19.9, quantity: 5, ...fields });
 const says =
   (text: string | Buffer, status = 200): RequestListener =>
   (_request, response) =>
@@ -40,7 +40,7 @@ test("what a refusal says besides is not waited for", async () => {
 
 describe("a failure, of which nothing shows that the inventory said:", () => {
   test.for<[string, RequestListener, RegExp]>([
-    ["500", says(SECRET, 500), /answered 500/],
+    ["500, which is also the shop's reply for an unknown product", says(SECRET, 500), /answered 500/],
     ["400", says(SECRET, 400), /answered 400/],
     ["a success without a product", says("", 204), /answered 204/],
     ["a page", says(`<html>${SECRET}</html>`), /Not JSON/],
@@ -48,8 +48,10 @@ describe("a failure, of which nothing shows that the inventory said:", () => {
     ["JSON that is cut off", says(product({}).slice(0, -5)), /Not JSON/],
     ["JSON that is no product", says(JSON.stringify([SECRET])), /expected object|invalid/i],
     ["null", says("null"), /expected object|invalid/i],
-    ["another product", says(product({ id: `${SECRET}-tea` })), /not the id/],
-    ["a product without an id", says(product({ id: undefined })), /invalid/i],
+    ["another product's pk", says(product({ pk: `${SECRET}-tea` })), /not the product/],
+    ["another product's id", says(product({ id: `${SECRET}-tea`, pk: undefined })), /not the product/],
+    ["the product's pk with another's id", says(product({ id: `${SECRET}-tea` })), /not the product/],
+    ["an id that is no name", says(product({ id: [], pk: undefined })), /not the product/],
     ["a price in quotes", says(product({ price: "19.90" })), /price/],
     ["no price", says(product({ price: null })), /price/],
     ["NaN, which is not JSON", says(product({}).replace("19.9", "NaN")), /Not JSON/],

@@ -22,8 +22,32 @@ test.for([0, 0.01, 19.9, 10_000_000])("the price of one piece is told: %d", asyn
   expect(await priceOf("tea")).toBe(price);
 });
 
+test.for([
+  ["the shop's own product", '{"pk": "01M8A4K1Z7Q2W3E4R5T6Y7U8I9", "name": "tea", "price": 19.9, "quantity": 12}'],
+  [
+    "a product of the shop's list",
+    '{"id": "01M8A4K1Z7Q2W3E4R5T6Y7U8I9", "name": "tea", "price": 19.9, "quantity": 12}',
+  ],
+  [
+    "a product with both names",
+    '{"id": "01M8A4K1Z7Q2W3E4R5T6Y7U8I9", "pk": "01M8A4K1Z7Q2W3E4R5T6Y7U8I9", "price": 19.9}',
+  ],
+  ["a price alone", '{"price": 19.9}'],
+  ["names that are null", '{"id": null, "pk": null, "price": 19.9}'],
+] as const)("the price is read from %s", async ([, reply]) => {
+  shop.answerWith((_, response) => response.end(reply));
+
+  expect(await priceOf("01M8A4K1Z7Q2W3E4R5T6Y7U8I9")).toBe(19.9);
+});
+
+test("an id that is a number names the product of these digits", async () => {
+  shop.answerWith((_, response) => response.end('{"id": 17, "price": 19.9}'));
+
+  expect(await priceOf("17")).toBe(19.9);
+});
+
 test("a byte order mark before the reply is no part of it", async () => {
-  shop.answerWith((_, response) => response.end('\uFEFF{"id":"tea","price":19.9}'));
+  shop.answerWith((_, response) => response.end('\uFEFF{"pk":"tea","price":19.9}'));
 
   expect(await priceOf("tea")).toBe(19.9);
 });

@@ -1,7 +1,7 @@
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { useRedis } from "../support/redis.ts";
-import { inventoryPython, startInventory } from "./inventory.ts";
+import { type Inventory, inventoryPython, startInventory } from "./inventory.ts";
 
 const GROUP = "inventory-group";
 
@@ -28,9 +28,10 @@ async function announce(...orders: readonly ReturnType<typeof completed>[]): Pro
   for (const order of orders) await redis.client.xAdd(COMPLETED_STREAM, "*", order);
 }
 
-async function openInventory(): Promise<void> {
+async function openInventory(): Promise<Inventory> {
   const inventory = await startInventory(redis.url);
   onTestFinished(() => inventory.stop());
+  return inventory;
 }
 
 /** Waits until every announcement was given to the inventory and acknowledged by it. */
@@ -45,6 +46,16 @@ async function refundRequests() {
   const entries = (await redis.client.xRange(REFUND_STREAM, "-", "+")) ?? [];
   return entries.map(({ message }) => ({ ...message }));
 }
+
+test("products are served as the shop's own service does, and one that is unknown is a 500", async () => {
+  await redis.client.set("stock:tea", "12");
+  const { url } = await openInventory();
+
+  const known = await fetch(`${url}/products/tea`);
+
+  expect(await known.json()).toEqual({ pk: "tea", name: "tea", price: 19.9, quantity: 12 });
+  expect((await fetch(`${url}/products/coffee`)).status).toBe(500);
+});
 
 test("orders lower the stock of their product, also those that completed before the inventory first ran", async () => {
   await redis.client.mSet({ "stock:tea": "10", "stock:honey": "5" });

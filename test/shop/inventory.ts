@@ -7,6 +7,8 @@ import { pythonWithRedis } from "../support/python.ts";
 const PROGRAM = join(import.meta.dirname, "inventory.py");
 
 export interface Inventory {
+  /** Where it serves products. */
+  readonly url: string;
   /**
    * Kills it, as a machine does that loses its power.
    * @throws Error with what it wrote, when it had ended by itself: it never should
@@ -20,15 +22,24 @@ export function inventoryPython(): Promise<string> {
   return pythonWithRedis((line) => process.stderr.write(`${line}\n`), machine);
 }
 
-/** @param redisUrl of the Redis whose streams it reads and writes */
-export async function startInventory(redisUrl: string): Promise<Inventory> {
+/**
+ * Resolves when it serves products.
+ * @param redisUrl of the Redis whose streams it reads and writes
+ * @param port where it serves products; 0 is any free one
+ * @throws Error with what it wrote, when it ends before that
+ */
+export async function startInventory(redisUrl: string, port = 0): Promise<Inventory> {
   const python = await inventoryPython();
-  const env = { ...process.env, REDIS_URL: redisUrl };
+  const env = { ...process.env, REDIS_URL: redisUrl, INVENTORY_PORT: String(port) };
   const child = spawn(python, [PROGRAM], { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
   const exited = once(child, "close");
+  await Promise.race([once(child.stdout, "data"), exited]);
+  const url = /^Inventory: (\S+)\n/.exec(output)?.[1];
+  if (url === undefined) throw new Error(`The inventory did not start:\n${output}`);
   return {
+    url,
     async stop() {
       const running = child.kill("SIGKILL");
       await exited;

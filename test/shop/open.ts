@@ -21,13 +21,14 @@ export interface Shop {
 }
 
 /**
- * Opens everything: the service, with the page's origin configured, the inventory on its Redis, and a browser.
+ * Opens everything: the service, with the page's origin and the inventory configured, that inventory on the service's Redis,
+ * and a browser.
  * @param timeoutMs for whatever a page waits for
  * @throws Error when a part does not start; those that did are closed
  */
 export async function openShop(timeoutMs: number): Promise<Shop> {
   await using parts = new AsyncDisposableStack();
-  const { ORDERS_API_PORT } = await freePorts("ORDERS_API_PORT");
+  const { ORDERS_API_PORT, INVENTORY_PORT } = await freePorts("ORDERS_API_PORT", "INVENTORY_PORT");
 
   async function servePage(): Promise<string> {
     const server = await shopServer(`http://localhost:${ORDERS_API_PORT}`);
@@ -56,13 +57,17 @@ export async function openShop(timeoutMs: number): Promise<Shop> {
 
   const url = await servePage();
   const strangeUrl = await servePage();
-  const service = await startOffline({ ORDERS_API_PORT }, "--param", `corsOrigins=https://shop.example.com, ${url}`);
+  const service = await startOffline(
+    { ORDERS_API_PORT, INVENTORY_URL: `http://127.0.0.1:${INVENTORY_PORT}` },
+    "--param",
+    `corsOrigins=https://shop.example.com, ${url}`,
+  );
   parts.defer(async () => void (await service.stop()));
   const redisUrl = `redis://127.0.0.1:${service.env.ORDERS_REDIS_PORT}`;
   const redis = connection(redisUrl);
   await redis.connect();
   parts.defer(() => redis.destroy());
-  const inventory = await startInventory(redisUrl);
+  const inventory = await startInventory(redisUrl, Number(INVENTORY_PORT));
   parts.defer(() => inventory.stop());
   const browser = await launchChromium();
   parts.defer(() => browser.close());

@@ -58,10 +58,13 @@ export function productIn(path: string): string {
   return decodeURIComponent(path.replace(/^.*\/products\//, ""));
 }
 
-/** @param price of every product; a function is asked anew for each answer */
+/**
+ * Replies as the shop's own product service does: with `pk` and no `id`.
+ * @param price of every product; a function is called for each reply
+ */
 export function selling(price: unknown): RequestListener {
   return ({ url = "" }, response) => {
-    const product = { id: productIn(url), name: "Something", price: typeof price === "function" ? price() : price };
-    response.setHeader("content-type", "application/json").end(JSON.stringify({ ...product, quantity: 100 }));
+    const product = { pk: productIn(url), name: "tea", price: typeof price === "function" ? price() : price };
+    response.setHeader("content-type", "application/json").end(JSON.stringify({ ...product, quantity: 12 }));
   };
 }
