@@ -5,7 +5,7 @@ import { RedisEnv } from "../lib/env/redis.ts";
 import { SchedulerEnv } from "../lib/env/scheduler.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { jsonBody } from "../lib/http/json-body.ts";
-import { parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
+import { parseCaller, parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
 import { jsonReply } from "../lib/http/reply.ts";
 import { productInventory } from "../lib/inventory.ts";
 import { placeOrder } from "../lib/orders/place-order.ts";
@@ -18,6 +18,7 @@ const inventory = productInventory(readEnv(InventoryEnv));
 async function createOrder(event: ApiEvent) {
   const placing = {
     idempotencyKey: parseIdempotencyKey(event.headers["idempotency-key"]),
+    caller: parseCaller(event.requestContext),
     request: parseOrderRequest(event.body),
     now: Date.now(),
   };

@@ -8,7 +8,7 @@ import type { Inventory } from "../inventory.ts";
 import { countMetric, logger } from "../observability.ts";
 import { COMPLETION_DELAY_MS, type Order } from "../order.ts";
 import type { OrderRequest } from "../order-request.ts";
-import { idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/keys.ts";
+import { type Caller, idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/keys.ts";
 import { runCommand, script, scriptCommand } from "../redis/pipeline.ts";
 import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
@@ -28,6 +28,8 @@ export interface Placing {
   readonly request: OrderRequest;
   /** The client's own key: a second placing with it gives the first order. */
   readonly idempotencyKey: string | undefined;
+  /** To whom the key belongs; undefined where callers are not known: then all share one set of keys. */
+  readonly caller?: Caller | undefined;
   /** The time, in ms since the epoch: that of the order, whatever the inventory takes after it. */
   readonly now: number;
 }
@@ -51,16 +53,17 @@ export async function placeOrder(
   placing: Placing,
   inventory?: Inventory,
 ): Promise<Placed> {
-  const { request, idempotencyKey, now } = placing;
-  if (inventory && idempotencyKey !== undefined) {
+  const { request, idempotencyKey, caller, now } = placing;
+  const key = idempotencyKey === undefined ? undefined : idempotencyKeyKey(idempotencyKey, caller);
+  if (inventory && key !== undefined) {
     // A replay has its price already, and may not depend on an inventory.
-    const placed = await findPlaced(redis, idempotencyKey, request);
+    const placed = await findPlaced(redis, key, request);
     if (placed !== undefined) return replay(redis, placed);
   }
   const prices = inventory && priceOrder(await inventory.priceOf(request.id), request.quantity);
   const order = newOrder(request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
-  const [code, pk] = await createOrder(redis, order, due, placing, prices);
+  const [code, pk] = await createOrder(redis, order, due, key, prices);
   if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
   if (code === CreateOrderCode.replayed) return replay(redis, pk);
   countMetric("OrdersCreated");
@@ -93,13 +96,14 @@ async function createOrder(
   redis: Redis,
   order: Order,
   due: number,
-  { request, idempotencyKey }: Placing,
+  key: string | undefined,
   prices: Prices | undefined,
 ) {
   const keys = [orderKey(order.pk), PENDING_KEY];
-  if (idempotencyKey !== undefined) keys.push(idempotencyKeyKey(idempotencyKey));
+  if (key !== undefined) keys.push(key);
   const { pk, product_id, quantity, created_at } = order;
-  const args = [pk, product_id, quantity, created_at, due, fingerprint(request), IDEMPOTENCY_RETENTION_S];
+  const same = fingerprint({ id: product_id, quantity });
+  const args = [pk, product_id, quantity, created_at, due, same, IDEMPOTENCY_RETENTION_S];
   if (prices) args.push(prices.price, prices.fee, prices.total);
   return runCommand(redis, scriptCommand(createOrderScript, CreateOrderReply, keys, args));
 }

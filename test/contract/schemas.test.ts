@@ -58,6 +58,9 @@ describe("openapi.yaml and the code accept and refuse the same", () => {
       .string({ unit: fc.constantFrom("a", " ", '\\"', "\\\\", "\\"), minLength: 14, maxLength: 20 })
       .map((key) => `"${key}"`),
     fc.integer({ min: 253, max: 258 }).map((length) => "k".repeat(length)),
+    fc
+      .string({ unit: fc.constantFrom(";", "a", "A", "*", "=", '"', "\\", " ", ",", "?", "%", "1"), maxLength: 8 })
+      .map((parameters) => `"${"k".repeat(16)}";a${parameters}`),
   );
 
   test("Idempotency-Keys", () => {

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useFunctions } from "../support/functions.ts";
 import { placeOrderEvent } from "../support/http-event.ts";
+import { dumpKeyspace } from "../support/keyspace.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/order.ts";
 import { expectProblem } from "../support/problems.ts";
@@ -115,6 +116,55 @@ test("another key makes another order of the same request", async () => {
 
   expect(orderOf(other).pk).not.toBe(pk);
   expect(await redis.client.zCard("orders:pending")).toBe(2);
+});
+
+describe("where API Gateway checks tokens, a key belongs to its caller:", () => {
+  const ANNA = { iss: "https://id.example.com/", sub: "anna" };
+
+  /** As the JWT authorizer of an HTTP API hands a request over. */
+  function placeAs(claims: Readonly<Record<string, string>> | undefined, quantity = 2) {
+    const event = placeOrderEvent({ ...TEA, quantity }, { "idempotency-key": KEY });
+    const requestContext = { ...event.requestContext, authorizer: { jwt: { claims, scopes: null } } };
+    return functions.invokeHttp("createOrder", { ...event, requestContext });
+  }
+
+  test.for([
+    ["another subject", { ...ANNA, sub: "ben" }],
+    ["the same subject of another issuer", { ...ANNA, iss: "https://other.example.com/" }],
+    ["a token without a subject", { iss: ANNA.iss }],
+    ["nobody", undefined],
+  ] as const)("%s makes an order of its own with the same key", async ([, other]) => {
+    const first = orderOf(await placeAs(ANNA));
+
+    const second = await placeAs(other, 3);
+
+    expect(second).toMatchObject({ statusCode: 200, body: { quantity: 3 } });
+    expect(second.headers).not.toHaveProperty("idempotent-replayed");
+    expect(orderOf(second).pk).not.toBe(first.pk);
+  });
+
+  test("the same caller gets the first order again, whatever else its token says", async () => {
+    const first = orderOf(await placeAs({ ...ANNA, iat: "1763877600" }));
+
+    const again = await placeAs({ ...ANNA, iat: "1763881200", scope: "orders" });
+
+    expect(again.headers).toMatchObject({ "idempotent-replayed": "true" });
+    expect(orderOf(again).pk).toBe(first.pk);
+  });
+
+  test("issuer and subject cannot be shifted into each other", async () => {
+    await placeAs({ iss: "https://id.example.com/", sub: "a,b" });
+
+    const other = await placeAs({ iss: "https://id.example.com/,a", sub: "b" });
+
+    expect(other.headers).not.toHaveProperty("idempotent-replayed");
+  });
+
+  test("who the caller is is not in the store", async () => {
+    await placeAs(ANNA);
+
+    expect(JSON.stringify(await dumpKeyspace(redis.client))).not.toMatch(/anna|id\.example\.com/);
+  });
 });
 
 test("requests with one key at one time make one order", async () => {

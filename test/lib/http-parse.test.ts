@@ -87,6 +87,21 @@ describe("an Idempotency-Key", () => {
   });
 
   test.for([
+    ";a",
+    ";a=1;b=?0",
+    "; a=-1.5;  *b=tok/en:x",
+    ';a="b;c=\\"1\\""',
+    ";a_-.*1=:aGk=:",
+    ';a=@1659578233;b=%"f%c3%bc"',
+  ])("may have parameters, which are ignored: %s", (parameters) => {
+    expect(parseIdempotencyKey(`"${KEY}"${parameters}`)).toBe(KEY);
+  });
+
+  test("that is bare keeps its semicolons: parameters belong to the quoted form", () => {
+    expect(parseIdempotencyKey(`${KEY};a=1`)).toBe(`${KEY};a=1`);
+  });
+
+  test.for([
     ["empty", ""],
     ["empty in quotes", '""'],
     ["15 characters", "x".repeat(15)],
@@ -99,7 +114,13 @@ describe("an Idempotency-Key", () => {
     ["one quote", `"${KEY}`],
     ["an escape of nothing", `"${KEY}\\"`],
     ["an escape that there is not", `"${KEY}\\n"`],
-    ["parameters", `"${KEY}";a=1`],
+    ["a parameter without a name", `"${KEY}";`],
+    ["a parameter's name in upper case", `"${KEY}";A=1`],
+    ["a parameter without a value after =", `"${KEY}";a=`],
+    ["a parameter whose value has white space", `"${KEY}";a=b c`],
+    ["a parameter whose text is open", `"${KEY}";a="b`],
+    ["white space before a parameter", `"${KEY}" ;a=1`],
+    ["two headers, one with a parameter", `"${KEY}";a=1, "${KEY}"`],
     ["a control character", `"${KEY}\t"`],
     ["signs beyond ASCII", `"${KEY}ä"`],
     ["bare signs beyond ASCII", `${KEY}ä`],
@@ -114,7 +135,7 @@ describe("the keys in Redis", () => {
     expect(orderKey("01ARZ3NDEKTSV4RRFFQ69G5FAV")).toBe("order:01ARZ3NDEKTSV4RRFFQ69G5FAV");
   });
 
-  test("name an Idempotency-Key by its SHA-256 only", () => {
+  test("name an Idempotency-Key without a caller by its SHA-256 only", () => {
     expect(idempotencyKeyKey("abc")).toBe(
       "idempotency:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     );
