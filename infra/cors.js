@@ -10,7 +10,7 @@ export async function cors({ resolveVariable }) {
     allowedOrigins,
     allowedMethods: ["GET", "POST"],
     allowedHeaders: ["Content-Type", "Idempotency-Key", "Authorization"],
-    exposedResponseHeaders: ["Location", "Idempotent-Replayed"],
+    exposedResponseHeaders: ["Location", "Idempotent-Replayed", "Retry-After"],
     maxAge: 3600,
   };
 }

@@ -3,6 +3,7 @@ const MESSAGES = {
   invalid_order: "The order is not valid.",
   invalid_idempotency_key: "The Idempotency-Key is not valid.",
   idempotency_key_reused: "The Idempotency-Key was used before with a different order.",
+  idempotency_key_in_use: "Another request with this Idempotency-Key is being processed.",
   order_not_found: "There is no order with this pk.",
   unknown_product: "The inventory has no such product.",
   inventory_failed: "The inventory did not tell a price.",

@@ -12,6 +12,12 @@ const PROBLEMS = {
   order_not_found: { status: 404, title: "There is no such order" },
   route_not_found: { status: 404, title: "There is nothing at this path" },
   method_not_allowed: { status: 405, title: "The path does not know this method" },
+  // A request with prices takes about as long as the inventory may; one that died leaves its key claimed for 30 s at most.
+  idempotency_key_in_use: {
+    status: 409,
+    title: "A request with this Idempotency-Key is being processed",
+    retryAfterS: 2,
+  },
   body_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be application/json" },
   invalid_order: { status: 422, title: "The order is not valid" },
@@ -22,7 +28,14 @@ const PROBLEMS = {
   redis_failed: OURS,
   redis_replied_nonsense: OURS,
   internal_error: OURS,
-} as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", { status: number; title: string }>;
+} as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", ProblemKind>;
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** In how many seconds the same request may be sent again (Retry-After, RFC 9110 section 10.2.3). */
+  readonly retryAfterS?: number;
+}
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
@@ -49,7 +62,7 @@ export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].statu
  */
 export function problemReply(error: unknown, requestId: string): APIGatewayProxyStructuredResultV2 {
   const code = problemCode(error);
-  const { status, title } = PROBLEMS[code];
+  const { status, title, retryAfterS }: ProblemKind = PROBLEMS[code];
   const publicCode = status === 500 ? "internal_error" : code;
   const fields = error instanceof OrderError ? error.fields : [];
   const problem: Problem = {
@@ -64,6 +77,7 @@ export function problemReply(error: unknown, requestId: string): APIGatewayProxy
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
+      ...(retryAfterS !== undefined && { "retry-after": String(retryAfterS) }),
       ...(error instanceof HttpError && error.headers),
     },
     body: JSON.stringify(problem),

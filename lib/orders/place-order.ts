@@ -12,7 +12,7 @@ import { type Caller, idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/
 import { runCommand, script, scriptCommand } from "../redis/pipeline.ts";
 import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
-import { findPlaced, fingerprint } from "./idempotency-record.ts";
+import { claimKey, fingerprint, releaseClaim } from "./idempotency-record.ts";
 import { type Prices, priceOrder } from "./price-order.ts";
 
 /** How long an Idempotency-Key is remembered: 24 hours. */
@@ -21,7 +21,7 @@ const IDEMPOTENCY_RETENTION_S = 86_400;
 const createOrderScript = script(createOrderLua);
 
 /** The codes of `create-order.lua`, and its reply: a code and the pk of the order that there is. */
-const CreateOrderCode = { created: 1, replayed: 2, reused: 3 } as const;
+const CreateOrderCode = { created: 1, replayed: 2, reused: 3, inUse: 4 } as const;
 const CreateOrderReply = z.tuple([z.enum(CreateOrderCode), z.string()]);
 
 export interface Placing {
@@ -44,8 +44,8 @@ export interface Placed {
  * Stores an order that is due in 5 seconds and has its completion scheduled. The order is durable once stored: when no
  * schedule can be made, that is logged and counted, and the sweep completes the order.
  * @param inventory asked for the price of a new order; without it orders have none
- * @throws OrderError `idempotency_key_reused`, `redis_failed`, `redis_replied_nonsense`, and what `priceOf` throws: then
- *   nothing was stored
+ * @throws OrderError `idempotency_key_reused`, `idempotency_key_in_use`, and what `priceOf` throws: then this request has
+ *   stored nothing, and with a key no other one was about to; `redis_failed`, `redis_replied_nonsense`: it may have
  */
 export async function placeOrder(
   redis: Redis,
@@ -55,17 +55,19 @@ export async function placeOrder(
 ): Promise<Placed> {
   const { request, idempotencyKey, caller, now } = placing;
   const key = idempotencyKey === undefined ? undefined : idempotencyKeyKey(idempotencyKey, caller);
+  const pk = ulid(now, randomDigit);
   if (inventory && key !== undefined) {
     // A replay has its price already, and may not depend on an inventory.
-    const placed = await findPlaced(redis, key, request);
+    const placed = await claimKey(redis, key, pk, request);
     if (placed !== undefined) return replay(redis, placed);
   }
-  const prices = inventory && priceOrder(await inventory.priceOf(request.id), request.quantity);
-  const order = newOrder(request, now, prices);
+  const prices = inventory && (await lookUpPrices(redis, inventory, request, key, pk));
+  const order = newOrder(pk, request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
-  const [code, pk] = await createOrder(redis, order, due, key, prices);
+  const [code, placed] = await createOrder(redis, order, due, key, prices);
+  if (code === CreateOrderCode.inUse) throw new OrderError("idempotency_key_in_use");
   if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
-  if (code === CreateOrderCode.replayed) return replay(redis, pk);
+  if (code === CreateOrderCode.replayed) return replay(redis, placed);
   countMetric("OrdersCreated");
   logger.info("Order placed", { pk });
   await scheduleOrLeaveToSweep(timer, pk, due);
@@ -78,9 +80,25 @@ async function replay(redis: Redis, pk: string): Promise<Placed> {
   return { order: await findOrder(redis, pk), replayed: true };
 }
 
-function newOrder(request: OrderRequest, now: number, prices: Prices | undefined): Order {
+/** Without a price no order is placed: then the key is free for the next request. */
+async function lookUpPrices(
+  redis: Redis,
+  inventory: Inventory,
+  { id, quantity }: OrderRequest,
+  key: string | undefined,
+  pk: string,
+): Promise<Prices> {
+  try {
+    return priceOrder(await inventory.priceOf(id), quantity);
+  } catch (error) {
+    if (key !== undefined) await releaseClaim(redis, key, pk);
+    throw error;
+  }
+}
+
+function newOrder(pk: string, request: OrderRequest, now: number, prices: Prices | undefined): Order {
   return {
-    pk: ulid(now, randomDigit),
+    pk,
     product_id: request.id,
     quantity: request.quantity,
     ...(prices && { price: Number(prices.price), fee: Number(prices.fee), total: Number(prices.total) }),

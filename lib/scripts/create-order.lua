@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  order:{pk}, hash
 -- KEYS[2]  orders:pending, sorted set
--- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key)
+-- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key): `{pk}:{fingerprint}` of the order that
+--          the key made, or `claim:{pk}` of the order that a request with the key is about to make
 -- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention (s),
 --          then price, fee, total (decimals; all three, or none of an order without prices)
 --
@@ -10,17 +11,22 @@
 --   1  created: the order is stored, now or by an earlier run of this very call
 --   2  replayed: the key made the order `pk` before, of the same fingerprint; nothing is written
 --   3  reused: the key made an order of another fingerprint; nothing is written
+--   4  in use: another request has claimed the key for the order `pk`; nothing is written
 -- Stream entries: none.
 local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
 local pk, product_id, quantity, created_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local due, fingerprint, retention = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local price, fee, total = ARGV[8], ARGV[9], ARGV[10]
 
-local CREATED, REPLAYED, REUSED = 1, 2, 3
+local CREATED, REPLAYED, REUSED, IN_USE = 1, 2, 3, 4
 
 if idempotency_key then
   local first = redis.call('GET', idempotency_key)
-  if first then
+  local claimed_pk = first and string.match(first, '^claim:(%w+)$')
+  if claimed_pk and claimed_pk ~= pk then
+    return { IN_USE, claimed_pk }
+  end
+  if first and not claimed_pk then
     local first_pk, first_fingerprint = string.match(first, '^(%w+):(%w+)$')
     if first_fingerprint ~= fingerprint then
       return { REUSED, first_pk }

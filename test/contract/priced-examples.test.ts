@@ -9,7 +9,25 @@ const inventory = useInventory();
 const functions = useFunctions(useRedis(), inventory);
 useLogLines();
 
-test.for(promisedBy(PLACE).filter((example) => example["x-inventory"]))(
+const priced = promisedBy(PLACE).filter((example) => example["x-inventory"]);
+
+test.for(priced.filter(({ status }) => status === 409))(
+  "placing gets $status $name as openapi.yaml says, while the first request waits for the inventory",
+  async (example) => {
+    const [first = [], again = []] = (example["x-sent"] ?? []).map((sent) => [sent]);
+    const { asked, answer } = inventory.hold();
+    const placing = send(functions, first);
+    await asked;
+
+    const reply = await send(functions, again);
+
+    answer();
+    expectPromised(reply, example);
+    expect((await placing).statusCode).toBe(200);
+  },
+);
+
+test.for(priced.filter(({ status }) => status !== 409))(
   "with an inventory, placing gets $status $name as openapi.yaml says",
   async (example) => {
     const { price, status } = example["x-inventory"] ?? {};

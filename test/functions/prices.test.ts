@@ -57,6 +57,21 @@ test("another order with the key is refused and asks nothing", async () => {
   expect(shop.questions).toHaveLength(1);
 });
 
+test("a request whose key another one uses right now is told when to come again, and makes nothing", async () => {
+  const { asked, answer } = shop.hold();
+  const first = place(KEY);
+  await asked;
+
+  const reply = await place(KEY);
+
+  expectProblem(reply, 409, "idempotency-key-in-use");
+  expect(reply.headers).toMatchObject({ "retry-after": "2" });
+  expectRefusalLogged(log, "idempotency_key_in_use", 409, "POST /orders");
+  answer();
+  const { pk } = orderOf(await first);
+  expect(orderOf(await place(KEY)).pk).toBe(pk);
+});
+
 test("an order that is not valid asks nothing", async () => {
   await functions.invokeHttp("createOrder", placeOrderEvent({ id: "../admin", quantity: 2 }));
 

@@ -1,9 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
 import { productInventory } from "../../lib/inventory.ts";
+import { logger } from "../../lib/observability.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
 import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
-import { selling, useInventory } from "../support/inventory.ts";
+import { readTimeouts } from "../lambda/limits.ts";
+import { useInventory } from "../support/inventory.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk } from "../support/orders.ts";
 import { countedRedis } from "../support/proxy.ts";
@@ -12,6 +14,7 @@ import { useTimer } from "../support/timer.ts";
 
 const REQUEST = { id: "tea", quantity: 2 };
 const KEY = "a-key-of-the-client";
+const IN_USE = { code: "idempotency_key_in_use" };
 
 const store = useStore();
 const timers = useTimer();
@@ -24,6 +27,11 @@ const place = (request = REQUEST, idempotencyKey: string | undefined = undefined
     { request, idempotencyKey, now: Date.now() },
     productInventory({ INVENTORY_URL: shop.url }),
   );
+
+/** Fills the script cache of Redis, so that a script takes one request. */
+async function warmUpScripts(): Promise<void> {
+  await place(REQUEST, "a-key-of-another-client").catch(() => undefined);
+}
 
 test("the price of one piece is stored with fee and total as decimals, and told as numbers", async () => {
   const { order } = await place();
@@ -94,28 +102,20 @@ describe("with an Idempotency-Key", () => {
     expect(shop.questions).toEqual([]);
   });
 
-  test("of 30 requests at once, while the price changes with each answer, all get the one order and its one price", async () => {
-    let price = 0;
-    shop.answerWith(
-      selling(() => {
-        price += 1;
-        return price;
-      }),
-    );
+  test("of 30 requests at once one asks and places its order, and all others are told to come again", async () => {
+    const replies = await Promise.allSettled(Array.from({ length: 30 }, () => place(REQUEST, KEY)));
 
-    const placed = await Promise.all(Array.from({ length: 30 }, () => place(REQUEST, KEY)));
-
-    // More than one was asked, or this test would not show what the losers get.
-    expect(shop.questions.length).toBeGreaterThan(1);
-    expect(placed.filter(({ replayed }) => !replayed)).toHaveLength(1);
-    const [first] = placed;
-    for (const { order } of placed) expect(order).toEqual(first?.order);
+    expect(shop.questions).toHaveLength(1);
+    const placed = replies.filter(({ status }) => status === "fulfilled");
+    expect(placed.length).toBeGreaterThan(0);
+    for (const reply of replies) if (reply.status === "rejected") expect(reply.reason).toMatchObject(IN_USE);
     expect(await store.client.zCard("orders:pending")).toBe(1);
   });
 
   test.for([
     ["of another form", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "nonsense")],
     ["of another pk", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "17:abc")],
+    ["of a claim for no pk", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "claim:17")],
     ["of another type", "redis_failed", () => store.client.rPush(idempotencyKeyKey(KEY), `${newPk()}:abc`)],
   ] as const)("a record %s is %s, and nothing is asked", async ([, code, spoil]) => {
     await spoil();
@@ -123,6 +123,85 @@ describe("with an Idempotency-Key", () => {
     await expect(place(REQUEST, KEY)).rejects.toMatchObject({ code });
 
     expect(shop.questions).toEqual([]);
+  });
+});
+
+describe("while a request waits for the inventory, its key is claimed:", () => {
+  const redisKey = idempotencyKeyKey(KEY);
+
+  /** A request that waits for the inventory, until it is given the price. */
+  async function waiting() {
+    const { asked, answer } = shop.hold();
+    const placing = place(REQUEST, KEY);
+    await asked;
+    return { placing, answer };
+  }
+
+  test.for([REQUEST, { id: "tea", quantity: 3 }])(
+    "%o with the key asks, writes and places nothing",
+    async (request) => {
+      const { placing, answer } = await waiting();
+      const before = await dumpKeyspace(store.client);
+
+      await expect(place(request, KEY)).rejects.toMatchObject(IN_USE);
+
+      expect(await dumpKeyspace(store.client)).toEqual(before);
+      expect(shop.questions).toHaveLength(1);
+      answer();
+      expect(await placing).toMatchObject({ replayed: false });
+    },
+  );
+
+  test("a service without an inventory places nothing with the key either", async () => {
+    const { placing, answer } = await waiting();
+
+    const unpriced = placeOrder(store.redis, timers.timer, { request: REQUEST, idempotencyKey: KEY, now: Date.now() });
+
+    await expect(unpriced).rejects.toMatchObject(IN_USE);
+    answer();
+    await placing;
+    expect(await store.client.zCard("orders:pending")).toBe(1);
+  });
+
+  test("the claim outlives the function that made it, and then ends by itself", async () => {
+    const functionTimeoutS = (await readTimeouts())("createOrder") / 1000;
+    const { placing, answer } = await waiting();
+
+    const ttl = await store.client.ttl(redisKey);
+
+    expect(ttl).toBeGreaterThan(functionTimeoutS + 5);
+    expect(ttl).toBeLessThanOrEqual(30);
+    answer();
+    await placing;
+  });
+
+  test("a request that comes back to find its claim expired places its order", async () => {
+    const { placing, answer } = await waiting();
+    await store.client.del(redisKey);
+
+    answer();
+
+    expect(await placing).toMatchObject({ replayed: false });
+  });
+
+  test("a request that comes back to find the key claimed by another places nothing", async () => {
+    const { placing, answer } = await waiting();
+    await store.client.set(redisKey, `claim:${newPk()}`);
+    const before = await dumpKeyspace(store.client);
+
+    answer();
+
+    await expect(placing).rejects.toMatchObject(IN_USE);
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("a claim whose reply was lost is known again as its own", async () => {
+    const { redis, requests } = await countedRedis(store, (number) => number === 1);
+
+    expect(await place(REQUEST, KEY, redis)).toMatchObject({ replayed: false });
+
+    expect(requests()).toBeGreaterThan(2);
+    expect(shop.questions).toHaveLength(1);
   });
 });
 
@@ -143,5 +222,37 @@ describe("without a price", () => {
     shop.sellAt(5);
 
     expect(await place(REQUEST, KEY)).toMatchObject({ replayed: false, order: { price: 5 } });
+  });
+
+  test("a release that is sent again leaves the claim that another request made meanwhile", async () => {
+    const theirs = `claim:${newPk()}`;
+    shop.answerWith((_request, response) => response.writeHead(404).end());
+    await warmUpScripts();
+    // The second request releases; its reply is lost, and before the third another request has claimed the key.
+    const { redis } = await countedRedis(store, async (number) => {
+      if (number === 3) await store.client.set(idempotencyKeyKey(KEY), theirs);
+      return number === 2;
+    });
+
+    await expect(place(REQUEST, KEY, redis)).rejects.toMatchObject({ code: "unknown_product" });
+
+    expect(await store.client.get(idempotencyKeyKey(KEY))).toBe(theirs);
+  });
+
+  test("when the release fails the client gets the inventory's failure, the log says so, and the claim ends by itself", async () => {
+    const warn = vi.spyOn(logger, "warn");
+    shop.answerWith(async (_request, response) => {
+      await store.client.rename(idempotencyKeyKey(KEY), "saved");
+      await store.client.rPush(idempotencyKeyKey(KEY), "other");
+      response.writeHead(500).end();
+    });
+
+    await expect(place(REQUEST, KEY)).rejects.toMatchObject({ code: "inventory_failed" });
+
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      "A claimed Idempotency-Key was not released",
+      expect.objectContaining({ error: expect.objectContaining({ code: "redis_failed" }) }),
+    );
+    expect(await store.client.ttl("saved")).toBeGreaterThan(0);
   });
 });

@@ -111,7 +111,7 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
         AllowOrigins: origins,
         AllowMethods: ["GET", "POST"],
         AllowHeaders: ["Content-Type", "Idempotency-Key", "Authorization"],
-        ExposeHeaders: ["Location", "Idempotent-Replayed"],
+        ExposeHeaders: ["Location", "Idempotent-Replayed", "Retry-After"],
         MaxAge: 3600,
       };
       expect(CorsConfiguration).toEqual(origins ? expected : undefined);

@@ -7,6 +7,7 @@ import { useStore } from "../support/store.ts";
 const CREATED = 1;
 const REPLAYED = 2;
 const REUSED = 3;
+const IN_USE = 4;
 const IDEMPOTENCY_KEY = "idempotency:abc";
 
 const store = useStore();
@@ -38,6 +39,32 @@ test("an idempotency key is remembered for 24 hours", async () => {
   const ttl = await store.client.ttl(IDEMPOTENCY_KEY);
   expect(ttl).toBeLessThanOrEqual(RETENTION_S);
   expect(ttl).toBeGreaterThan(RETENTION_S - 60);
+});
+
+describe("a key that is claimed", () => {
+  test("for this order becomes the order's, for 24 hours", async () => {
+    const pk = newPk();
+    await store.client.set(IDEMPOTENCY_KEY, `claim:${pk}`, { EX: 30 });
+
+    expect(await create({ pk, idempotencyKey: IDEMPOTENCY_KEY })).toEqual([CREATED, pk]);
+
+    expect(await store.client.get(IDEMPOTENCY_KEY)).toBe(`${pk}:f1`);
+    expect(await store.client.ttl(IDEMPOTENCY_KEY)).toBeGreaterThan(RETENTION_S - 60);
+    const before = await dumpKeyspace(store.client);
+    expect(await create({ pk, idempotencyKey: IDEMPOTENCY_KEY })).toEqual([CREATED, pk]);
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+  });
+
+  test("for another order is in use, and nothing is written", async () => {
+    const other = newPk();
+    await store.client.set(IDEMPOTENCY_KEY, `claim:${other}`, { EX: 30 });
+    const before = await dumpKeyspace(store.client);
+
+    expect(await create({ pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY })).toEqual([IN_USE, other]);
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+    expect(await store.client.ttl(IDEMPOTENCY_KEY)).toBeLessThanOrEqual(30);
+  });
 });
 
 describe("writes nothing", () => {

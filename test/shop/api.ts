@@ -1,7 +1,7 @@
 import pRetry from "p-retry";
 import { z } from "zod";
 
-/** As openapi.yaml has it under "Retries": after no reply, 429 or any 5xx the same request may be sent again. */
+/** As openapi.yaml has it under "Retries": after no reply, 409, 429 or any 5xx the same request may be sent again. */
 const RETRIES = {
   retries: 4,
   minTimeout: 200,
@@ -57,6 +57,10 @@ function ask(url: string, request: RequestInit = {}): Promise<Response> {
       throw new Unanswered("The order service did not answer this page", { cause });
     });
     if (reply.ok) return reply;
+    if (reply.status === 409) {
+      await new Promise((resolve) => setTimeout(resolve, Number(reply.headers.get("retry-after")) * 1_000));
+      throw new Unanswered("The order service is still busy with this order");
+    }
     if (reply.status === 429 || reply.status >= 500) throw new Unanswered("The order service is not well");
     throw new Error(Problem.parse(await reply.json()).title);
   }, RETRIES);

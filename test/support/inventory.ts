@@ -14,6 +14,8 @@ export interface TestInventory {
   answerWith(answer: RequestListener): void;
   /** Knows every product at this price from now on. */
   sellAt(price: unknown): void;
+  /** Lets every question from now on wait for `answer`. `asked` resolves at the first one. */
+  hold(): { readonly asked: Promise<void>; answer(): void };
 }
 
 /** Gives the calling test file a product inventory of its own, which knows every product before each test. */
@@ -49,6 +51,16 @@ export function useInventory(): TestInventory {
     },
     sellAt(price) {
       answer = selling(price);
+    },
+    hold() {
+      const asked = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<void>();
+      answer = async (request, response) => {
+        asked.resolve();
+        await held.promise;
+        selling(PRICE)(request, response);
+      };
+      return { asked: asked.promise, answer: held.resolve };
     },
   };
 }
