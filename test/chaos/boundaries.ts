@@ -1,6 +1,7 @@
 import type { LambdaHost } from "../lambda/host.ts";
 import type { Ambush } from "./ambush.ts";
 import { INSTANCE_FAULTS, INSTANCE_WEIGHTS, passOn, type Treatment } from "./call-faults.ts";
+import { createClaims } from "./claims.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Faults } from "./faults.ts";
@@ -42,9 +43,10 @@ const WEIGHTS = { ...REDIS_WEIGHTS, ...INSTANCE_WEIGHTS };
 export function createBoundaries(options: BoundariesOptions): Boundaries {
   const { faults, journal, database, deliveries } = options;
   const proxies = new Map<string, CallProxy[]>();
+  const claims = createClaims(database);
 
   async function toRedis(call: Call, functionName: string, instanceId: string): Promise<void> {
-    if (functionName === "createOrder") journal.learn(call.body);
+    if (functionName === "createOrder") noteOrder(call.body, instanceId);
     const fate = functionName === "drainRefunds" ? await options.ambush.spring(call.body) : undefined;
     // Only a call that names a script by its hash can miss it.
     const weights = { ...WEIGHTS, noscript: call.body.includes('"evalsha"') ? 1 : 0 };
@@ -56,6 +58,11 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
       await passOn(struck);
     };
     await { ...REDIS_FAULTS, ...INSTANCE_FAULTS, noscript }[kind]({ call, instance: options.host().find(instanceId) });
+  }
+
+  function noteOrder(body: string, instanceId: string): void {
+    claims.learn(body, instanceId);
+    for (const pk of journal.learn(body)) options.inventory?.prices.notePlacing(pk, instanceId);
   }
 
   async function toScheduler(call: Call, functionName: string, instanceId: string): Promise<void> {
@@ -97,6 +104,8 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
     close(instanceId) {
       for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();
       proxies.delete(instanceId);
+      // At the end of a run the database may be gone before the last instance.
+      claims.shorten(instanceId).catch(() => undefined);
     },
   };
 }

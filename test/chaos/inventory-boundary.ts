@@ -18,6 +18,7 @@ interface InventoryBoundaryOptions {
 export function createInventoryBoundary({ faults, journal, prices, find }: InventoryBoundaryOptions) {
   return async function toInventory(call: Call, instanceId: string): Promise<void> {
     const order = journal.orderIn(call.path) ?? 0;
+    prices.noteQuestion(order, instanceId);
     const noted = withNotes(call, order);
     const kind = faults.strike("inventory", `question about order ${order}`, INVENTORY_WEIGHTS);
     if (!kind) return passOn({ call: noted });

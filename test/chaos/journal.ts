@@ -10,8 +10,8 @@ export interface Journal {
   note(order: number | undefined, text: string): void;
   /** Notes it for every order whose pk or product stands in `content`. */
   noteAll(content: string, text: string): void;
-  /** From now on the pks in `content`, which names a product, belong to that product's order. */
-  learn(content: string): void;
+  /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
+  learn(content: string): readonly string[];
   /** The order that `content` is about, by its product or by the first pk that is known. */
   orderIn(content: string): number | undefined;
   /** When a pk was first seen, in ms since the epoch. */
@@ -44,10 +44,12 @@ export function createJournal(): Journal {
     },
     learn(content) {
       const named = PRODUCT.exec(content)?.[1];
-      if (named === undefined) return;
-      for (const pk of content.match(PK) ?? []) {
+      if (named === undefined) return [];
+      const found = content.match(PK) ?? [];
+      for (const pk of found) {
         if (!pks.has(pk)) pks.set(pk, { order: Number(named), firstSeenMs: Date.now() });
       }
+      return found;
     },
     orderIn: (content) => ordersIn(content).values().next().value,
     firstSeen: (pk) => pks.get(pk)?.firstSeenMs,

@@ -8,6 +8,8 @@ const TIMEOUT_MS = 60_000;
 export interface Answer {
   readonly status: number;
   readonly text: string;
+  /** From the Retry-After of the reply, in ms. */
+  readonly retryAfterMs?: number;
   /** The order, when the reply holds a valid one. */
   readonly placed?: Order;
   /** What openapi.yaml does not promise of it, whatever fails. */
@@ -36,12 +38,17 @@ async function ask(route: string, url: string, init: RequestInit): Promise<Answe
   }
 }
 
-function read(route: string, { ok, status, headers }: Response, text: string): Pick<Answer, "placed" | "undocumented"> {
+function read(
+  route: string,
+  { ok, status, headers }: Response,
+  text: string,
+): Pick<Answer, "placed" | "retryAfterMs" | "undocumented"> {
   const body = parsed(text);
   const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
   const placed = ok ? Order.safeParse(body) : undefined;
   return {
     ...(placed?.success && { placed: placed.data }),
+    ...(headers.has("retry-after") && { retryAfterMs: Number(headers.get("retry-after")) * 1_000 }),
     ...(faults.length > 0 && {
       undocumented: `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`,
     }),

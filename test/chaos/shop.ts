@@ -9,7 +9,16 @@ import { type Answer, postOrder } from "./requests.ts";
 /** How a client places its order. */
 const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies: 1 };
 
+/** Requests with one key at the same time matter most where they wait for a price. */
+const PRICED_BEHAVIOURS = { ...BEHAVIOURS, five_at_once: 3 };
+
 const MOST_ATTEMPTS = 15;
+
+/** A client comes again so many times sooner than it is told, while its key is in use. */
+const HASTE = 10;
+
+/** Longer than a key may be in use: the longest request, and what is left of its claim when it dies. */
+const LONGEST_USE_MS = 45_000;
 
 /** What one client asked for, and everything that it was told. */
 export interface Placement {
@@ -52,13 +61,14 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
   }
 
   function hear(
-    { order, told, nonsense, behaviour }: Placement,
+    { order, key, told, nonsense, behaviour }: Placement,
     { status, text, placed }: Answer,
     quantity: number,
   ): void {
     const mayBeReused = behaviour === "two_bodies" && status === 422;
     const mayBeDenied = isDenied(text) && prices?.denied.has(order);
-    if (status === 0 || status >= 500 || mayBeReused || mayBeDenied) return;
+    const mayBeInUse = status === 409 && key !== undefined && prices !== undefined;
+    if (status === 0 || status >= 500 || mayBeReused || mayBeDenied || mayBeInUse) return;
     if (status !== 200 || !placed) nonsense.push(`${status} ${text}`);
     else if (placed.product_id !== productOf(order) || placed.quantity !== quantity) {
       nonsense.push(`another order: ${text}`);
@@ -67,14 +77,27 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
 
   async function untilAnswered(placement: Placement, quantity: number): Promise<void> {
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
-      const { status, text } = await send(placement, quantity);
+      const { status, text } = await untilKeyIsFree(placement, quantity);
       if (status !== 0 && status < 500 && !isDenied(text)) return;
       await wait(chance.between(`pause ${attempt} of order ${placement.order}`, 50, 400));
     }
   }
 
+  async function untilKeyIsFree(placement: Placement, quantity: number): Promise<Answer> {
+    const beganMs = performance.now();
+    for (;;) {
+      const answer = await send(placement, quantity);
+      if (answer.status !== 409) return answer;
+      if (performance.now() - beganMs > LONGEST_USE_MS) {
+        placement.nonsense.push(`its key was in use for more than ${LONGEST_USE_MS} ms`);
+        return answer;
+      }
+      await wait((answer.retryAfterMs ?? 0) / HASTE);
+    }
+  }
+
   return async function place(order: number): Promise<Placement> {
-    const behaviour = chance.pick(`behaviour of order ${order}`, BEHAVIOURS);
+    const behaviour = chance.pick(`behaviour of order ${order}`, prices ? PRICED_BEHAVIOURS : BEHAVIOURS);
     const quantity = chance.between(`quantity of order ${order}`, 1, 1_000);
     const key = behaviour === "once" ? undefined : `chaos-key-of-order-${order}`;
     const placement: Placement = { order, behaviour, key, told: [], nonsense: [] };

@@ -107,6 +107,9 @@ export async function startStack({
           const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
           return functionEnvironment({ ...addresses, name, skewMs: aheadMs + skewOf(chance, instanceId) });
         },
+        onOutcome(outcome, instanceId) {
+          if (outcome.ok) prices?.noteReply(JSON.stringify(outcome.reply), instanceId);
+        },
         onExit: boundaries.close,
         onLine: log,
       }),

@@ -14,6 +14,8 @@ export interface LambdaFunctionOptions {
   readonly environment: (instanceId: string) => Promise<Readonly<Record<string, string>>>;
   readonly onExit: (instanceId: string) => void;
   readonly onLine: (line: string, instanceId: string) => void;
+  /** Told how each invocation ended, before its instance handles another event. */
+  readonly onOutcome?: (outcome: Outcome, instanceId: string) => void;
 }
 
 /** A function with its instances: made when needed, used again while they live, each for one event at a time. */
@@ -65,6 +67,7 @@ export function createFunction(options: LambdaFunctionOptions): LambdaFunction {
     if (stopped) return { ok: false, errorType: "ServiceException", errorMessage: `${options.name} was stopped` };
     const instance = await take();
     const outcome = await instance.invoke(event);
+    options.onOutcome?.(outcome, instance.id);
     // After a time-out it is dying; after an error that the handler threw it is as good as before.
     if (instance.alive && (outcome.ok || outcome.errorType !== "Sandbox.Timedout")) idle.push(instance);
     return outcome;

@@ -16,6 +16,8 @@ export interface LambdaHostOptions {
   readonly environment: (functionName: string, instanceId: string) => Promise<Readonly<Record<string, string>>>;
   /** Gets every line that a function logs. Default: none. */
   readonly onLine?: (line: string, functionName: string, instanceId: string) => void;
+  /** Told how each invocation ended, before its instance handles another event. */
+  readonly onOutcome?: (outcome: Outcome, instanceId: string) => void;
   /** Told when an instance has ended, however. */
   readonly onExit?: (instanceId: string) => void;
 }
@@ -46,6 +48,7 @@ export async function createLambdaHost(options: LambdaHostOptions): Promise<Lamb
       ...(options.memoryMb && { memoryMb: options.memoryMb(name) }),
       environment: (instanceId) => options.environment(name, instanceId),
       onExit: (instanceId) => options.onExit?.(instanceId),
+      ...(options.onOutcome && { onOutcome: options.onOutcome }),
       onLine: (line, instanceId) => options.onLine?.(line, name, instanceId),
     });
   }

@@ -1,10 +1,25 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { judge } from "./all.ts";
-import { announced, announcement, evidence, invalid, orders, placement, refunded, told } from "./sound-end.ts";
+import {
+  announced,
+  announcement,
+  COMPLETED,
+  evidence,
+  invalid,
+  orders,
+  placement,
+  refunded,
+  told,
+} from "./sound-end.ts";
 
 const AMOUNTS = { price: 19.9, fee: 7.96, total: 47.76 };
+const ASKED_MS = 1_000;
 const pricedOrder = { ...announced, price: "19.90", fee: "7.96", total: "47.76" };
-const priceBook = (...cents: number[]) => ({ told: new Map([[1, cents]]), denied: new Set<number>() });
+const priceBook = (...cents: number[]) => ({
+  told: new Map([[1, cents]]),
+  askedMs: new Map([[COMPLETED, ASKED_MS]]),
+  refusals: [],
+});
 
 /** The end of a run with an inventory that told two prices, and one order; no refund was asked for. */
 const priced = {
@@ -39,4 +54,20 @@ test.each<[string, Parameters<typeof evidence>[0], string]>([
   ["an announcement has no price", { ...priced, announcements: [announcement({})] }, "3 wrong_state"],
 ])("it is found out when %s", (_, given, found) => {
   expect(broken(given)).toContain(found);
+});
+
+describe("a refusal for want of a price", () => {
+  const refused = (order: number, askedMs: number) => ({
+    ...priced,
+    prices: { ...priced.prices, refusals: [{ order, askedMs }] },
+  });
+
+  test.each([0, 1])("is a lie when the order is placed by a request that had asked %d ms before", (ms) => {
+    expect(broken(refused(1, ASKED_MS + ms))).toEqual(["8 wrong_state"]);
+  });
+
+  test("is the truth when the order is placed by a request that asked afterwards, or is not placed", () => {
+    expect(broken(refused(1, ASKED_MS - 1))).toEqual([]);
+    expect(broken(refused(2, ASKED_MS + 1))).toEqual([]);
+  });
 });

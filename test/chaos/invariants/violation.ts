@@ -5,8 +5,8 @@ import type { Placement } from "../shop.ts";
 
 /** A promise that the service did not keep. */
 export interface Violation {
-  /** 1 to 7: which invariant, as docs/decisions.md numbers them. */
-  readonly invariant: 1 | 2 | 3 | 4 | 5 | 6 | 7;
+  /** 1 to 8: which invariant, as docs/decisions.md numbers them. */
+  readonly invariant: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
   readonly kind: "lost" | "duplicated" | "wrong_state" | "stuck";
   /** The order's number, when it is about one. */
   readonly order?: number | undefined;
@@ -21,7 +21,7 @@ export interface Evidence {
   readonly placements: readonly Placement[];
   readonly requests: ReadonlyMap<string, RefundRequest>;
   /** What the inventory said, in a run that has one. */
-  readonly prices?: PriceBook | undefined;
+  readonly prices?: Pick<PriceBook, "told" | "askedMs" | "refusals"> | undefined;
   /** What a reader saw that may not happen. */
   readonly seen: readonly { readonly order: number; readonly detail: string }[];
 }

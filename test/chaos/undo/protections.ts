@@ -33,6 +33,18 @@ const UNDOINGS = {
       replacement: "if false then",
     },
   ],
+  claim: [
+    {
+      file: lib("orders/idempotency-record.ts"),
+      find: /throw new OrderError\("idempotency_key_in_use"\)/,
+      replacement: "return undefined",
+    },
+    {
+      file: lib("scripts/create-order.lua"),
+      find: /if claimed_pk and claimed_pk ~= pk then/,
+      replacement: "if false then",
+    },
+  ],
   sweep: [{ file: lib("orders/sweep-orders.ts"), module: here("no-sweep.ts") }],
   reclaim: [
     { file: lib("scripts/read-refunds.lua"), find: /for _ = 1, MAX_CLAIMS do/, replacement: "for _ = 1, 0 do" },
