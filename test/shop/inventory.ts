@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { thisDebian } from "../support/debian.ts";
 import { pythonWithRedis } from "../support/python.ts";
 
@@ -35,8 +36,8 @@ export async function startInventory(redisUrl: string, port = 0): Promise<Invent
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
   const exited = once(child, "close");
-  await Promise.race([once(child.stdout, "data"), exited]);
-  const url = /^Inventory: (\S+)\n/.exec(output)?.[1];
+  const [line = ""] = await Promise.race([once(createInterface(child.stdout), "line"), exited.then(() => [])]);
+  const url = /^Inventory: (\S+)$/.exec(line)?.[1];
   if (url === undefined) throw new Error(`The inventory did not start:\n${output}`);
   return {
     url,
