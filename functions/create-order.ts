@@ -1,5 +1,6 @@
 import { completionTimer } from "../lib/completion-timer.ts";
 import { InventoryEnv } from "../lib/env/inventory.ts";
+import { OrderRetentionEnv } from "../lib/env/order-retention.ts";
 import { readEnv } from "../lib/env/read.ts";
 import { RedisEnv } from "../lib/env/redis.ts";
 import { SchedulerEnv } from "../lib/env/scheduler.ts";
@@ -14,6 +15,7 @@ import { createRedis } from "../lib/redis/client.ts";
 const redis = createRedis(readEnv(RedisEnv));
 const timer = completionTimer(readEnv(SchedulerEnv));
 const inventory = productInventory(readEnv(InventoryEnv));
+const { ORDER_RETENTION_DAYS } = readEnv(OrderRetentionEnv);
 
 async function createOrder(event: ApiEvent) {
   const placing = {
@@ -22,7 +24,7 @@ async function createOrder(event: ApiEvent) {
     request: parseOrderRequest(event.body),
     now: Date.now(),
   };
-  const { order, replayed } = await placeOrder(redis, timer, placing, inventory);
+  const { order, replayed } = await placeOrder(redis, timer, placing, inventory, ORDER_RETENTION_DAYS);
   return jsonReply(order, {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),

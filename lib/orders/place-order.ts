@@ -15,8 +15,10 @@ import { findOrder } from "./find-order.ts";
 import { claimKey, fingerprint, releaseClaim } from "./idempotency-record.ts";
 import { type Prices, priceOrder } from "./price-order.ts";
 
+const DAY_S = 86_400;
+
 /** How long an Idempotency-Key is remembered: 24 hours. */
-const IDEMPOTENCY_RETENTION_S = 86_400;
+const IDEMPOTENCY_RETENTION_S = DAY_S;
 
 const createOrderScript = script(createOrderLua);
 
@@ -44,6 +46,7 @@ export interface Placed {
  * Stores an order that is due in 5 seconds and has its completion scheduled. The order is durable once stored: when no
  * schedule can be made, that is logged and counted, and the sweep completes the order.
  * @param inventory asked for the price of a new order; without it orders have none
+ * @param orderRetentionDays how long the order is kept, a whole number of days; 0 keeps it for ever
  * @throws OrderError `idempotency_key_reused`, `idempotency_key_in_use`, and what `priceOf` throws: then this request has
  *   stored nothing, and with a key no other one was about to; `redis_failed`, `redis_replied_nonsense`: it may have
  */
@@ -52,6 +55,7 @@ export async function placeOrder(
   timer: CompletionTimer,
   placing: Placing,
   inventory?: Inventory,
+  orderRetentionDays = 0,
 ): Promise<Placed> {
   const { request, idempotencyKey, caller, now } = placing;
   const key = idempotencyKey === undefined ? undefined : idempotencyKeyKey(idempotencyKey, caller);
@@ -64,7 +68,7 @@ export async function placeOrder(
   const prices = inventory && (await lookUpPrices(redis, inventory, request, key, pk));
   const order = newOrder(pk, request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
-  const [code, placed] = await createOrder(redis, order, due, key, prices);
+  const [code, placed] = await createOrder(redis, order, due, orderRetentionDays * DAY_S, key, prices);
   if (code === CreateOrderCode.inUse) throw new OrderError("idempotency_key_in_use");
   if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
   if (code === CreateOrderCode.replayed) return replay(redis, placed);
@@ -114,6 +118,7 @@ async function createOrder(
   redis: Redis,
   order: Order,
   due: number,
+  retentionS: number,
   key: string | undefined,
   prices: Prices | undefined,
 ) {
@@ -121,7 +126,7 @@ async function createOrder(
   if (key !== undefined) keys.push(key);
   const { pk, product_id, quantity, created_at } = order;
   const same = fingerprint({ id: product_id, quantity });
-  const args = [pk, product_id, quantity, created_at, due, same, IDEMPOTENCY_RETENTION_S];
+  const args = [pk, product_id, quantity, created_at, due, same, IDEMPOTENCY_RETENTION_S, retentionS];
   if (prices) args.push(prices.price, prices.fee, prices.total);
   return runCommand(redis, scriptCommand(createOrderScript, CreateOrderReply, keys, args));
 }

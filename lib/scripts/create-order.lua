@@ -4,8 +4,9 @@
 -- KEYS[2]  orders:pending, sorted set
 -- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key): `{pk}:{fingerprint}` of the order that
 --          the key made, or `claim:{pk}` of the order that a request with the key is about to make
--- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention (s),
---          then price, fee, total (decimals; all three, or none of an order without prices)
+-- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention of the key (s), retention
+--          of the order (s; 0 keeps it for ever), then price, fee, total (decimals; all three, or none of an order without
+--          prices)
 --
 -- Returns {code, pk}:
 --   1  created: the order is stored, now or by an earlier run of this very call
@@ -15,8 +16,9 @@
 -- Stream entries: none.
 local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
 local pk, product_id, quantity, created_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local due, fingerprint, retention = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
-local price, fee, total = ARGV[8], ARGV[9], ARGV[10]
+local due, fingerprint = tonumber(ARGV[5]), ARGV[6]
+local key_retention, order_retention = tonumber(ARGV[7]), tonumber(ARGV[8])
+local price, fee, total = ARGV[9], ARGV[10], ARGV[11]
 
 local CREATED, REPLAYED, REUSED, IN_USE = 1, 2, 3, 4
 
@@ -45,7 +47,10 @@ redis.call('ZADD', pending_key, due, pk)
 redis.call('HSET', order_key,
   'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at,
   unpack(prices))
+if order_retention > 0 then
+  redis.call('EXPIRE', order_key, order_retention)
+end
 if idempotency_key then
-  redis.call('SET', idempotency_key, pk .. ':' .. fingerprint, 'EX', retention)
+  redis.call('SET', idempotency_key, pk .. ':' .. fingerprint, 'EX', key_retention)
 end
 return { CREATED, pk }

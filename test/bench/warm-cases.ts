@@ -56,7 +56,7 @@ async function createOrder({ redis }: MeasuredStack, count: number): Promise<Eve
   const floor = Array.from({ length: count }, () => {
     const pk = ulid();
     const due = Date.now() + 300_000;
-    const args = [pk, ORDER.product_id, ORDER.quantity, ORDER.created_at, due, fingerprint, 86_400];
+    const args = [pk, ORDER.product_id, ORDER.quantity, ORDER.created_at, due, fingerprint, 86_400, 0];
     const pipeline = [["evalsha", sha1, 2, orderKey(pk), PENDING_KEY, ...args]];
     return { pipeline, name: pk, schedule: completionSchedule(pk, due) };
   });

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { InventoryEnv } from "../../lib/env/inventory.ts";
+import { OrderRetentionEnv } from "../../lib/env/order-retention.ts";
 import { readEnv } from "../../lib/env/read.ts";
 import { RedisEnv } from "../../lib/env/redis.ts";
 import { SchedulerEnv } from "../../lib/env/scheduler.ts";
@@ -82,6 +83,23 @@ test.for([
   setEnv({ INVENTORY_URL: url });
 
   expect(() => readEnv(InventoryEnv)).toThrow(new Error("Missing or malformed environment variables: INVENTORY_URL"));
+});
+
+test.for([
+  [undefined, 0],
+  ["", 0],
+  ["0", 0],
+  ["30", 30],
+] as const)("orders are kept %o days: %d", ([days, kept]) => {
+  setEnv({ ORDER_RETENTION_DAYS: days });
+
+  expect(readEnv(OrderRetentionEnv)).toEqual({ ORDER_RETENTION_DAYS: kept });
+});
+
+test.for(["-1", "1.5", "30d", "36501"])("orders are not kept %o days", (days) => {
+  setEnv({ ORDER_RETENTION_DAYS: days });
+
+  expect(() => readEnv(OrderRetentionEnv)).toThrow("ORDER_RETENTION_DAYS");
 });
 
 test("every missing variable of the scheduler is named", () => {

@@ -10,6 +10,7 @@ export interface Form {
   readonly origins?: readonly string[];
   readonly email?: string;
   readonly inventory?: string;
+  readonly retentionDays?: number;
   readonly reservedConcurrency?: number;
 }
 

@@ -38,7 +38,7 @@ const RETENTION_DAYS = { dev: 7, prod: 90 };
 
 const functionsOf = (template: Template) => resourcesOf(template, "AWS::Lambda::Function", LambdaFunction);
 
-export const functions: Rules = (made, { stage, inventory = "", reservedConcurrency }) => {
+export const functions: Rules = (made, { stage, inventory = "", retentionDays = 0, reservedConcurrency }) => {
   describe("the functions", () => {
     test("have the memory and the time-out that were chosen for them", () => {
       const sizes = [...functionsOf(made().template)].map(([id, { MemorySize, Timeout }]) => [
@@ -73,6 +73,13 @@ export const functions: Rules = (made, { stage, inventory = "", reservedConcurre
     test("are told where the inventory is, where they place orders", () => {
       for (const [id, { Environment }] of functionsOf(made().template)) {
         expect(Environment.Variables.INVENTORY_URL).toBe(id === "CreateOrderLambdaFunction" ? inventory : undefined);
+      }
+    });
+
+    test("know how long an order is kept, where they place orders", () => {
+      for (const [id, { Environment }] of functionsOf(made().template)) {
+        const kept = id === "CreateOrderLambdaFunction" ? String(retentionDays) : undefined;
+        expect(Environment.Variables.ORDER_RETENTION_DAYS).toBe(kept);
       }
     });
 

@@ -12,6 +12,7 @@ const inventory = (inventoryUrl: string) => callInfra("inventory.js", "url", { i
 const concurrency = (reservedConcurrency: string) => callInfra("concurrency.js", "resources", { reservedConcurrency });
 const maxLength = (length: string) =>
   callInfra("completed-stream.js", "maxLength", { completedStreamMaxLength: length });
+const retention = (orderRetentionDays: string) => callInfra("order-retention.js", "days", { orderRetentionDays });
 
 test.for<[string, () => Promise<unknown>, string]>([
   ["an issuer without an audience", () => api({ ...JWT, jwtAudience: "" }), "only go together"],
@@ -30,6 +31,9 @@ test.for<[string, () => Promise<unknown>, string]>([
   ["no reserved concurrency at all", () => concurrency("0"), "reservedConcurrency must be a whole number, 1 or more"],
   ["a stream of no length", () => maxLength(""), "completedStreamMaxLength must be a whole number, 1000 or more"],
   ["a stream that is too short", () => maxLength("999"), "completedStreamMaxLength must be a whole number"],
+  ["half a day", () => retention("0.5"), "orderRetentionDays must be a whole number, 0 or more"],
+  ["no retention at all", () => retention(""), "orderRetentionDays must be a whole number, 0 or more"],
+  ["more than a century", () => retention("36501"), "orderRetentionDays must be at most 36500"],
   ["half an entry", () => maxLength("2000.5"), "completedStreamMaxLength must be a whole number"],
 ])("%s is refused in one line", async ([, made, reason]) => {
   // The framework prints the stack.

@@ -34,6 +34,7 @@ const FORMS: readonly Form[] = [
     origins: ["https://shop.example.com", "https://www.example.com"],
     email: "on-call@example.com",
     inventory: "https://inventory.example.com/shop/",
+    retentionDays: 365,
     reservedConcurrency: 200,
   },
 ];
@@ -61,6 +62,7 @@ describe.for(FORMS)("the package for $stage with issuer $issuer", (form) => {
       ...option("corsOrigins", form.origins?.join(", ")),
       ...option("alarmEmail", form.email),
       ...option("inventoryUrl", form.inventory),
+      ...option("orderRetentionDays", form.retentionDays?.toString()),
       ...option("reservedConcurrency", form.reservedConcurrency?.toString()),
     );
   });

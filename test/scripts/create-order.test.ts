@@ -41,6 +41,41 @@ test("an idempotency key is remembered for 24 hours", async () => {
   expect(ttl).toBeGreaterThan(RETENTION_S - 60);
 });
 
+test("an order without a retention is kept for ever", async () => {
+  const pk = newPk();
+
+  await create({ pk });
+
+  expect(await store.client.ttl(`order:${pk}`)).toBe(-1);
+});
+
+test.for([undefined, IDEMPOTENCY_KEY])(
+  "an order with a retention expires that long after it was stored, also when the call is sent again, idempotency key %s",
+  async (key) => {
+    const creation = { pk: newPk(), retentionDays: 30, ...(key !== undefined && { idempotencyKey: key }) };
+    await create(creation);
+    const ttl = await store.client.ttl(`order:${creation.pk}`);
+    expect(ttl).toBeGreaterThan(30 * 86_400 - 60);
+    expect(ttl).toBeLessThanOrEqual(30 * 86_400);
+    await store.client.expire(`order:${creation.pk}`, 100);
+    const before = await dumpKeyspace(store.client);
+
+    expect(await create(creation)).toEqual([CREATED, creation.pk]);
+
+    expect(await dumpKeyspace(store.client)).toEqual(before);
+    expect(await store.client.ttl(`order:${creation.pk}`)).toBeLessThanOrEqual(100);
+  },
+);
+
+test("an order is kept at least as long as its idempotency key", async () => {
+  const pk = newPk();
+
+  await create({ pk, retentionDays: 1, idempotencyKey: IDEMPOTENCY_KEY });
+
+  const [order, key] = [await store.client.pExpireTime(`order:${pk}`), await store.client.pExpireTime(IDEMPOTENCY_KEY)];
+  expect(order).toBe(key);
+});
+
 describe("a key that is claimed", () => {
   test("for this order becomes the order's, for 24 hours", async () => {
     const pk = newPk();

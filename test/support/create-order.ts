@@ -14,12 +14,14 @@ export interface Creation {
   readonly idempotencyKey?: string;
   readonly fingerprint?: string;
   readonly prices?: readonly string[];
+  /** Days; 0 keeps the order for ever. */
+  readonly retentionDays?: number;
 }
 
 /** The script's reply. */
 export async function runCreateOrder(store: TestStore, creation: Creation): Promise<unknown> {
-  const { pk, idempotencyKey, fingerprint = "f1", prices = [] } = creation;
+  const { pk, idempotencyKey, fingerprint = "f1", prices = [], retentionDays = 0 } = creation;
   const keys = [`order:${pk}`, "orders:pending", ...(idempotencyKey === undefined ? [] : [idempotencyKey])];
-  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S, ...prices];
+  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S, retentionDays * 86_400, ...prices];
   return runCommand(store.redis, scriptCommand(createOrder, z.unknown(), keys, args));
 }

@@ -1,0 +1,12 @@
+import * as z from "zod/mini";
+
+/** A century: longer is a mistake, and far longer is no expiry that Redis takes. */
+export const MAX_RETENTION_DAYS = 36_500;
+
+/** How many days after it was placed an order is deleted. 0, or unset: never. */
+export const OrderRetentionEnv = z.object({
+  ORDER_RETENTION_DAYS: z._default(
+    z.coerce.number<string>().check(z.int(), z.minimum(0), z.maximum(MAX_RETENTION_DAYS)),
+    0,
+  ),
+});
