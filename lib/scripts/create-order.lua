@@ -22,35 +22,52 @@ local price, fee, total = ARGV[9], ARGV[10], ARGV[11]
 
 local CREATED, REPLAYED, REUSED, IN_USE = 1, 2, 3, 4
 
+local RECORD = pk .. ':' .. fingerprint
+
+-- One command looks at the key and takes it where it is free (NX with GET needs Redis 7.0).
+local took_key, has_claim = false, false
 if idempotency_key then
-  local first = redis.call('GET', idempotency_key)
+  local first = redis.call('SET', idempotency_key, RECORD, 'NX', 'GET', 'EX', key_retention)
   local claimed_pk = first and string.match(first, '^claim:(%w+)$')
   if claimed_pk and claimed_pk ~= pk then
     return { IN_USE, claimed_pk }
-  end
-  if first and not claimed_pk then
+  elseif first and not claimed_pk then
     local first_pk, first_fingerprint = string.match(first, '^(%w+):(%w+)$')
     if first_fingerprint ~= fingerprint then
       return { REUSED, first_pk }
     end
     return { first_pk == pk and CREATED or REPLAYED, first_pk }
   end
+  took_key, has_claim = not first, claimed_pk
 elseif redis.call('HLEN', order_key) > 0 then
   return { CREATED, pk }
 end
 
 local prices = price and { 'price', price, 'fee', fee, 'total', total } or {}
 
--- First the write that can fail, on a key of another type: a script that breaks off keeps what it wrote. The order's key
--- is new: could its HSET fail, the sweep would drop the pk from the index.
-redis.call('ZADD', pending_key, due, pk)
-redis.call('HSET', order_key,
-  'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at,
-  unpack(prices))
+local function store()
+  local indexed = redis.pcall('ZADD', pending_key, due, pk)
+  if type(indexed) == 'table' and indexed.err then
+    return indexed
+  end
+  return redis.pcall('HSET', order_key,
+    'pk', pk, 'product_id', product_id, 'quantity', quantity, 'status', 'pending', 'created_at', created_at,
+    unpack(prices))
+end
+
+-- Redis does not roll back: what was written for an order that is not stored is deleted, which a full database allows.
+local stored = store()
+if type(stored) == 'table' and stored.err then
+  redis.pcall('ZREM', pending_key, pk)
+  if took_key then
+    redis.call('DEL', idempotency_key)
+  end
+  return stored
+end
 if order_retention > 0 then
   redis.call('EXPIRE', order_key, order_retention)
 end
-if idempotency_key then
-  redis.call('SET', idempotency_key, pk .. ':' .. fingerprint, 'EX', key_retention)
+if has_claim then
+  redis.call('SET', idempotency_key, RECORD, 'EX', key_retention)
 end
 return { CREATED, pk }

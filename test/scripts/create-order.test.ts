@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Creation, RETENTION_S, runCreateOrder } from "../support/create-order.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { CREATED_AT, DUE, newPk } from "../support/orders.ts";
+import { forbid } from "../support/redis.ts";
 import { useStore } from "../support/store.ts";
 
 const CREATED = 1;
@@ -204,4 +205,29 @@ test("of 50 sends at once of one call, one order comes", async () => {
 
   for (const reply of replies) expect(reply).toEqual([CREATED, pk]);
   expect(await store.client.dbSize()).toBe(3);
+});
+
+test.for([undefined, IDEMPOTENCY_KEY])(
+  "an order that cannot be stored leaves nothing behind, and can be placed again, idempotency key %s",
+  async (key) => {
+    const creation = { pk: newPk(), ...(key !== undefined && { idempotencyKey: key }) };
+    const allow = await forbid(store.client, "hset");
+
+    await expect(create(creation)).rejects.toMatchObject({ code: "redis_failed" });
+
+    expect(await dumpKeyspace(store.client)).toEqual({});
+    await allow();
+    expect(await create(creation)).toEqual([CREATED, creation.pk]);
+  },
+);
+
+test("an order that cannot be stored leaves the claim of its key to its request", async () => {
+  const creation = { pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY };
+  await store.client.set(IDEMPOTENCY_KEY, `claim:${creation.pk}`);
+  await forbid(store.client, "hset");
+  const before = await dumpKeyspace(store.client);
+
+  await expect(create(creation)).rejects.toMatchObject({ code: "redis_failed" });
+
+  expect(await dumpKeyspace(store.client)).toEqual(before);
 });
