@@ -1,20 +1,19 @@
 /**
  * A copy of an error that is safe to log: names and messages of its whole cause chain, and no other property. Errors of
  * HTTP clients carry requests and replies in theirs.
- * @param clean takes out of a message what no log may show
  */
-export function redacted(error: unknown, clean: (message: string) => string = (message) => message): Error {
+export function redacted(error: unknown): Error {
   if (!(error instanceof Error)) return new Error("Something was thrown that is not an error");
-  const cause = error.cause === undefined ? undefined : { cause: redacted(error.cause, clean) };
-  const safe = new Error(messageOf(error, clean), cause);
+  const cause = error.cause === undefined ? undefined : { cause: redacted(error.cause) };
+  const safe = new Error(messageOf(error), cause);
   safe.name = error.name;
   return safe;
 }
 
-function messageOf(error: Error, clean: (message: string) => string): string {
+function messageOf(error: Error): string {
   // The JSON parser quotes the text around its mistake.
   if (error instanceof SyntaxError) return "Not JSON";
   // What connecting to a name with several addresses throws: only its parts have a message.
-  if (error instanceof AggregateError) return error.errors.map((part) => redacted(part, clean).message).join("; ");
-  return clean(error.message);
+  if (error instanceof AggregateError) return error.errors.map((part) => redacted(part).message).join("; ");
+  return error.message;
 }

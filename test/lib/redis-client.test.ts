@@ -4,7 +4,7 @@ import * as z from "zod";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { type Command, MAX_PIPELINE_MS, runCommand } from "../../lib/redis/pipeline.ts";
 import { newPk, STREAM_MAX_LENGTH } from "../support/orders.ts";
-import { answering, json, silent, text } from "../support/servers.ts";
+import { answering, half, json, silent, text } from "../support/servers.ts";
 import { redisAt } from "../support/store.ts";
 
 const ping: Command<unknown> = { reply: z.unknown(), add: (pipeline) => pipeline.ping() };
@@ -22,11 +22,34 @@ test.for<[string, () => Promise<string>]>([
   expect(performance.now() - start).toBeLessThan(MAX_PIPELINE_MS);
 });
 
+test("a request carries the token and the last sync token that a reply had, so that it reads its own writes", async () => {
+  const received: unknown[] = [];
+  const replied = ["first", "second", undefined, "third"];
+  const url = await answering((request, response) => {
+    received.push([request.headers.authorization, request.headers["upstash-sync-token"]]);
+    const syncToken = replied[received.length - 1];
+    if (syncToken !== undefined) response.setHeader("upstash-sync-token", syncToken);
+    json(200, [{ result: "PONG" }])(request, response);
+  });
+  const redis = redisAt(url, "the-token");
+
+  for (const _ of replied) await runCommand(redis, ping);
+
+  const bearer = "Bearer the-token";
+  expect(received).toEqual([
+    [bearer, undefined],
+    [bearer, "first"],
+    [bearer, "second"],
+    [bearer, "second"],
+  ]);
+});
+
 test.for<[string, RequestListener]>([
   ["a connection that is cut", (request) => request.socket.destroy()],
   ["too many requests", json(429, { error: "ERR busy" })],
   ["a failing database", json(500, { error: "ERR busy" })],
   ["a proxy's page", text(503, "<html>")],
+  ["half a reply", half("[")],
 ])("%s is met with another send, which may succeed", async ([, fail]) => {
   let requests = 0;
   const url = await answering((request, response) => {

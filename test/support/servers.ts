@@ -42,3 +42,10 @@ export function json(status: number, body: unknown): RequestListener {
 export function text(status: number, body: string): RequestListener {
   return (_request, response) => response.writeHead(status).end(body);
 }
+
+/** The beginning of an answer, of which the rest never comes: its connection ends. */
+export function half(body: string): RequestListener {
+  return (_request, response) => {
+    response.writeHead(200, { "content-length": 2 * body.length }).write(body, () => response.destroy());
+  };
+}
