@@ -2,6 +2,7 @@ import pRetry from "p-retry";
 import * as z from "zod/mini";
 import type { InventoryEnv } from "./env/inventory.ts";
 import { OrderError } from "./errors.ts";
+import { createHttpClient, type HttpClient, isBrokenConnection, TimeoutError } from "./http-client.ts";
 import { countMetric, durationMetric } from "./observability.ts";
 import { PiecePrice } from "./orders/price-order.ts";
 import { redacted } from "./redacted.ts";
@@ -25,23 +26,19 @@ export interface Inventory {
 /** The shop's product inventory: `GET {INVENTORY_URL}/products/{id}`. Undefined where there is none: no order has a price. */
 export function productInventory({ INVENTORY_URL }: InventoryEnv): Inventory | undefined {
   if (!INVENTORY_URL) return undefined;
-  const products = `${new URL(INVENTORY_URL).href.replace(/\/+$/, "")}/products/`;
+  const send = createHttpClient(INVENTORY_URL, MAX_REPLY_BYTES);
 
   async function priceOf(productId: string): Promise<number> {
-    // One encoded segment; `.` and `..`, which no encoding would keep a URL parser from resolving, are no product's id.
-    const url = products + encodeURIComponent(productId);
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const deadline = performance.now() + TIMEOUT_MS;
     try {
-      // Lambda freezes between invocations, and the inventory may have closed a kept connection meanwhile: that is a
-      // TypeError of fetch, and no other failure is asked about again.
-      return await pRetry(() => ask(url, productId, signal), {
+      return await pRetry(() => ask(send, productId, deadline - performance.now()), {
         retries: 1,
         minTimeout: 0,
-        shouldRetry: ({ error }) => error instanceof TypeError,
+        shouldRetry: ({ error }) => isBrokenConnection(error),
       });
     } catch (error) {
       if (error instanceof OrderError) throw error;
-      const code = signal.aborted ? "inventory_timed_out" : "inventory_failed";
+      const code = error instanceof TimeoutError ? "inventory_timed_out" : "inventory_failed";
       throw new OrderError(code, { cause: redacted(error) });
     }
   }
@@ -49,34 +46,20 @@ export function productInventory({ INVENTORY_URL }: InventoryEnv): Inventory | u
   return { priceOf };
 }
 
-async function ask(url: string, productId: string, signal: AbortSignal): Promise<number> {
-  const begun = performance.now();
+async function ask(send: HttpClient, productId: string, timeoutMs: number): Promise<number> {
+  const startedAt = performance.now();
+  const path = `/products/${encodeURIComponent(productId)}`;
   try {
-    // A redirect could lead anywhere; the inventory has no reason to send one.
-    const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual", signal });
-    if (response.status === 200) return parsePrice(await readText(response), productId);
-    await response.body?.cancel();
-    if (response.status === 404) throw unknownProduct(productId);
-    throw failed(`The inventory answered ${response.status}`);
+    const { status, body } = await send({ method: "GET", path, headers: { accept: "application/json" }, timeoutMs });
+    if (status === 200) return parsePrice(body, productId);
+    if (status === 404) throw unknownProduct(productId);
+    throw new OrderError("inventory_failed", { cause: new Error(`The inventory answered ${status}`) });
   } catch (error) {
     if (!isUnknownProduct(error)) countMetric("InventoryErrors");
     throw error;
   } finally {
-    durationMetric("InventoryLatency", performance.now() - begun);
+    durationMetric("InventoryLatency", performance.now() - startedAt);
   }
-}
-
-/** The reply's text; leaving the loop early ends the connection. */
-async function readText({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_REPLY_BYTES) throw failed(`The inventory's reply has more than ${MAX_REPLY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  // Not Buffer's own: it keeps a byte order mark, and then JSON is none.
-  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /**
@@ -100,8 +83,6 @@ function parseJson(text: string): unknown {
     throw new OrderError("inventory_failed", { cause: redacted(error) });
   }
 }
-
-const failed = (reason: string): OrderError => new OrderError("inventory_failed", { cause: new Error(reason) });
 
 const unknownProduct = (productId: string): OrderError =>
   new OrderError("unknown_product", {

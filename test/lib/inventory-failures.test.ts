@@ -32,12 +32,6 @@ test("a product that the inventory does not know is refused by its id", async ()
   expect(shop.questions).toHaveLength(1);
 });
 
-test("what a refusal says besides is not waited for", async () => {
-  shop.answerWith((_request, response) => response.writeHead(404).write(SECRET));
-
-  expect((await failureOf(priceOf("tea"))).error.code).toBe("unknown_product");
-});
-
 describe("a failure, of which nothing shows that the inventory said:", () => {
   test.for<[string, RequestListener, RegExp]>([
     ["500, which is also the shop's reply for an unknown product", says(SECRET, 500), /answered 500/],
