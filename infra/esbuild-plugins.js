@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { parse } from "yaml";
+import { leanBuiltins } from "./lean-builtins.js";
 import { leanSdk } from "./lean-sdk.js";
 
 /** The best quality takes ten times as long for a tenth less. */
@@ -43,4 +44,4 @@ function asset(path, content) {
 const toJson = (yaml) => Buffer.from(JSON.stringify(parse(yaml.toString())));
 
 /** What serverless-esbuild adds to every build. */
-export default [assets, leanSdk];
+export default [assets, leanBuiltins, leanSdk];

@@ -1,32 +1,64 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { bundle } from "../support/bundle.ts";
+import { sampleEvent } from "../support/events.ts";
 import { useFunctions } from "../support/functions.ts";
+import { useInventory } from "../support/inventory.ts";
 import { useRedis } from "../support/redis.ts";
+import { readServerlessYml } from "../support/serverless-yml.ts";
 
-const run = promisify(execFile);
+const FETCH = "NativeModule internal/deps/undici/undici";
+const CRYPTO = "NativeModule crypto";
 
-// A function reads its environment when it is loaded.
-useFunctions(useRedis());
+/** What needs random numbers and hashes; the others have no use for Node's `crypto`. */
+const USE_CRYPTO = ["createOrder", "completeOrder", "drainRefunds", "sweepOrders"];
 
-/** Whether a new process has Node's `fetch` loaded once it has the function. */
-async function loadsFetch(source: string): Promise<boolean> {
-  await using built = await bundle(`functions/${source}.ts`);
-  const program = `await import("${pathToFileURL(built.path).href}");
-    process.stdout.write(String(process.moduleLoadList.includes("NativeModule internal/deps/undici/undici")));`;
-  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program]);
-  return stdout === "true";
+const Loaded = z.array(z.string());
+
+const inventory = useInventory();
+const functions = useFunctions(useRedis(), inventory);
+const { functions: declared } = await readServerlessYml();
+
+/** The modules of Node.js that a new process has loaded when the built function has handled its first event. */
+async function modulesAfterFirstEvent(source: string, event: unknown): Promise<string[]> {
+  await using built = await bundle(source);
+  // The context is what the middy stacks use of it.
+  const program = `
+    const { handler } = await import(${JSON.stringify(pathToFileURL(built.path).href)});
+    await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 });
+    process.send(process.moduleLoadList, () => process.exit());`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  onTestFinished(() => void child.kill());
+  const [message] = await Promise.race([once(child, "message"), once(child, "exit")]);
+  return Loaded.parse(message);
 }
 
-test.for(["create-order", "get-order", "complete-order", "drain-refunds", "sweep-orders"])(
-  "%s loads Node's fetch while it is initialized, not while it handles its first event",
-  async (source) => {
-    expect(await loadsFetch(source)).toBe(true);
+test.for(Object.entries(declared))(
+  "%s handles an event without loading what it does not use",
+  async ([name, { handler }]) => {
+    const modules = await modulesAfterFirstEvent(handler.replace(/\.handler$/, ".ts"), await sampleEvent(name));
+
+    expect(modules).not.toContain(FETCH);
+    expect(modules.includes(CRYPTO)).toBe(USE_CRYPTO.includes(name));
+    const called = [functions.upstash.requests, functions.scheduler.requests, inventory.questions];
+    expect(called.map((requests) => requests.length > 0)).toEqual(CALLS[name]);
   },
 );
 
-test.for(["docs", "unknown-route"])("%s, which calls nobody, never loads it", async (source) => {
-  expect(await loadsFetch(source)).toBe(false);
-});
+/** Whether Redis, Scheduler and the inventory are called. */
+const REDIS = [true, false, false];
+const NOBODY = [false, false, false];
+const CALLS: Readonly<Record<string, readonly boolean[]>> = {
+  createOrder: [true, true, true],
+  getOrder: REDIS,
+  completeOrder: REDIS,
+  drainRefunds: REDIS,
+  sweepOrders: REDIS,
+  docs: NOBODY,
+  unknownRoute: NOBODY,
+};

@@ -3,6 +3,9 @@ import { build } from "esbuild";
 import { z } from "zod";
 import { buildOptions } from "./build-options.ts";
 
+/** What the plugins of `infra/` make up. */
+const GENERATED = /^(left-out|builtin|unused):/;
+
 const Lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().default(false) })) });
 
 export interface Rebuilt {
@@ -37,7 +40,7 @@ async function buildAgain(source: string): Promise<Rebuilt> {
   });
   const inputs = Object.values(metafile.outputs)
     .flatMap((output) => Object.keys(output.inputs))
-    .filter((path) => !path.startsWith("left-out:"));
+    .filter((path) => !GENERATED.test(path));
   const packages = new Set(inputs.flatMap((path) => packageOf(path) ?? []));
   const folders = new Set(inputs.filter((path) => !packageOf(path)).map((path) => path.replace(/\/.*/, "")));
   const lock = Lock.parse(JSON.parse(await readFile(new URL("../../package-lock.json", import.meta.url), "utf8")));
