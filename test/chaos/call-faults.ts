@@ -12,6 +12,9 @@ export interface StruckCall {
 /** What becomes of a call. */
 export type Treatment = (struck: StruckCall) => Promise<void>;
 
+/** So long an instance stands still between two of its events. */
+const FROZEN_MS = 200;
+
 /** Slow, but within what any caller waits. */
 const SLOW_MS = 700;
 
@@ -26,6 +29,12 @@ export const NETWORK_FAULTS = {
   reset_after: async ({ call }) => {
     await call.forward();
     call.reset();
+  },
+  half_reply: async ({ call }) => call.answerHalf(await call.forward()),
+  /** The reply comes, and the connection that was to be kept ends after it. */
+  closed_after: async (struck) => {
+    await passOn(struck);
+    struck.call.close();
   },
   timeout_before: ({ call }) => call.hold(),
   timeout_after: async ({ call }) => {
@@ -42,6 +51,8 @@ export const NETWORK_WEIGHTS = {
   refused: 1,
   reset_before: 1,
   reset_after: 1,
+  half_reply: 1,
+  closed_after: 1,
   timeout_before: 1,
   timeout_after: 1,
   slow: 1,
@@ -62,6 +73,14 @@ export const INSTANCE_FAULTS = {
     await passOn(struck);
     struck.instance?.kill();
   },
+  /** It wakes after the server has closed its connection. */
+  frozen_for_a_while: async (struck) => {
+    await passOn(struck);
+    struck.instance?.freeze();
+    struck.call.close();
+    await wait(FROZEN_MS);
+    struck.instance?.thaw();
+  },
   frozen: async ({ instance, call }) => {
     instance?.freeze();
     await call.forward();
@@ -72,4 +91,10 @@ export const INSTANCE_FAULTS = {
 /** A frozen instance holds its place until its time-out: it is to be rare. */
 const RARE = 0.1;
 
-export const INSTANCE_WEIGHTS = { killed_before_call: 1, killed_during_call: 1, killed_after_call: 1, frozen: RARE };
+export const INSTANCE_WEIGHTS = {
+  killed_before_call: 1,
+  killed_during_call: 1,
+  killed_after_call: 1,
+  frozen_for_a_while: 1,
+  frozen: RARE,
+} satisfies Record<keyof typeof INSTANCE_FAULTS, number>;

@@ -37,6 +37,10 @@ export interface Call {
     readonly headers?: IncomingHttpHeaders;
     readonly content: Buffer | string;
   }): Promise<void>;
+  /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
+  answerHalf(reply: Reply): void;
+  /** Ends the connection in an orderly way. */
+  close(): void;
   /** Ends the connection without an answer: the caller sees ECONNRESET. */
   reset(): void;
   /** Ends the connection, and closes the port for a while: the caller's next attempt sees ECONNREFUSED. */
@@ -71,7 +75,8 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
   const url = await listen(server);
 
   function callOf(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Call {
-    const reset = () => void outgoing.socket?.resetAndDestroy();
+    const { socket } = incoming;
+    const reset = () => void socket.resetAndDestroy();
     return {
       path: incoming.url ?? "",
       body: body.toString(),
@@ -81,6 +86,12 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
         outgoing.writeHead(status, kept);
         await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
       },
+      answerHalf({ status, headers, content }) {
+        const { "transfer-encoding": _, connection: __, ...kept } = headers;
+        outgoing.writeHead(status, { ...kept, "content-length": content.length });
+        outgoing.write(content.subarray(0, content.length / 2), () => outgoing.destroy());
+      },
+      close: () => void socket.destroySoon(),
       reset,
       async refuse() {
         reset();

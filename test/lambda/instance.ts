@@ -36,8 +36,9 @@ export interface Instance {
   invoke(event: unknown): Promise<Outcome>;
   /** SIGKILL: nothing of the function runs any more, and connections break off. */
   kill(): void;
-  /** SIGSTOP: the function stands still until its time-out ends the instance. */
+  /** SIGSTOP: the function stands still until `thaw`, or until its time-out ends the instance. */
   freeze(): void;
+  thaw(): void;
   readonly exited: Promise<void>;
 }
 
@@ -103,6 +104,7 @@ export function startInstance(options: InstanceOptions): Instance {
       child.kill("SIGKILL");
     },
     freeze: () => child.kill("SIGSTOP"),
+    thaw: () => child.kill("SIGCONT"),
     exited,
   };
 }

@@ -1,11 +1,16 @@
 import type { RequestListener } from "node:http";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { type Command, MAX_PIPELINE_MS, runCommand } from "../../lib/redis/pipeline.ts";
+import { INSTANCE_FAULTS, passOn } from "../chaos/call-faults.ts";
+import { startProxy } from "../chaos/proxy.ts";
+import { REDIS_FAULTS } from "../chaos/redis-faults.ts";
 import { newPk, STREAM_MAX_LENGTH } from "../support/orders.ts";
 import { answering, half, json, silent, text } from "../support/servers.ts";
-import { redisAt } from "../support/store.ts";
+import { redisAt, useStore } from "../support/store.ts";
+
+const store = useStore();
 
 const ping: Command<unknown> = { reply: z.unknown(), add: (pipeline) => pipeline.ping() };
 
@@ -93,6 +98,30 @@ test.for(["WRONGPASS invalid or missing auth token", "NOPERM this user has no pe
     expect(requests).toBe(1);
   },
 );
+
+test("each fault that the fault suite knows is survived, and what was asked for is done once", async () => {
+  const faults = Object.entries({ ...REDIS_FAULTS, frozen_for_a_while: INSTANCE_FAULTS.frozen_for_a_while });
+  const outcomes = await Promise.all(
+    faults.map(async ([name, strike]) => {
+      let calls = 0;
+      const proxy = await startProxy(store.url, async (call) => {
+        calls += 1;
+        await (calls === 1 ? strike : passOn)({ call, instance: undefined });
+      });
+      onTestFinished(() => proxy.stop());
+      const redis = redisAt(proxy.url, store.token);
+      const pk = newPk();
+      await store.client.hSet(`order:${pk}`, { pk, product_id: "tea", quantity: "1", status: "pending" });
+
+      await completeOrder(redis, { pk }, 0);
+
+      return [name, (await runPipeline(redis, [(commands) => commands.hget(`order:${pk}`, "status")]))[0]];
+    }),
+  );
+
+  expect(outcomes).toEqual(faults.map(([name]) => [name, "completed"]));
+  expect(await store.client.xLen("order_completed")).toBe(faults.length);
+});
 
 test("a command that fails inside a pipeline is not sent again", async () => {
   let requests = 0;
