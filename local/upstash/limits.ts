@@ -8,14 +8,14 @@ const MIB = 1024 * 1024;
 
 const PAGES = "https://upstash.com/docs/redis/troubleshooting";
 
-/** They can write whatever they declare as keys, so each of their keys counts as written. */
+/** A script can write every key that it declares. */
 const SCRIPTS = new Set(["eval", "evalsha", "fcall"]);
 
 /** A measurement is trusted for as long as this rate (1 GB/s) needs to fill what was free, and at most a second. */
 const FILL_BYTES_PER_MS = MIB;
 const MAX_TRUST_MS = 1000;
 
-/** The size of the first of KEYS that takes more than ARGV[1] bytes, by the server's own samples. One round trip for all. */
+/** The size of the first of KEYS that takes more than ARGV[1] bytes, as the server samples it; one round trip for all. */
 const FIRST_LARGER = `
 for _, key in ipairs(KEYS) do
   local bytes = redis.call('MEMORY', 'USAGE', key)
@@ -55,15 +55,16 @@ export const PAY_AS_YOU_GO: Limits = {
 export type LimitCheck = (command: Command, name: string, traits: CommandTraits) => Promise<string | undefined>;
 
 /**
- * Checks commands against `limits`, of which `requestBytes` is not its part. Reads and deletes always pass, so that space
- * can be made; what may add is what Redis itself would refuse when it is out of memory (its flag `denyoom`), and every
- * script that may write. Approximate:
- * - sizes are those of the memory of Redis, where Upstash counts what it stores. One key's is sampled, and keys are looked
- *   at only while all of the server's memory is above `recordBytes`;
- * - a write is refused once the limit was passed, where Upstash may refuse the write that would pass it;
- * - a script is refused for any key that it declares. On a full database Upstash refuses a script that only reads, too, as
- *   its users report; what it does with one that only reads a full record is not documented;
- * - entries that a script reads for a consumer are not counted.
+ * Checks commands against `limits`; `requestBytes` is checked where the body is read. Reads and deletes always pass, so
+ * that space can be made. Refused are the commands that Redis itself refuses when it is out of memory (its flag
+ * `denyoom`), and every script that may write. This is approximate:
+ * - Sizes are those of the memory of Redis; Upstash counts what it stores. The size of a key is sampled, and keys are
+ *   looked at only while all memory of the server is above `recordBytes`.
+ * - A write is refused after the limit was passed. Upstash may refuse the write that would pass it.
+ * - A script is refused for any key that it declares. Users of Upstash report that a full database refuses a script that
+ *   only reads; what a full record does with such a script is not documented.
+ * - Entries that a script reads for a consumer are not counted.
+ * - One refused command discards a transaction.
  */
 export function createLimitCheck(limits: Limits, database: Database): LimitCheck {
   let memory = { serverBytes: 0, dataBytes: 0 };
@@ -79,7 +80,7 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     return memory;
   }
 
-  /** https://upstash.com/docs/redis/troubleshooting/max_record_size_exceeded has the text; its end is that of the others. */
+  /** https://upstash.com/docs/redis/troubleshooting/max_record_size_exceeded; sizes and link are as in the other errors. */
   async function recordProblem(keys: readonly Command[number][]): Promise<string | undefined> {
     const bytes = await ask(["EVAL_RO", FIRST_LARGER, String(keys.length), ...keys, String(limits.recordBytes)]);
     if (typeof bytes !== "string") return undefined;
@@ -87,7 +88,7 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     return `ERR max single record size exceeded. ${sizes}. See ${PAGES}/max_record_size_exceeded for details`;
   }
 
-  /** https://upstash.com/docs/redis/troubleshooting/stream_pel_limit; a read without COUNT asks for one entry at least. */
+  /** https://upstash.com/docs/redis/troubleshooting/stream_pel_limit; a read without COUNT counts as one entry. */
   async function pendingProblem(command: Command): Promise<string | undefined> {
     const { options, streams } = parseStreamRead(command);
     const [group, consumer] = options.get("GROUP") ?? [];
@@ -104,9 +105,9 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     return undefined;
   }
 
-  /** What the server replies, or undefined for an error: a user's own Redis may not allow the question. */
-  async function ask(question: Command): Promise<unknown> {
-    const outcome = await database.run(question);
+  /** The server's reply, or undefined for an error: a user's own Redis may not allow the command. */
+  async function ask(command: Command): Promise<unknown> {
+    const outcome = await database.run(command);
     return "error" in outcome ? undefined : outcome.result;
   }
 
@@ -119,7 +120,7 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
   };
 }
 
-/** As users quote it; https://upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded has its beginning. */
+/** https://upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded; sizes and link are as users quote them. */
 function capacityExceeded(threshold: number, usage: number): string {
   const sizes = `Threshold: ${threshold} bytes, Usage: ${usage} bytes`;
   return `ERR DB capacity quota exceeded. ${sizes}. See ${PAGES}/db_capacity_quota_exceeded for details`;

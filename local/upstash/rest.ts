@@ -30,7 +30,8 @@ const UNAUTHORIZED =
 /**
  * The JSON text that answers `request` with status 200; every other answer is a thrown Refusal with its status:
  * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 403 a web page of another origin sent it,
- * 404 the path names no command, 405 the method, 413 the body is too large, 500 Redis is away. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
+ * 404 the path names no command, 405 the method, 413 the body is too large, 500 Redis is away. Only a request with a
+ * valid token has its body read. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
  */
 export async function answer(request: IncomingMessage, backend: Backend): Promise<string> {
   const { tokens, database, limitCheck, requestBytes } = backend;
@@ -55,7 +56,8 @@ export async function answer(request: IncomingMessage, backend: Backend): Promis
     for (const command of parseCommands(body)) {
       const refusal = await refusalFor(command);
       const outcome = refusal === undefined ? database.run(command) : Promise.resolve({ error: refusal });
-      outcome.catch(() => undefined); // it is thrown below, and until then it is not unhandled
+      // Promise.all throws it below; until then Node would count it as unhandled.
+      outcome.catch(() => undefined);
       outcomes.push(outcome);
     }
     return encodeOutcomes(await Promise.all(outcomes), base64);

@@ -10,7 +10,7 @@ export interface StreamRead {
   readonly streams: readonly { readonly key: Command[number]; readonly id: string }[];
 }
 
-/** Reads the arguments of XREAD and XREADGROUP. What is malformed stays so: Redis itself refuses it. */
+/** Reads the arguments of XREAD and XREADGROUP. It refuses nothing: Redis itself refuses what is malformed. */
 export function parseStreamRead([, ...args]: Command): StreamRead {
   const options = new Map<string, Command[number][]>();
   let at = 0;
