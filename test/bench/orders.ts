@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { ulid } from "ulid";
 import { dueTime } from "../../lib/order.ts";
 import { orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
@@ -33,9 +32,4 @@ export async function requestRefunds(redis: RedisClient, pks: readonly string[])
 
 export async function removeOrders(redis: RedisClient, pks: readonly string[]): Promise<void> {
   if (pks.length > 0) await redis.unlink(pks.map(orderKey));
-}
-
-/** Has the server's script cache know a script of `lib/scripts`. @returns its hash */
-export async function loadScript(redis: RedisClient, name: string): Promise<string> {
-  return redis.scriptLoad(await readFile(new URL(`../../lib/scripts/${name}.lua`, import.meta.url), "utf8"));
 }

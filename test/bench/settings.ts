@@ -2,7 +2,7 @@ import { median } from "./statistics.ts";
 
 /** How much is measured, and how much of what is measured counts. */
 export interface Settings {
-  /** Warm calls: rounds in which subject and floor take turns, calls of each a round, and calls before that. */
+  /** Warm calls: rounds, calls per round, and calls before that. */
   readonly warm: { readonly rounds: number; readonly calls: number; readonly warmUp: number };
   /** Refunds and overdue orders a run of the poller and of the sweep. */
   readonly batch: { readonly rounds: number; readonly items: number };

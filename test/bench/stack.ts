@@ -10,7 +10,6 @@ import type { Outcome } from "../lambda/instance.ts";
 import { startInvokeEndpoint } from "../lambda/invoke-endpoint.ts";
 import { readMemorySizes, readTimeouts } from "../lambda/limits.ts";
 import type { Router } from "../lambda/routes.ts";
-import { MEMORY_AS } from "./floors.ts";
 import { createMeter, type FunctionUsage } from "./meter.ts";
 import { countRequests } from "./request-counter.ts";
 
@@ -90,7 +89,7 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
         bundles,
         concurrency: options.concurrency ?? (() => 1),
         timeoutMs,
-        memoryMb: (name) => memoryMb(MEMORY_AS[name] ?? name),
+        memoryMb,
         environment: async (name) =>
           functionEnvironment({
             name,

@@ -21,6 +21,8 @@ export const Usage = z.object({
   maxMemoryMb: z.number(),
   /** The CPU time that the process has had so far, in ms: other work on the machine hardly changes it. */
   cpuMs: z.number(),
+  /** The part of it from the handler's call to its reply. */
+  handlerCpuMs: z.number(),
   /** From the start of the process until the function was loaded, in ms; in the instance's first report only. */
   initMs: z.optional(z.number()),
 });

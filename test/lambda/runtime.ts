@@ -10,6 +10,11 @@ import { Invocation, type Report, type Usage } from "./messages.ts";
  * ends with its host.
  */
 const Handler = z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function");
+interface Start {
+  readonly atMs: number;
+  readonly cpuMs: number;
+}
+
 const Bundle = z.object({ handler: Handler });
 
 const [bundlePath = ""] = process.argv.slice(2);
@@ -22,26 +27,34 @@ report({ kind: "ready" });
 async function handle(invocation: Invocation): Promise<void> {
   const { requestId } = invocation;
   const context = contextOf(invocation);
-  const begunMs = performance.now();
+  const start: Start = { atMs: performance.now(), cpuMs: cpuMs() };
   try {
     const reply = await handler(invocation.event, context);
-    const usage = usageSince(begunMs);
+    const usage = usageSince(start);
     report({ kind: "replied", requestId, usage, reply: reply ?? null });
   } catch (thrown) {
-    const usage = usageSince(begunMs);
+    const usage = usageSince(start);
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     report({ kind: "failed", requestId, usage, errorType: error.name, errorMessage: error.message });
   }
 }
 
-function usageSince(begunMs: number): Usage {
-  const durationMs = performance.now() - begunMs;
-  const { user, system } = process.cpuUsage();
-  const cpuMs = (user + system) / 1_000;
-  const maxMemoryMb = peakMemoryKb() / 1_024;
-  const usage = { durationMs, cpuMs, maxMemoryMb, ...(initMs !== undefined && { initMs }) };
+function usageSince(start: Start): Usage {
+  const total = cpuMs();
+  const usage = {
+    durationMs: performance.now() - start.atMs,
+    cpuMs: total,
+    handlerCpuMs: total - start.cpuMs,
+    maxMemoryMb: peakMemoryKb() / 1_024,
+    ...(initMs !== undefined && { initMs }),
+  };
   initMs = undefined;
   return usage;
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 /** On Linux `maxRSS` begins with what the parent process had before the exec (getrusage(2)): VmHWM is this program's own. */

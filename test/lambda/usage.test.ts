@@ -15,6 +15,7 @@ describe("a function", () => {
     expect(first.usage).toEqual({
       durationMs: expect.any(Number),
       cpuMs: expect.any(Number),
+      handlerCpuMs: expect.any(Number),
       maxMemoryMb: expect.any(Number),
       initMs: expect.any(Number),
     });

@@ -13,26 +13,21 @@ export interface Chart {
 }
 
 export const CHARTS: readonly Chart[] = [
-  { file: "warm.svg", alt: "A warm call of each function next to its floor", svg: warm },
+  { file: "warm.svg", alt: "The CPU time of a warm call of each function", svg: warm },
   { file: "cold-start.svg", alt: "The cold start of each function on top of an empty handler's", svg: coldStart },
   { file: "throughput.svg", alt: "Requests a second with 1, 8 and 32 clients", svg: throughput },
   { file: "growth.svg", alt: "What a call takes as the number of orders stored grows", svg: growth },
 ];
 
 function warm(rows: readonly Row[]): string {
-  const shown = rows.filter(({ group }) => group === "warm");
-  return draw("A warm call, ms", {
-    // Names of several words stand below each other: beside each other they would run into the next.
-    xAxis: category(shown.map(({ name, percent }) => `${name.replace(" ", "\n")}\np${percent}`)),
+  const shown = rows.filter(({ group, percent }) => group === "warm" && percent === undefined);
+  return draw("CPU time of a warm call, ms", {
+    xAxis: category(shown.map(({ name }) => name)),
     yAxis: { type: "value" },
     series: [
       bars(
         "this service",
         shown.map(({ subject }) => short(subject)),
-      ),
-      bars(
-        "floor: the same calls by bare fetch",
-        shown.map(({ floor = 0 }) => short(floor)),
       ),
     ],
   });

@@ -5,7 +5,7 @@ import { sampleEvents } from "../sample-events.ts";
 import type { MeasuredStack } from "../stack.ts";
 import type { Measure } from "./measure.ts";
 
-const TARGETS: Readonly<Record<string, number>> = { getOrder: 40, createOrder: 90 };
+const TARGETS: Readonly<Record<string, number>> = { getOrder: 25, createOrder: 65 };
 
 type Start = (stack: MeasuredStack, functionName: string, event: unknown) => Promise<number>;
 

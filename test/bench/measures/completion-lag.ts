@@ -7,7 +7,6 @@ import { placeOrderEvent } from "../../support/http-event.ts";
 import { call } from "../call.ts";
 import { ORDER } from "../orders.ts";
 import { row } from "../row.ts";
-import { completionSchedule } from "../schedule.ts";
 import type { Delivery, MeasuredStack } from "../stack.ts";
 import { percentile } from "../statistics.ts";
 import type { Measure } from "./measure.ts";
@@ -82,8 +81,7 @@ function emptyRunsAlike(stack: MeasuredStack, completions: readonly Delivery[]):
     seconds.map((second) => () => {
       const due = second + laterMs;
       const pk = ulid(due - COMPLETION_DELAY_MS);
-      const schedule = completionSchedule(pk, due, "emptyFloor");
-      return call(stack, "createScheduleFloor", { pipeline: [["ping"]], name: pk, schedule });
+      return call(stack, "scheduleEmptyFloor", { pk, due });
     }),
   );
 }
