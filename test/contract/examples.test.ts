@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { OPERATIONS, openapi } from "../support/contract.ts";
-import { expectPromised, PLACE, promisedBy, READ, send } from "../support/examples.ts";
+import { expectPromised, PLACE, type Promised, promisedBy, READ, send } from "../support/examples.ts";
 import { useFunctions } from "../support/functions.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { childOf, namesOf } from "../support/json-schemas.ts";
@@ -12,6 +12,8 @@ import { useRedis } from "../support/redis.ts";
 const redis = useRedis();
 const functions = useFunctions(redis);
 useLogLines();
+
+const PARAMETER_KEY = z.string().parse(openapi.at("paths", "/orders", "post", "parameters", "0", "example"));
 
 /** Those of a service without an inventory, as this one is; `priced-examples.test.ts` has the others. */
 const unpricedBy = (route: string) => promisedBy(route).filter((example) => !example["x-inventory"]);
@@ -83,13 +85,20 @@ describe("every example in openapi.yaml does what it says:", () => {
 });
 
 test("the example of the Idempotency-Key is taken", async () => {
-  const key = z.string().parse(openapi.at("paths", "/orders", "post", "parameters", "0", "example"));
-
   const reply = await send(functions, [
-    { headers: { "Idempotency-Key": key }, body: '{"id": "tea", "quantity": 1}', paddedToBytes: 0 },
+    { headers: { "Idempotency-Key": PARAMETER_KEY }, body: '{"id": "tea", "quantity": 1}', paddedToBytes: 0 },
   ]);
 
   expect(reply.statusCode).toBe(200);
+});
+
+test("no two examples share an Idempotency-Key, so that a client that sends them all meets no used key", () => {
+  const keysOf = ({ "x-sent": sent = [] }: Promised) =>
+    new Set(sent.flatMap(({ headers }) => headers["Idempotency-Key"]?.replaceAll('"', "") ?? []));
+
+  const keys = [PARAMETER_KEY, ...promisedBy(PLACE).flatMap((example) => [...keysOf(example)])];
+
+  expect(keys).toEqual([...new Set(keys)]);
 });
 
 test("every status of an operation but API Gateway's own has an example", () => {
