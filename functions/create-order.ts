@@ -5,7 +5,7 @@ import { readEnv } from "../lib/env/read.ts";
 import { RedisEnv } from "../lib/env/redis.ts";
 import { SchedulerEnv } from "../lib/env/scheduler.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
-import { jsonBody } from "../lib/http/json-body.ts";
+import { parseJsonBody } from "../lib/http/json-body.ts";
 import { parseCaller, parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
 import { jsonReply } from "../lib/http/reply.ts";
 import { productInventory } from "../lib/inventory.ts";
@@ -21,7 +21,7 @@ async function createOrder(event: ApiEvent) {
   const placing = {
     idempotencyKey: parseIdempotencyKey(event.headers["idempotency-key"]),
     caller: parseCaller(event.requestContext),
-    request: parseOrderRequest(event.body),
+    request: parseOrderRequest(parseJsonBody(event)),
     now: Date.now(),
   };
   const { order, replayed } = await placeOrder(redis, timer, placing, inventory, ORDER_RETENTION_DAYS);
@@ -31,4 +31,4 @@ async function createOrder(event: ApiEvent) {
   });
 }
 
-export const handler = api(createOrder, jsonBody);
+export const handler = api(createOrder);

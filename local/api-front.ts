@@ -32,10 +32,14 @@ export interface ApiFront {
   ext(event: string, method: (request: FrontRequest, toolkit: FrontToolkit) => symbol | FrontReply): void;
 }
 
+const UNKNOWN_TYPE = "application/octet-stream";
+const JSON_MEDIA_TYPE = /^application\/json\b/i;
+
 /**
- * Four things that serverless-offline would answer in its own way:
+ * Five things that serverless-offline would answer in its own way:
  * - it passes a body without a Content-Type on as `application/json`; here it is what RFC 9110 section 8.3 lets a
  *   recipient assume, so that the function refuses it;
+ * - it refuses a Content-Type that hapi cannot parse, such as `json`, in hapi's words; here the function does;
  * - it refuses more than 10 MB before any function runs; here with the service's problem document. (API Gateway, on AWS,
  *   answers that with a message of its own, which no configuration changes.)
  * - to a function that crashed or took too long it replies 200, with a stack trace; here, as API Gateway, 500 or 503 and a
@@ -44,9 +48,10 @@ export interface ApiFront {
  */
 export function behaveLikeApiGateway(front: ApiFront, allowedOrigins: readonly string[]): void {
   front.ext("onRequest", (request, toolkit) => {
-    if (request.headers["content-type"] === undefined) {
-      request.raw.req.rawHeaders.push("Content-Type", "application/octet-stream");
-    }
+    const type = request.headers["content-type"];
+    if (type === undefined) request.raw.req.rawHeaders.push("Content-Type", UNKNOWN_TYPE);
+    // The function sees the raw headers. These are for hapi, and for serverless-offline, which hands JSON over as text.
+    request.headers["content-type"] = JSON_MEDIA_TYPE.test(type ?? "") ? "application/json" : UNKNOWN_TYPE;
     return toolkit.continue;
   });
   front.ext("onPreResponse", ({ headers, response }, toolkit) => {

@@ -1,4 +1,4 @@
-import middy, { type MiddlewareObj, type MiddyfiedHandler } from "@middy/core";
+import middy, { type MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { logger, observed } from "../observability.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
@@ -6,22 +6,16 @@ import { problemCode, problemReply, problemStatus } from "./problem.ts";
 /** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
 
-/** An HTTP API event, payload version 2, whose body may be parsed already. */
-export type ApiEvent = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
+/** An HTTP API event, payload version 2. */
+export type ApiEvent = APIGatewayProxyEventV2;
 export type ApiReply = APIGatewayProxyStructuredResultV2;
-export type ApiStack = MiddyfiedHandler<ApiEvent, ApiReply>;
 type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 
-/**
- * The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line.
- * @param parseBody adds what parses a body (`json-body.ts`); given rather than imported, so that functions without a body
- *   neither carry nor load a parser
- */
-export function api(apiFunction: ApiFunction, parseBody?: (stack: ApiStack) => void): ApiStack {
-  const stack = middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS });
-  stack.use(observed()).use(problems);
-  parseBody?.(stack);
-  return stack;
+/** The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line. */
+export function api(apiFunction: ApiFunction) {
+  return middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS })
+    .use(observed())
+    .use(problems);
 }
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { MAX_BODY_BYTES } from "../../lib/http/json-request.ts";
+import { MAX_BODY_BYTES } from "../../lib/http/json-body.ts";
 import { parseIdempotencyKey } from "../../lib/http/parse.ts";
 import { problemReply } from "../../lib/http/problem.ts";
 import { Order, OrderPk } from "../../lib/order.ts";

@@ -112,9 +112,10 @@ test("a body of more than 10 MB is refused as API Gateway does, with the service
   expect(await reply.json()).toMatchObject({ type: "urn:orders:problem:body-too-large", status: 413 });
 });
 
-test("a body without a Content-Type is refused", async () => {
+test.for([{}, { "content-type": "json" }])("a body with the headers %o is refused", async (headers) => {
   const reply = await fetchDocumented(`${service.api}/orders`, {
     method: "POST",
+    headers,
     body: Buffer.from('{"id":"a","quantity":1}'),
   });
   expect(reply.status).toBe(415);

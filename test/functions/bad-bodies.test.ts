@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useFunctions } from "../support/functions.ts";
 import { httpEvent, placeOrderEvent } from "../support/http-event.ts";
 import { useLogLines } from "../support/log-lines.ts";
@@ -46,6 +46,36 @@ test.for<[string, string]>([
   await refused({ ...placeOrderEvent(body), isBase64Encoded: true }, 400, "malformed-json");
 });
 
+const UNTELLABLE: [string, Uint8Array][] = [
+  ["a Latin-1 é", Uint8Array.of(0xe9)],
+  ["a byte that UTF-8 never has", Uint8Array.of(0xff)],
+  ["a cut emoji", Buffer.from("😀").subarray(0, 3)],
+  ["an overlong slash", Uint8Array.of(0xc0, 0xaf)],
+  ["a surrogate", Uint8Array.of(0xed, 0xa0, 0x80)],
+  ["the replacement character itself", Buffer.from("\ufffd")],
+];
+
+describe("a product id with bytes that are not valid UTF-8, or look like it to the function, is refused with 400:", () => {
+  const orderWith = (bytes: Uint8Array) =>
+    Buffer.concat([Buffer.from('{"id": "'), bytes, Buffer.from('", "quantity": 2}')]);
+
+  test.for(UNTELLABLE)("%s, decoded by API Gateway", async ([, bytes]) => {
+    await refused(placeOrderEvent(orderWith(bytes).toString()), 400, "malformed-json");
+  });
+
+  test.for(UNTELLABLE)("%s, in base64", async ([, bytes]) => {
+    const event = placeOrderEvent(orderWith(bytes).toString("base64"));
+
+    await refused({ ...event, isBase64Encoded: true }, 400, "malformed-json");
+  });
+});
+
+test("a replacement character that is written as an escape is taken", async () => {
+  const reply = await functions.invokeHttp("createOrder", placeOrderEvent('{"id": "tea\\ufffd", "quantity": 2}'));
+
+  expect(reply).toMatchObject({ statusCode: 200, body: { product_id: "tea\ufffd" } });
+});
+
 test("a request without a body: 400", async () => {
   const { body: _, ...event } = placeOrderEvent(TEA);
 
@@ -64,6 +94,11 @@ test.for<string | undefined>([
   "application/vnd.orders+json",
   "application/xml; profile=application/json",
   "application/json, application/json",
+  "application/json; charset=iso-8859-1",
+  'application/json; charset="UTF-16"',
+  "application/json; charset=",
+  "application/json; charset=utf-8; charset=latin1",
+  "application/json; profile=x ;Charset=us-ascii",
 ])("the content type %o: 415", async (contentType) => {
   const event = httpEvent({
     routeKey: "POST /orders",
@@ -76,14 +111,36 @@ test.for<string | undefined>([
   await refused(event, 415, "unsupported-media-type");
 });
 
-test.for(["application/json", "Application/JSON; charset=utf-8", "application/json ;charset=utf-8"])(
-  "the content type %o is taken",
-  async (contentType) => {
-    const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "content-type": contentType }));
+test.for(["gzip", "br", "identity, gzip", "utf-8"])(
+  "the content encoding %o: 415, told which is taken",
+  async (coding) => {
+    const event = placeOrderEvent(TEA, { "content-encoding": coding });
 
-    expect(reply.statusCode).toBe(200);
+    await refused(event, 415, "unsupported-media-type");
+    expect(await functions.invokeHttp("createOrder", event)).toMatchObject({
+      headers: { "accept-encoding": "identity" },
+    });
   },
 );
+
+test.for(["identity", "Identity", ""])("the content encoding %o is taken: it means none", async (coding) => {
+  const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "content-encoding": coding }));
+
+  expect(reply.statusCode).toBe(200);
+});
+
+test.for([
+  "application/json",
+  "Application/JSON; charset=utf-8",
+  "application/json ;charset=utf-8",
+  'application/json; charset="UTF-8"',
+  "application/json; charset=utf8; profile=x",
+  "application/json;",
+])("the content type %o is taken", async (contentType) => {
+  const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "content-type": contentType }));
+
+  expect(reply.statusCode).toBe(200);
+});
 
 test.for([4_000, 8_000])(
   "%d arrays in each other are refused, whether or not the parser's stack can hold them",

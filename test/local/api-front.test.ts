@@ -7,11 +7,15 @@ type Seen = Parameters<Method>[0]["response"];
 
 const CONTINUE = Symbol("continue");
 
-/** What the front makes of a reply of serverless-offline's. */
-function answerTo(response: Seen, headers: Record<string, string> = {}) {
+function frontMethods(): Map<string, Method> {
   const methods = new Map<string, Method>();
   const front: ApiFront = { info: { started: 1 }, ext: (event, method) => void methods.set(event, method) };
   behaveLikeApiGateway(front, ["https://shop.example"]);
+  return methods;
+}
+
+/** What the front makes of a reply of serverless-offline's. */
+function answerTo(response: Seen, headers: Record<string, string> = {}) {
   const made: Record<string, unknown> = {};
   const noted = (name: string, value: unknown): FrontReply => {
     made[name] = value;
@@ -23,7 +27,10 @@ function answerTo(response: Seen, headers: Record<string, string> = {}) {
     header: noted,
   };
   const toolkit = { continue: CONTINUE, response: (body: string | undefined) => noted("body", body) };
-  const answer = methods.get("onPreResponse")?.({ headers, raw: { req: { rawHeaders: [] } }, response }, toolkit);
+  const answer = frontMethods().get("onPreResponse")?.(
+    { headers, raw: { req: { rawHeaders: [] } }, response },
+    toolkit,
+  );
   return answer === CONTINUE ? "as it is" : made;
 }
 
@@ -65,4 +72,21 @@ test.for([
 
   expect(reply.headers).toEqual({ location: "/orders/1", ...(allowed ? cors : {}) });
   expect(refusal.output.headers).toEqual(allowed ? cors : {});
+});
+
+test.for([
+  ["application/json; charset=utf-8", "application/json"],
+  ["application/json; charset=utf-8; charset=latin1", "application/json"],
+  ["text/plain", "application/octet-stream"],
+  ["json", "application/octet-stream"],
+  ["", "application/octet-stream"],
+] as const)("the Content-Type %o reaches the function, and hapi, which would refuse some, gets %s", ([type, seen]) => {
+  const rawHeaders = ["Content-Type", type];
+  const headers = { "content-type": type };
+  const reply = { response: () => expect.unreachable(), continue: CONTINUE };
+
+  frontMethods().get("onRequest")?.({ headers, raw: { req: { rawHeaders } }, response: {} }, reply);
+
+  expect(headers["content-type"]).toBe(seen);
+  expect(rawHeaders).toEqual(["Content-Type", type]);
 });
