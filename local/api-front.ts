@@ -63,8 +63,9 @@ export function behaveLikeApiGateway(front: ApiFront, allowedOrigins: readonly s
     const failed = failureOf(response.source);
     if (failed) return toolkit.response(JSON.stringify(failed.body)).code(failed.status).type("application/json");
     if (!response.isBoom || response.output?.statusCode !== 413) return toolkit.continue;
-    const { statusCode = 413, body } = problemReply(new HttpError("body_too_large"), randomUUID());
-    return toolkit.response(body).code(statusCode).type("application/problem+json").header("cache-control", "no-store");
+    const { statusCode = 413, headers: own = {}, body } = problemReply(new HttpError("body_too_large"), randomUUID());
+    const reply = toolkit.response(body).code(statusCode);
+    return Object.entries(own).reduce((made, [name, value]) => made.header(name, String(value)), reply);
   });
 }
 

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 30_000;
 /** API Gateway's own replies, which are no problem documents. */
 const REFUSED = new Set([401, 403]);
 
-const Problem = z.object({ title: z.string(), request_id: z.string() });
+const Problem = z.object({ detail: z.string(), request_id: z.string() });
 
 export interface Placed {
   readonly order: Order;
@@ -78,7 +78,7 @@ export function orderService(url: string, { hint, tokenHint, authorization }: Or
     if (reply.ok && order.success) return order.data;
     const said = `The service replied ${reply.status} at ${reply.url}`;
     const problem = Problem.safeParse(body);
-    if (problem.success) throw new Failure(`${said} (${problem.data.title}, request ${problem.data.request_id})`);
+    if (problem.success) throw new Failure(`${said}: ${problem.data.detail} (request ${problem.data.request_id})`);
     if (REFUSED.has(reply.status)) throw new Failure(`${said}, which asks for a token: ${tokenHint}`);
     throw new Failure(`${said}, neither with an order nor with a problem document: ${hint}`);
   }

@@ -1,10 +1,14 @@
 import middy, { type MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import { ProblemTypesEnv } from "../env/problem-types.ts";
+import { readEnv } from "../env/read.ts";
 import { logger, observed } from "../observability.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
 /** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
+
+const { PROBLEM_TYPES_URL: typesUrl } = readEnv(ProblemTypesEnv);
 
 /** An HTTP API event, payload version 2. */
 export type ApiEvent = APIGatewayProxyEventV2;
@@ -22,7 +26,7 @@ const problems: MiddlewareObj<ApiEvent, ApiReply> = {
   onError(request) {
     const { context, error, event } = request;
     logFailure(error, event);
-    request.response = problemReply(error, context.awsRequestId);
+    request.response = problemReply(error, context.awsRequestId, typesUrl);
   },
 };
 

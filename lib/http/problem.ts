@@ -2,37 +2,111 @@ import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { type ErrorCode, type FieldError, OrderError } from "../errors.ts";
 import { HttpError, type HttpErrorCode } from "./http-error.ts";
 
-/** Which of our failures it was stays in the log. */
-const OURS = { status: 500, title: "Something went wrong on our side" } as const;
+/** RFC 9110 section 15. Not from `node:http`, which loads all of Node's `fetch`. */
+const STATUS_PHRASES = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  504: "Gateway Timeout",
+} as const;
+
+const INTERNAL = {
+  status: 500,
+  title: "Internal error",
+  detail:
+    "The request failed on our side. Send it again later, and keep the Idempotency-Key of an order. If it fails again, report the request_id.",
+} as const;
 
 /** What each error is over HTTP. Everything that is not in this table is an `internal_error`. */
-const PROBLEMS = {
-  malformed_json: { status: 400, title: "The body is not JSON" },
-  invalid_idempotency_key: { status: 400, title: "The Idempotency-Key is not valid" },
-  order_not_found: { status: 404, title: "There is no such order" },
-  route_not_found: { status: 404, title: "There is nothing at this path" },
-  method_not_allowed: { status: 405, title: "The path does not know this method" },
+export const PROBLEMS = {
+  malformed_json: {
+    status: 400,
+    title: "Malformed JSON",
+    detail: 'The body is not JSON in UTF-8. Send one object, such as {"id": "tea-green", "quantity": 2}.',
+  },
+  invalid_idempotency_key: {
+    status: 400,
+    title: "Invalid Idempotency-Key",
+    detail:
+      "The Idempotency-Key is not valid. Send 16 to 255 characters of printable ASCII, such as a UUID: bare, without spaces, quotes and commas, or as a quoted string of RFC 9651.",
+  },
+  order_not_found: {
+    status: 404,
+    title: "Order not found",
+    detail:
+      "No order has this pk, or the order was deleted. Check the pk. To place the order again, use a new Idempotency-Key.",
+  },
+  route_not_found: {
+    status: 404,
+    title: "Path not found",
+    detail: "Nothing is at this path. Check it: /openapi.yaml lists all paths.",
+  },
+  method_not_allowed: {
+    status: 405,
+    title: "Method not allowed",
+    detail: "This path does not support the method. Use one that the Allow header names.",
+  },
   // A request with prices takes about as long as the inventory may; one that died leaves its key claimed for 30 s at most.
   idempotency_key_in_use: {
     status: 409,
-    title: "A request with this Idempotency-Key is being processed",
+    title: "Idempotency-Key in use",
+    detail:
+      "Another request with this Idempotency-Key is being processed. Send this one again after the seconds that Retry-After names.",
     retryAfterS: 2,
   },
-  body_too_large: { status: 413, title: "The body is too large" },
-  unsupported_media_type: { status: 415, title: "The body must be application/json" },
-  invalid_order: { status: 422, title: "The order is not valid" },
-  idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for a different order" },
-  unknown_product: { status: 422, title: "There is no such product" },
-  inventory_failed: { status: 502, title: "The product inventory failed" },
-  inventory_timed_out: { status: 504, title: "The product inventory took too long" },
-  redis_failed: OURS,
-  redis_replied_nonsense: OURS,
-  internal_error: OURS,
+  body_too_large: {
+    status: 413,
+    title: "Body too large",
+    detail: "The body has more than 16,384 bytes. Send an order with the fields id and quantity only.",
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: "Unsupported media type",
+    detail: "The body is not plain JSON. Send it as application/json in UTF-8, without a Content-Encoding.",
+  },
+  invalid_order: {
+    status: 422,
+    title: "Invalid order",
+    detail: "The order is not valid. Correct each field that errors names.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: "Idempotency-Key reused",
+    detail:
+      "This Idempotency-Key belongs to a different order. Use a new key for a new order, or send the first request unchanged.",
+  },
+  unknown_product: {
+    status: 422,
+    title: "Unknown product",
+    detail: "The inventory has no product with this id. Check the id.",
+  },
+  inventory_failed: {
+    status: 502,
+    title: "Inventory failed",
+    detail:
+      "The product inventory failed. No order was placed. Send the request again later, with the same Idempotency-Key.",
+  },
+  inventory_timed_out: {
+    status: 504,
+    title: "Inventory timed out",
+    detail:
+      "The product inventory did not answer in time. No order was placed. Send the request again later, with the same Idempotency-Key.",
+  },
+  redis_failed: INTERNAL,
+  redis_replied_nonsense: INTERNAL,
+  internal_error: INTERNAL,
 } as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", ProblemKind>;
 
 interface ProblemKind {
-  readonly status: number;
+  readonly status: keyof typeof STATUS_PHRASES;
   readonly title: string;
+  readonly detail: string;
   /** In how many seconds the same request may be sent again (Retry-After, RFC 9110 section 10.2.3). */
   readonly retryAfterS?: number;
 }
@@ -44,8 +118,12 @@ export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
+  /** How to fix the request. */
+  readonly detail: string;
+  /** What clients tell problems apart by, whether or not the type is an address. */
+  readonly code: ProblemCode;
   readonly request_id: string;
-  /** One entry a refused field, `pointer` a JSON pointer as a URI fragment (RFC 6901 section 6). */
+  /** One entry per refused field, `pointer` a JSON pointer as a URI fragment (RFC 6901 section 6). */
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
@@ -58,17 +136,22 @@ export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].statu
 
 /**
  * The reply to a request that failed.
- * @param requestId the id of the invocation, by which the log lines are found
+ * @param requestId the id of the invocation, which finds its log lines
+ * @param typesUrl the base of the types' addresses. Without it the type is `about:blank`, and the title the status phrase, as RFC 9457
+ *   section 4.2.1 says
  */
-export function problemReply(error: unknown, requestId: string): APIGatewayProxyStructuredResultV2 {
+export function problemReply(error: unknown, requestId: string, typesUrl = ""): APIGatewayProxyStructuredResultV2 {
   const code = problemCode(error);
-  const { status, title, retryAfterS }: ProblemKind = PROBLEMS[code];
+  const { status, title, detail, retryAfterS }: ProblemKind = PROBLEMS[code];
   const publicCode = status === 500 ? "internal_error" : code;
   const fields = error instanceof OrderError ? error.fields : [];
   const problem: Problem = {
-    type: `urn:orders:problem:${publicCode.replaceAll("_", "-")}`,
-    title,
+    ...(typesUrl === ""
+      ? { type: "about:blank", title: STATUS_PHRASES[status] }
+      : { type: `${typesUrl}${publicCode.replaceAll("_", "-")}`, title }),
     status,
+    detail,
+    code: publicCode,
     request_id: requestId,
     ...(fields.length > 0 && { errors: fields.map(fieldProblem) }),
   };
@@ -77,6 +160,7 @@ export function problemReply(error: unknown, requestId: string): APIGatewayProxy
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
       ...(retryAfterS !== undefined && { "retry-after": String(retryAfterS) }),
       ...(error instanceof HttpError && error.headers),
     },

@@ -4,7 +4,12 @@ import type { ApiReply } from "./api.ts";
 export function jsonReply(body: unknown, headers: Record<string, string> = {}): ApiReply {
   return {
     statusCode: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      ...headers,
+    },
     body: JSON.stringify(body),
   };
 }

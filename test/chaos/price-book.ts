@@ -1,5 +1,5 @@
 /** The problems that say: there was no price, so no order was placed. */
-const REFUSAL = /urn:orders:problem:(unknown-product|inventory-failed|inventory-timed-out)/;
+const REFUSAL = /code\W+(unknown_product|inventory_failed|inventory_timed_out)\b/;
 
 /** What the inventory said of each order's product, by the order's number. */
 export interface PriceBook {

@@ -115,4 +115,4 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
 }
 
 /** The inventory denied the product; here it will know it the next time. */
-const isDenied = (text: string): boolean => text.includes("urn:orders:problem:unknown-product");
+const isDenied = (text: string): boolean => text.includes('"code":"unknown_product"');

@@ -58,6 +58,6 @@ test("a client that is generated of openapi.yaml is typed, and places and reads 
     location: expect.stringMatching(/^\/orders\/\w{26}$/),
     samePk: true,
     replayed: [null, "true"],
-    problemType: "urn:orders:problem:invalid-order",
+    problemCode: "invalid_order",
   });
 });

@@ -66,7 +66,7 @@ test("the database may be killed: orders get 500 and a log line says why, until 
   // then
   const reply = await place(service);
   expect(reply.status).toBe(500);
-  expect(await reply.json()).toMatchObject({ type: "urn:orders:problem:internal-error" });
+  expect(await reply.json()).toMatchObject({ code: "internal_error" });
   await expect.poll(() => service.output()).toMatch(/"ERROR".*"redis_failed".*cannot be reached/);
   // when it is back
   const back = await startRedis({ port: redis.port });

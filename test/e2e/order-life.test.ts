@@ -109,7 +109,7 @@ test("a body of more than 10 MB is refused as API Gateway does, with the service
   });
   expect(reply.status).toBe(413);
   expect(reply.headers.get("content-type")).toContain("application/problem+json");
-  expect(await reply.json()).toMatchObject({ type: "urn:orders:problem:body-too-large", status: 413 });
+  expect(await reply.json()).toMatchObject({ code: "body_too_large", status: 413 });
 });
 
 test.for([{}, { "content-type": "json" }])("a body with the headers %o is refused", async (headers) => {

@@ -53,7 +53,7 @@ test.for<[string, string]>([
   expect(reply).toMatchObject({
     statusCode: 422,
     body: {
-      type: "urn:orders:problem:invalid-order",
+      code: "invalid_order",
       errors: expect.arrayContaining([{ pointer, detail: expect.any(String) }]),
     },
   });

@@ -21,7 +21,11 @@ test("an order is read as it was placed, completed and refunded, with one call t
   const pending = await read(placed.pk);
   expect(pending).toEqual({
     statusCode: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+    },
     body: placed,
   });
   expect(functions.upstash.requests).toEqual(["POST /pipeline"]);

@@ -63,7 +63,7 @@ test("a replay of an order that somebody deleted meanwhile is 404", async () => 
 
   const replay = await place(TEA, KEY);
 
-  expect(replay).toMatchObject({ statusCode: 404, body: { type: "urn:orders:problem:order-not-found" } });
+  expect(replay).toMatchObject({ statusCode: 404, body: { code: "order_not_found" } });
 });
 
 test.for<[string, string]>([

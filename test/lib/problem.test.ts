@@ -9,13 +9,23 @@ import { allowedMethods } from "../../lib/http/routes.ts";
 
 const REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
+const TYPES = "https://docs.example.com/problems#";
+
 const ProblemDocument = z.strictObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
+  detail: z.string(),
+  code: z.string(),
   request_id: z.literal(REQUEST_ID),
   errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string() })).optional(),
 });
+
+const HEADERS = {
+  "content-type": "application/problem+json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
 
 const documentOf = ({ body }: APIGatewayProxyStructuredResultV2) => ProblemDocument.parse(JSON.parse(body ?? ""));
 
@@ -30,45 +40,51 @@ function thrownBy(run: () => unknown): unknown {
   throw new Error("Nothing was thrown");
 }
 
-describe("an error that the client can mend says which it is", () => {
-  test.for<[Error, number, string]>([
-    [new HttpError("malformed_json"), 400, "malformed-json"],
-    [new OrderError("invalid_idempotency_key"), 400, "invalid-idempotency-key"],
-    [new OrderError("order_not_found"), 404, "order-not-found"],
-    [new HttpError("route_not_found"), 404, "route-not-found"],
-    [new HttpError("method_not_allowed"), 405, "method-not-allowed"],
-    [new HttpError("body_too_large"), 413, "body-too-large"],
-    [new HttpError("unsupported_media_type"), 415, "unsupported-media-type"],
-    [new OrderError("invalid_order"), 422, "invalid-order"],
-    [new OrderError("idempotency_key_reused"), 422, "idempotency-key-reused"],
-    [new OrderError("unknown_product"), 422, "unknown-product"],
-  ])("%o is %d %s", ([error, status, name]) => {
-    const reply = problemReply(error, REQUEST_ID);
-
-    expect(reply).toMatchObject({
-      statusCode: status,
-      headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
-    });
-    const document = documentOf(reply);
-    expect(document).toMatchObject({ type: `urn:orders:problem:${name}`, status });
-    expect(document.title).not.toBe("");
-  });
-});
-
-describe("a failure of the inventory is told from ours, and tells nothing more", () => {
-  test.for<[OrderError, number, string, string]>([
-    [new OrderError("inventory_failed", { cause }), 502, "inventory-failed", "The product inventory failed"],
+describe("an error that the client can fix says which it is and how to fix it", () => {
+  test.for<[Error, number, string, string, RegExp]>([
+    [new HttpError("malformed_json"), 400, "Bad Request", "malformed_json", /UTF-8/],
+    [new OrderError("invalid_idempotency_key"), 400, "Bad Request", "invalid_idempotency_key", /16 to 255 .*ASCII/],
+    [new OrderError("order_not_found"), 404, "Not Found", "order_not_found", /Check the pk/],
+    [new HttpError("route_not_found"), 404, "Not Found", "route_not_found", /openapi\.yaml/],
+    [new HttpError("method_not_allowed"), 405, "Method Not Allowed", "method_not_allowed", /Allow/],
+    [new HttpError("body_too_large"), 413, "Content Too Large", "body_too_large", /16,384 bytes/],
+    [
+      new HttpError("unsupported_media_type"),
+      415,
+      "Unsupported Media Type",
+      "unsupported_media_type",
+      /application\/json/,
+    ],
+    [new OrderError("invalid_order"), 422, "Unprocessable Content", "invalid_order", /errors/],
+    [new OrderError("idempotency_key_reused"), 422, "Unprocessable Content", "idempotency_key_reused", /new key/],
+    [new OrderError("unknown_product"), 422, "Unprocessable Content", "unknown_product", /Check the id/],
+    [new OrderError("inventory_failed", { cause }), 502, "Bad Gateway", "inventory_failed", /No order was placed/],
     [
       new OrderError("inventory_timed_out", { cause }),
       504,
-      "inventory-timed-out",
-      "The product inventory took too long",
+      "Gateway Timeout",
+      "inventory_timed_out",
+      /No order was placed/,
     ],
-  ])("%o is %d %s", ([error, status, name, title]) => {
+  ])("%o is %d %s, %s", ([error, status, title, code, fix]) => {
     const reply = problemReply(error, REQUEST_ID);
 
-    expect(reply.statusCode).toBe(status);
-    expect(documentOf(reply)).toEqual({ type: `urn:orders:problem:${name}`, title, status, request_id: REQUEST_ID });
+    expect(reply).toMatchObject({ statusCode: status, headers: HEADERS });
+    const { detail, ...document } = documentOf(reply);
+    expect(document).toEqual({ type: "about:blank", title, status, code, request_id: REQUEST_ID });
+    expect(detail).toMatch(fix);
+  });
+});
+
+describe("where the types have a base", () => {
+  test("a problem's type is its name there, and its title is the type's own", () => {
+    const document = documentOf(problemReply(new HttpError("method_not_allowed"), REQUEST_ID, TYPES));
+
+    expect(document).toMatchObject({
+      type: `${TYPES}method-not-allowed`,
+      title: "Method not allowed",
+      code: "method_not_allowed",
+    });
   });
 });
 
@@ -83,16 +99,18 @@ describe("a failure of ours looks like every other and tells nothing", () => {
     ["nothing thrown", undefined],
     ["null thrown", null],
   ])("%s", ([, error]) => {
-    expect(problemReply(error, REQUEST_ID)).toEqual({
-      statusCode: 500,
-      headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
-      body: JSON.stringify({
-        type: "urn:orders:problem:internal-error",
-        title: "Something went wrong on our side",
-        status: 500,
-        request_id: REQUEST_ID,
-      }),
+    const reply = problemReply(error, REQUEST_ID, TYPES);
+
+    expect(reply).toMatchObject({ statusCode: 500, headers: HEADERS });
+    expect(documentOf(reply)).toEqual({
+      type: `${TYPES}internal-error`,
+      title: "Internal error",
+      status: 500,
+      detail: expect.stringContaining("later"),
+      code: "internal_error",
+      request_id: REQUEST_ID,
     });
+    expect(JSON.stringify(reply)).not.toContain("secret");
   });
 });
 

@@ -52,9 +52,10 @@ test.for(['{"pk":"1"}', "errorMessage", undefined, "{}"])("the reply %o stays as
 test("a body that is too large is answered with the service's problem document, which no cache keeps", () => {
   expect(answerTo({ isBoom: true, output: { statusCode: 413, headers: {} } })).toMatchObject({
     status: 413,
-    type: "application/problem+json",
+    "content-type": "application/problem+json",
     "cache-control": "no-store",
-    body: expect.stringContaining("body-too-large"),
+    "x-content-type-options": "nosniff",
+    body: expect.stringContaining("body_too_large"),
   });
 });
 

@@ -29,7 +29,7 @@ const REFUSALS = {
 } as const satisfies Record<string, Record<string, number>>;
 
 const Said = z.object({
-  type: z.string().transform((type) => type.replace("urn:orders:problem:", "")),
+  code: z.string().transform((code) => code.replaceAll("_", "-")),
   errors: z.array(z.object({ pointer: z.string().regex(/^#(\/([^~]|~[01])*)*$/) })).optional(),
 });
 
@@ -56,13 +56,13 @@ async function seeded(): Promise<string> {
 }
 
 function expectRefusal(name: keyof typeof REFUSALS, reply: HttpReply): void {
-  const { type, errors } = Said.parse(reply.body);
-  const status = new Map<string, number>(Object.entries(REFUSALS[name])).get(type);
-  if (status === undefined) throw new Error(`${name} must not reply ${reply.statusCode} ${type}`);
+  const { code, errors } = Said.parse(reply.body);
+  const status = new Map<string, number>(Object.entries(REFUSALS[name])).get(code);
+  if (status === undefined) throw new Error(`${name} must not reply ${reply.statusCode} ${code}`);
   expectProblem(
     reply,
     status,
-    type,
+    code,
     errors?.map(({ pointer }) => pointer),
   );
 }

@@ -12,6 +12,7 @@ export interface Form {
   readonly inventory?: string;
   readonly retentionDays?: number;
   readonly reservedConcurrency?: number;
+  readonly problemTypes?: string;
 }
 
 /** Declares tests that hold for every package; it is made once they run. */

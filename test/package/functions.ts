@@ -38,7 +38,10 @@ const RETENTION_DAYS = { dev: 7, prod: 90 };
 
 const functionsOf = (template: Template) => resourcesOf(template, "AWS::Lambda::Function", LambdaFunction);
 
-export const functions: Rules = (made, { stage, inventory = "", retentionDays = 0, reservedConcurrency }) => {
+export const functions: Rules = (
+  made,
+  { stage, inventory = "", problemTypes = "", retentionDays = 0, reservedConcurrency },
+) => {
   describe("the functions", () => {
     test("have the memory and the time-out that were chosen for them", () => {
       const sizes = [...functionsOf(made().template)].map(([id, { MemorySize, Timeout }]) => [
@@ -65,7 +68,7 @@ export const functions: Rules = (made, { stage, inventory = "", retentionDays = 
           Architectures: ["arm64"],
           TracingConfig: { Mode: "PassThrough" },
           LoggingConfig: { LogFormat: "JSON", SystemLogLevel: "WARN" },
-          Environment: { Variables: { POWERTOOLS_SERVICE_NAME: `orders-${stage}` } },
+          Environment: { Variables: { POWERTOOLS_SERVICE_NAME: `orders-${stage}`, PROBLEM_TYPES_URL: problemTypes } },
         });
       }
     });

@@ -9,6 +9,7 @@ const api = (given: Record<string, string>) => callInfra("api.js", "resources", 
 const alarms = (given: Record<string, string>) => callInfra("alarms/index.js", "resources", given);
 const cors = (corsOrigins: string) => callInfra("cors.js", "cors", { corsOrigins });
 const inventory = (inventoryUrl: string) => callInfra("inventory.js", "url", { inventoryUrl });
+const problemTypes = (problemTypesUrl: string) => callInfra("problem-types.js", "url", { problemTypesUrl });
 const concurrency = (reservedConcurrency: string) => callInfra("concurrency.js", "resources", { reservedConcurrency });
 const maxLength = (length: string) =>
   callInfra("completed-stream.js", "maxLength", { completedStreamMaxLength: length });
@@ -26,6 +27,8 @@ test.for<[string, () => Promise<unknown>, string]>([
   ["an origin with a slash at its end", () => cors("https://a.example/"), '"https://a.example/" is none'],
   ["a host that is no origin", () => cors("https://a.example, b.example"), '"b.example" is none'],
   ["an inventory that is not on the web", () => inventory("ftp://inventory.example.com"), "inventoryUrl must be"],
+  ["problem types that are not on the web", () => problemTypes("urn:orders:"), "problemTypesUrl must be"],
+  ["problem types that no name can follow", () => problemTypes("https://a.example"), "problemTypesUrl must be"],
   ["an inventory at no port", () => inventory("https://inventory.example.com:8O80"), "inventoryUrl must be"],
   ["an inventory with a query", () => inventory("https://inventory.example.com/?x=1"), "inventoryUrl must be"],
   ["no reserved concurrency at all", () => concurrency("0"), "reservedConcurrency must be a whole number, 1 or more"],

@@ -45,7 +45,7 @@ export const secrets: Rules = (made, { stage }) => {
     test.for(WITHOUT_REDIS)("%s has no way to Redis", (name) => {
       const functions = resourcesOf(made().template, "AWS::Lambda::Function", LambdaFunction);
       const names = Object.keys(functions.get(`${name}LambdaFunction`)?.Environment.Variables ?? {});
-      expect(names).toEqual(["POWERTOOLS_SERVICE_NAME"]);
+      expect(names).toEqual(["POWERTOOLS_SERVICE_NAME", "PROBLEM_TYPES_URL"]);
     });
   });
 };

@@ -36,6 +36,7 @@ const FORMS: readonly Form[] = [
     inventory: "https://inventory.example.com/shop/",
     retentionDays: 365,
     reservedConcurrency: 200,
+    problemTypes: "https://docs.example.com/problems#",
   },
 ];
 
@@ -64,6 +65,7 @@ describe.for(FORMS)("the package for $stage with issuer $issuer", (form) => {
       ...option("inventoryUrl", form.inventory),
       ...option("orderRetentionDays", form.retentionDays?.toString()),
       ...option("reservedConcurrency", form.reservedConcurrency?.toString()),
+      ...option("problemTypesUrl", form.problemTypes),
     );
   });
 

@@ -13,7 +13,7 @@ const Order = z.object({ pk: z.string(), status: z.enum(["pending", "completed",
 export type Order = z.infer<typeof Order>;
 
 /** Of a problem document (RFC 9457), what a person reads. */
-const Problem = z.object({ title: z.string() });
+const Problem = z.object({ detail: z.string() });
 
 /** What a person typed: a form gives text, for the quantity, too. */
 export interface Basket {
@@ -32,7 +32,7 @@ export interface Placed {
 /**
  * @param api the address of the service, without a slash at its end
  * @param key of this order alone: sent again with it, the order is placed once
- * @throws Error with a message for people: the title of the service's problem document, or that it did not answer
+ * @throws Error with a message for people: the `detail` of the service's problem document, or that it did not answer
  */
 export async function placeOrder(api: string, key: string, basket: Basket): Promise<Placed> {
   const headers = { "content-type": "application/json", "idempotency-key": key };
@@ -62,6 +62,6 @@ function ask(url: string, request: RequestInit = {}): Promise<Response> {
       throw new Unanswered("The order service is still busy with this order");
     }
     if (reply.status === 429 || reply.status >= 500) throw new Unanswered("The order service is not well");
-    throw new Error(Problem.parse(await reply.json()).title);
+    throw new Error(Problem.parse(await reply.json()).detail);
   }, RETRIES);
 }

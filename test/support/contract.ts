@@ -5,7 +5,7 @@ const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "tr
 
 /** Of the connection, of HTTP itself, or of the server that stands before the functions on one machine. */
 const NOT_OF_THE_API =
-  /^(accept-ranges|access-control-.*|connection|content-length|date|keep-alive|transfer-encoding|vary)$/;
+  /^(accept-ranges|access-control-.*|connection|content-length|date|keep-alive|transfer-encoding|vary|x-content-type-options)$/;
 
 export interface SeenReply {
   readonly statusCode: number;
@@ -95,11 +95,11 @@ function bodyFaults(
 /** What the description says of all other paths and methods. */
 function faultsOfNoOperation({ statusCode: status, headers, body }: SeenReply): string[] {
   if (status === 204) return [];
-  const types = new Map([
-    [404, "urn:orders:problem:route-not-found"],
-    [405, "urn:orders:problem:method-not-allowed"],
+  const codes = new Map([
+    [404, "route_not_found"],
+    [405, "method_not_allowed"],
   ]);
-  if (!types.has(status) || childOf(body, "type") !== types.get(status)) return [`status ${status}`];
+  if (!codes.has(status) || childOf(body, "code") !== codes.get(status)) return [`status ${status}`];
   if (status === 405 && headers.allow === undefined) return ["no Allow"];
   return [openapi.fault(body, "components", "schemas", "Problem") ?? []].flat();
 }

@@ -11,19 +11,27 @@ const Problem = z.strictObject({
   type: z.string(),
   title: z.string().min(1),
   status: z.number(),
+  detail: z.string().min(20),
+  code: z.string(),
   request_id: z.string(),
   errors: z.array(z.strictObject({ pointer: z.string(), detail: z.string().min(1) })).optional(),
 });
 
 /**
  * Expects a problem document of RFC 9457 and nothing besides.
+ * @param name of the problem, as docs/problems.md has it
  * @param pointers the fields that it refuses; each may be told to be wrong in more than one way
  */
-export function expectProblem(reply: HttpReply, status: number, type: string, pointers?: readonly string[]): void {
+export function expectProblem(reply: HttpReply, status: number, name: string, pointers?: readonly string[]): void {
   const problem = Problem.parse(reply.body);
   expect(reply.statusCode).toBe(status);
-  expect(reply.headers).toMatchObject({ "content-type": "application/problem+json", "cache-control": "no-store" });
-  expect(problem).toMatchObject({ type: `urn:orders:problem:${type}`, status, request_id: REQUEST_ID });
+  expect(reply.headers).toMatchObject({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  const code = name.replaceAll("-", "_");
+  expect(problem).toMatchObject({ type: "about:blank", status, code, request_id: REQUEST_ID });
   expect(new Set(problem.errors?.map(({ pointer }) => pointer))).toEqual(new Set(pointers));
   expectNothingLeaks(JSON.stringify(reply));
 }
