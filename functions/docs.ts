@@ -4,8 +4,9 @@ import { type ApiEvent, api } from "../lib/http/api.ts";
 import { HttpError } from "../lib/http/http-error.ts";
 
 async function docs(event: ApiEvent) {
-  if (event.routeKey === "GET /") return docsRedirect(event);
-  const path = event.routeKey.replace("GET ", "").replace("{asset}", event.pathParameters?.asset ?? "");
+  const template = event.routeKey.replace(/^\w+ /, "");
+  if (template === "/") return docsRedirect(event);
+  const path = template.replace("{asset}", event.pathParameters?.asset ?? "");
   const asset = ASSETS.get(path);
   if (!asset) throw new HttpError("route_not_found");
   return assetReply(asset, event.headers["accept-encoding"]);

@@ -8,7 +8,7 @@ export async function cors({ resolveVariable }) {
   if (wrong) throw parameterError(`corsOrigins must name origins, as https://shop.example.com: "${wrong}" is none`);
   return {
     allowedOrigins,
-    allowedMethods: ["GET", "POST"],
+    allowedMethods: ["GET", "HEAD", "POST"],
     allowedHeaders: ["Content-Type", "Idempotency-Key", "Authorization"],
     exposedResponseHeaders: ["Location", "Idempotent-Replayed", "Retry-After"],
     maxAge: 3600,

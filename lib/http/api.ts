@@ -1,4 +1,4 @@
-import middy, { type MiddlewareObj } from "@middy/core";
+import middy, { type MiddlewareObj, type Request } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { ProblemTypesEnv } from "../env/problem-types.ts";
 import { readEnv } from "../env/read.ts";
@@ -19,8 +19,12 @@ type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 export function api(apiFunction: ApiFunction) {
   return middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS })
     .use(observed())
+    .use(heads)
     .use(problems);
 }
+
+/** Middleware sees a reply in reverse order: problems are replies before bodies are removed. */
+const heads: MiddlewareObj<ApiEvent, ApiReply> = { after: removeBodyFromHead, onError: removeBodyFromHead };
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {
   onError(request) {
@@ -29,6 +33,14 @@ const problems: MiddlewareObj<ApiEvent, ApiReply> = {
     request.response = problemReply(error, context.awsRequestId, typesUrl);
   },
 };
+
+/** `HEAD` gets the headers of `GET`, and the length of its body (RFC 9110 sections 8.6 and 9.3.2). */
+function removeBodyFromHead(request: Request<ApiEvent, ApiReply>): void {
+  if (request.event.requestContext.http.method !== "HEAD" || !request.response?.body) return;
+  const { body, isBase64Encoded, headers, ...reply } = request.response;
+  const length = Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8");
+  request.response = { ...reply, headers: { ...headers, "content-length": String(length) } };
+}
 
 function logFailure(error: unknown, event: ApiEvent): void {
   const code = problemCode(error);

@@ -1,14 +1,16 @@
 import { HttpError } from "./http-error.ts";
 
-/** The methods that each path of the API knows; a test holds this against `serverless.yml`. */
-export const ROUTES: Readonly<Record<string, string>> = {
-  "/orders": "POST",
-  "/orders/{pk}": "GET",
-  "/": "GET",
-  "/docs": "GET",
-  "/docs/{asset}": "GET",
-  "/openapi.yaml": "GET",
-  "/openapi.json": "GET",
+const READ = ["GET", "HEAD"];
+
+/** The methods that each path of the API supports; a test compares this with `serverless.yml`. */
+export const ROUTES: Readonly<Record<string, readonly string[]>> = {
+  "/orders": ["POST"],
+  "/orders/{pk}": READ,
+  "/": READ,
+  "/docs": READ,
+  "/docs/{asset}": READ,
+  "/openapi.yaml": READ,
+  "/openapi.json": READ,
 };
 
 /**
@@ -18,7 +20,7 @@ export const ROUTES: Readonly<Record<string, string>> = {
 export function allowedMethods(path: string): string {
   const known = Object.entries(ROUTES).find(([template]) => matches(template, path));
   if (!known) throw new HttpError("route_not_found");
-  return `${known[1]}, OPTIONS`;
+  return [...known[1], "OPTIONS"].join(", ");
 }
 
 function matches(template: string, path: string): boolean {

@@ -46,6 +46,20 @@ test("the page itself is asked for each time: it must not name what a later vers
   expect(headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
 });
 
+test.for(["/", "/docs", "/openapi.yaml", "/openapi.json"])(
+  "HEAD %s gets what GET gets, without the body",
+  async (path) => {
+    const headers = { "accept-encoding": "br" };
+    const { body, isBase64Encoded, ...reply } = await get(path, headers);
+
+    const head = await invoke(httpEvent({ routeKey: `HEAD ${path}`, method: "HEAD", path, headers }));
+
+    const length = Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8");
+    const sized = body === "" ? reply.headers : { ...reply.headers, "content-length": String(length) };
+    expect(head).toEqual({ statusCode: reply.statusCode, headers: sized, body: "", isBase64Encoded: false });
+  },
+);
+
 test("openapi.yaml is served as it is in the project, and openapi.json is the same document", async () => {
   const original = (await file("openapi.yaml")).toString();
 

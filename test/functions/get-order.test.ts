@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useFunctions } from "../support/functions.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { useLogLines } from "../support/log-lines.ts";
@@ -40,6 +40,34 @@ test("an order is read as it was placed, completed and refunded, with one call t
     ...completed,
     status: "refunded",
     refunded_at: expect.stringMatching(/Z$/),
+  });
+});
+
+describe("HEAD gets the status and the headers of GET, the length among them, and no body:", () => {
+  const head = (pk: string, route: string) => {
+    const event = getOrderEvent(pk);
+    const { requestContext } = event;
+    const http = { ...requestContext.http, method: "HEAD" };
+    return functions.invokeHttp("getOrder", { ...event, routeKey: route, requestContext: { ...requestContext, http } });
+  };
+
+  // serverless-offline takes HEAD by the route of GET; API Gateway has a route for each.
+  test.for(["HEAD /orders/{pk}", "GET /orders/{pk}"])("of an order, by the route %s", async (route) => {
+    const { pk } = await place();
+    const { headers, body } = await read(pk);
+
+    const length = String(Buffer.byteLength(JSON.stringify(body)));
+    expect(await head(pk, route)).toEqual({ statusCode: 200, headers: { ...headers, "content-length": length } });
+  });
+
+  test("of a pk that no order has", async () => {
+    const { headers, body } = await read("01JD7Y4Q2X8WZ5V3T1R9P7N6MB");
+
+    const length = String(Buffer.byteLength(JSON.stringify(body)));
+    expect(await head("01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "HEAD /orders/{pk}")).toEqual({
+      statusCode: 404,
+      headers: { ...headers, "content-length": length },
+    });
   });
 });
 

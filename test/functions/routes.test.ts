@@ -8,7 +8,7 @@ const DEFAULT_ROUTE = "*";
 /** The functions whose routes are no part of the API: what describes it, and what takes no route. */
 const BESIDE_THE_API = ["docs", "unknownRoute"];
 
-const ROUTE_KEYS = Object.entries(ROUTES).map(([path, method]) => `${method} ${path}`);
+const ROUTE_KEYS = Object.entries(ROUTES).flatMap(([path, methods]) => methods.map((method) => `${method} ${path}`));
 
 async function httpRoutes(counts: (functionName: string) => boolean = () => true): Promise<string[]> {
   const { functions } = await readServerlessYml();
@@ -22,7 +22,13 @@ describe("the routes that the functions know", () => {
     expect(await httpRoutes()).toEqual([...ROUTE_KEYS, DEFAULT_ROUTE].toSorted());
   });
 
-  test("are the operations of openapi.yaml, but for those of the document itself", async () => {
-    expect(await httpRoutes((name) => !BESIDE_THE_API.includes(name))).toEqual(OPERATIONS.toSorted());
+  test("are the operations of openapi.yaml and their HEAD, except those of the document itself", async () => {
+    const heads = OPERATIONS.filter((route) => route.startsWith("GET ")).map((route) => route.replace("GET", "HEAD"));
+
+    expect(await httpRoutes((name) => !BESIDE_THE_API.includes(name))).toEqual([...OPERATIONS, ...heads].toSorted());
+  });
+
+  test("have HEAD wherever they have GET", () => {
+    for (const methods of Object.values(ROUTES)) expect(methods.includes("HEAD")).toBe(methods.includes("GET"));
   });
 });

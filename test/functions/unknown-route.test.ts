@@ -38,19 +38,24 @@ test.for<[string, string]>([
 test.for<[string, string, string]>([
   ["GET", "/orders", "POST"],
   ["PUT", "/orders", "POST"],
-  ["DELETE", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
-  ["PATCH", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET"],
-  ["POST", "/", "GET"],
-  ["POST", "/docs", "GET"],
-  ["POST", "/docs/swagger-ui.css", "GET"],
-  ["TRACE", "/openapi.yaml", "GET"],
-  ["PUT", "/openapi.json", "GET"],
+  ["DELETE", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET, HEAD"],
+  ["PATCH", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET, HEAD"],
+  ["POST", "/", "GET, HEAD"],
+  ["POST", "/docs", "GET, HEAD"],
+  ["POST", "/docs/swagger-ui.css", "GET, HEAD"],
+  ["TRACE", "/openapi.yaml", "GET, HEAD"],
+  ["PUT", "/openapi.json", "GET, HEAD"],
 ])("%s %s: 405, and Allow says %s", async ([method, path, allow]) => {
   const reply = await request(method, path);
 
   expectProblem(reply, 405, "method-not-allowed");
   expect(reply.headers).toMatchObject({ allow: `${allow}, OPTIONS` });
   expectRefusalLogged(log, "method_not_allowed", 405, "$default");
+});
+
+test("HEAD where there is no GET: 405, without a body", async () => {
+  expect(await request("HEAD", "/orders")).toMatchObject({ statusCode: 405, headers: { allow: "POST, OPTIONS" } });
+  expect(await request("HEAD", "/orders")).not.toHaveProperty("body");
 });
 
 test("a browser's preflight for a known path is answered, for API Gateway to add its CORS headers", async () => {

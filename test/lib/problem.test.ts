@@ -145,11 +145,11 @@ describe("each refused field has a JSON pointer, as a URI fragment", () => {
 describe("a request that no route took", () => {
   test.for([
     ["/orders", "POST"],
-    ["/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV", "GET"],
-    ["/", "GET"],
-    ["/docs", "GET"],
-    ["/docs/any", "GET"],
-    ["/openapi.yaml", "GET"],
+    ["/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV", "GET, HEAD"],
+    ["/", "GET, HEAD"],
+    ["/docs", "GET, HEAD"],
+    ["/docs/any", "GET, HEAD"],
+    ["/openapi.yaml", "GET, HEAD"],
   ])("the methods of %s are %s, besides OPTIONS", ([path = "", method]) => {
     expect(allowedMethods(path)).toBe(`${method}, OPTIONS`);
   });

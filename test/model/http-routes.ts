@@ -15,8 +15,8 @@ export function routed(
   const [name, routeKey]: [FunctionName, string] =
     verb === "POST" && at === "/orders"
       ? ["createOrder", "POST /orders"]
-      : verb === "GET" && orderPath !== undefined
-        ? ["getOrder", "GET /orders/{pk}"]
+      : (verb === "GET" || verb === "HEAD") && orderPath !== undefined
+        ? ["getOrder", `${verb} /orders/{pk}`]
         : ["unknownRoute", "$default"];
   const event = httpEvent({
     ...{ routeKey, method: verb, path: at, headers: given },

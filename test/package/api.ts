@@ -80,7 +80,7 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
 
     test(`lets ${issuer ? "only the issuer's tokens" : "anyone"} place and see orders`, () => {
       const routes = routesOf(made().template, / \/(?!$|docs|openapi)/);
-      expect(routes).toHaveLength(2);
+      expect(routes).toHaveLength(3);
       const protection = issuer ? { AuthorizationType: "JWT", AuthorizerId: ref("OrdersAuthorizer") } : {};
       for (const { RouteKey, ...route } of routes) expect({ RouteKey, route }).toEqual({ RouteKey, route: protection });
     });
@@ -100,7 +100,7 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
 
     test(`keeps its docs page ${docs}`, () => {
       const routes = routesOf(made().template, / \/($|docs|openapi)/);
-      expect(routes).toHaveLength(5);
+      expect(routes).toHaveLength(10);
       const protection = docs === "closed" ? { AuthorizationType: "AWS_IAM" } : {};
       for (const { RouteKey, ...route } of routes) expect({ RouteKey, route }).toEqual({ RouteKey, route: protection });
     });
@@ -109,7 +109,7 @@ export const api: Rules = (made, { stage, issuer, audiences, docs = "open", orig
       const { CorsConfiguration } = resource(made().template, "HttpApi", Api);
       const expected = {
         AllowOrigins: origins,
-        AllowMethods: ["GET", "POST"],
+        AllowMethods: ["GET", "HEAD", "POST"],
         AllowHeaders: ["Content-Type", "Idempotency-Key", "Authorization"],
         ExposeHeaders: ["Location", "Idempotent-Replayed", "Retry-After"],
         MaxAge: 3600,

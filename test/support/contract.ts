@@ -26,12 +26,14 @@ export const OPERATIONS: readonly string[] = namesOf(paths).flatMap((path) =>
     .map((method) => `${method.toUpperCase()} ${path}`),
 );
 
-/** The route that takes a request. */
+/** The route that takes a request. `HEAD` has one wherever `GET` has. */
 export function routeOf(method: string, path: string): string {
-  const matches = (template: string) =>
-    new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(`${method} ${path}`);
-  return OPERATIONS.find(matches) ?? "$default";
+  const request = `${method === "HEAD" ? "GET" : method} ${path}`;
+  const matches = (template: string) => new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(request);
+  return OPERATIONS.find(matches)?.replace(/^GET/, method) ?? "$default";
 }
+
+const documented = (route: string) => route.replace(/^HEAD/, "GET");
 
 /**
  * @param route as API Gateway names it: `POST /orders`, or `$default`
@@ -46,7 +48,7 @@ export function expectDocumented(route: string, reply: SeenReply): void {
 
 /** Whatever in a reply openapi.yaml does not promise; see `expectDocumented`. */
 export function faultsOf(route: string, reply: SeenReply): string[] {
-  return OPERATIONS.includes(route) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
+  return OPERATIONS.includes(documented(route)) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
 }
 
 /** Where a response is in the document, all references followed. */
@@ -58,10 +60,14 @@ export function responsePath(route: string, status: number): string[] {
 }
 
 function faultsOfOperation(route: string, { statusCode, headers, body }: SeenReply): string[] {
-  const path = responsePath(route, statusCode);
+  const path = responsePath(documented(route), statusCode);
   const response = openapi.at(...path);
   if (response === undefined) return [`status ${statusCode}`];
-  return [...headerFaults(path, childOf(response, "headers"), headers), ...bodyFaults(path, response, headers, body)];
+  const contentPath = [...path, "content", (headers["content-type"] ?? "").replace(/;.*/, "")];
+  return [
+    ...headerFaults(path, childOf(response, "headers"), headers),
+    ...(route.startsWith("HEAD ") ? headFaults(contentPath, body) : bodyFaults(contentPath, body)),
+  ];
 }
 
 function headerFaults(path: readonly string[], known: unknown, headers: Readonly<Record<string, string>>): string[] {
@@ -80,16 +86,15 @@ function headerFaults(path: readonly string[], known: unknown, headers: Readonly
   return [...missing, ...wrong];
 }
 
-function bodyFaults(
-  path: readonly string[],
-  response: unknown,
-  headers: SeenReply["headers"],
-  body: unknown,
-): string[] {
-  const content = childOf(response, "content");
-  const mediaType = (headers["content-type"] ?? "").replace(/;.*/, "");
-  if (childOf(content, mediaType) === undefined) return [`content type ${mediaType}`];
-  return [openapi.fault(body, ...path, "content", mediaType, "schema") ?? []].flat();
+function bodyFaults(contentPath: readonly string[], body: unknown): string[] {
+  if (openapi.at(...contentPath) === undefined) return [`content type ${contentPath.at(-1)}`];
+  return [openapi.fault(body, ...contentPath, "schema") ?? []].flat();
+}
+
+/** The headers are those of `GET`, and there is no body. */
+function headFaults(contentPath: readonly string[], body: unknown): string[] {
+  if (openapi.at(...contentPath) === undefined) return [`content type ${contentPath.at(-1)}`];
+  return body === undefined ? [] : ["a body"];
 }
 
 /** What the description says of all other paths and methods. */
@@ -99,7 +104,10 @@ function faultsOfNoOperation({ statusCode: status, headers, body }: SeenReply): 
     [404, "route_not_found"],
     [405, "method_not_allowed"],
   ]);
-  if (!codes.has(status) || childOf(body, "code") !== codes.get(status)) return [`status ${status}`];
+  if (!codes.has(status)) return [`status ${status}`];
   if (status === 405 && headers.allow === undefined) return ["no Allow"];
+  // To HEAD.
+  if (body === undefined) return [];
+  if (childOf(body, "code") !== codes.get(status)) return [`status ${status}`];
   return [openapi.fault(body, "components", "schemas", "Problem") ?? []].flat();
 }

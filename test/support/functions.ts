@@ -103,7 +103,8 @@ export function useFunctions(
       const { handler } = await HTTP_FUNCTIONS[name]();
       // Every invocation has an event of its own, which middleware may change.
       const reply = HttpReply.parse(await handler(structuredClone(event), lambdaContext(name, timeLeftMs)));
-      expectDocumented(event.routeKey, reply);
+      const isHead = event.requestContext.http.method === "HEAD";
+      expectDocumented(isHead ? event.routeKey.replace(/^GET/, "HEAD") : event.routeKey, reply);
       return reply;
     },
     async invokeJob(name, event, timeLeftMs) {
