@@ -20,7 +20,9 @@ const REPLACEMENT_CHARACTER = "\ufffd";
  * https://github.com/ministackorg/ministack/pull/766). JSON can still have it as the escape `\ufffd`.
  * @throws HttpError `body_too_large`, `unsupported_media_type`, `malformed_json`
  */
-export function parseJsonBody({ body = "", headers, isBase64Encoded }: ApiEvent): unknown {
+export function parseJsonBody({ body: given, headers, isBase64Encoded }: ApiEvent): unknown {
+  // Without a body, API Gateway leaves the field out, and serverless-offline writes null.
+  const body = given ?? "";
   if (Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") > MAX_BODY_BYTES) {
     throw new HttpError("body_too_large");
   }

@@ -82,6 +82,10 @@ test("a request without a body: 400", async () => {
   await refused(event, 400, "malformed-json");
 });
 
+test("a request without a body, as serverless-offline hands it over: 400", async () => {
+  await refused(Object.assign(placeOrderEvent(TEA), { body: null }), 400, "malformed-json");
+});
+
 test.for<string | undefined>([
   undefined,
   "",
