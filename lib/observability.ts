@@ -1,9 +1,10 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { MiddlewareObj } from "@middy/core";
+import { loggedError } from "./log-error.ts";
 
 /** JSON lines on standard output; level and service name come from the POWERTOOLS_ environment variables. */
-export const logger = new Logger();
+export const logger = new Logger({ jsonReplacerFn: loggedError });
 
 /** CloudWatch's embedded metric format: metrics are log lines too, so measuring makes no call. */
 const metrics = new Metrics({ namespace: "Orders" });

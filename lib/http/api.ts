@@ -1,14 +1,13 @@
 import middy, { type MiddlewareObj, type Request } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { ProblemTypesEnv } from "../env/problem-types.ts";
-import { readEnv } from "../env/read.ts";
 import { logger, observed } from "../observability.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
 /** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
 
-const { PROBLEM_TYPES_URL: typesUrl } = readEnv(ProblemTypesEnv);
+/** Checked when the stack is packaged: `infra/problem-types.js`. */
+const { PROBLEM_TYPES_URL: typesUrl } = process.env;
 
 /** An HTTP API event, payload version 2. */
 export type ApiEvent = APIGatewayProxyEventV2;

@@ -138,7 +138,7 @@ test("docs serves the API's document", { timeout: PATIENCE_MS }, async () => {
 test("unknownRoute refuses a method that the path does not know", { timeout: PATIENCE_MS }, async () => {
   const reply = await invokeHttp("unknownRoute");
 
-  expect(reply).toMatchObject({ statusCode: 405, headers: { allow: "GET, OPTIONS" } });
+  expect(reply).toMatchObject({ statusCode: 405, headers: { allow: "GET, HEAD, OPTIONS" } });
 });
 
 test("the samples that name an order name the same one", async () => {

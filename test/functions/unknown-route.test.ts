@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { useFunctions } from "../support/functions.ts";
 import { httpEvent } from "../support/http-event.ts";
+import { lambdaContext } from "../support/lambda-context.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
@@ -56,6 +57,21 @@ test.for<[string, string, string]>([
 test("HEAD where there is no GET: 405, without a body", async () => {
   expect(await request("HEAD", "/orders")).toMatchObject({ statusCode: 405, headers: { allow: "POST, OPTIONS" } });
   expect(await request("HEAD", "/orders")).not.toHaveProperty("body");
+});
+
+test("where the stage has an address of problem types, each problem has its own", async () => {
+  vi.stubEnv("PROBLEM_TYPES_URL", "https://docs.example.com/problems#");
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    vi.resetModules();
+  });
+  const { handler } = await import("../../functions/unknown-route.ts");
+
+  const event = httpEvent({ routeKey: "$default", method: "GET", path: "/order" });
+  const { body = "" } = await handler(event, lambdaContext("unknownRoute"));
+
+  expect(JSON.parse(body)).toMatchObject({ type: "https://docs.example.com/problems#route-not-found" });
 });
 
 test("a browser's preflight for a known path is answered, for API Gateway to add its CORS headers", async () => {

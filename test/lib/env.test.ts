@@ -1,7 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { InventoryEnv } from "../../lib/env/inventory.ts";
 import { OrderRetentionEnv } from "../../lib/env/order-retention.ts";
-import { ProblemTypesEnv } from "../../lib/env/problem-types.ts";
 import { readEnv } from "../../lib/env/read.ts";
 import { RedisEnv } from "../../lib/env/redis.ts";
 import { SchedulerEnv } from "../../lib/env/scheduler.ts";
@@ -101,28 +100,6 @@ test.for(["-1", "1.5", "30d", "36501"])("orders are not kept %o days", (days) =>
   setEnv({ ORDER_RETENTION_DAYS: days });
 
   expect(() => readEnv(OrderRetentionEnv)).toThrow("ORDER_RETENTION_DAYS");
-});
-
-test.for([undefined, "", "https://docs.example.com/problems/", "https://docs.example.com/problems.md#"])(
-  "%o is a base of problem types, or none",
-  (url) => {
-    setEnv({ PROBLEM_TYPES_URL: url });
-
-    expect(readEnv(ProblemTypesEnv)).toEqual(url === undefined ? {} : { PROBLEM_TYPES_URL: url });
-  },
-);
-
-test.for([
-  "urn:orders:problem:",
-  "http://docs.example.com/",
-  "https://docs.example.com",
-  "https://user:secret@a.example/",
-])("%s is no base of problem types", (url) => {
-  setEnv({ PROBLEM_TYPES_URL: url });
-
-  expect(() => readEnv(ProblemTypesEnv)).toThrow(
-    new Error("Missing or malformed environment variables: PROBLEM_TYPES_URL"),
-  );
 });
 
 test("every missing variable of the scheduler is named", () => {

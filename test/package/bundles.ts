@@ -38,9 +38,11 @@ export const bundles: Rules = (made) => {
   const bundleOf = (name: string, file: string) => made().files.get(`${name}.zip/functions/${file}.mjs`) ?? "";
 
   describe("the bundles", () => {
-    test("are one file a function, and nothing else is uploaded with it", () => {
+    test("are one file per function, uploaded with its source map and nothing else", () => {
       const zipped = [...made().files.keys()].filter((name) => name.includes(".zip"));
-      const files = Object.entries(HANDLERS).map(([name, file]) => `${name}.zip/functions/${file}.mjs`);
+      const files = Object.entries(HANDLERS).flatMap(([name, file]) =>
+        ["mjs", "mjs.map"].map((extension) => `${name}.zip/functions/${file}.${extension}`),
+      );
       expect(zipped.toSorted()).toEqual(files.toSorted());
     });
 

@@ -45,7 +45,7 @@ async function buildAgain(source: string): Promise<Rebuilt> {
   const folders = new Set(inputs.filter((path) => !packageOf(path)).map((path) => path.replace(/\/.*/, "")));
   const lock = Lock.parse(JSON.parse(await readFile(new URL("../../package-lock.json", import.meta.url), "utf8")));
   return {
-    text: outputFiles[0]?.text ?? "",
+    text: outputFiles.find(({ path }) => path.endsWith(extension))?.text ?? "",
     folders: [...folders],
     packages: [...packages],
     developmentPackages: [...packages].filter((name) => lock.packages[name]?.dev),
