@@ -19,7 +19,12 @@ test("a placed order is answered with its fields and where it is read", async ()
   const { pk, created_at } = orderOf(reply);
   expect(reply).toEqual({
     statusCode: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store", location: `/orders/${pk}` },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      location: `/orders/${pk}`,
+    },
     body: { pk, product_id: "tea-green", quantity: 2, status: "pending", created_at },
   });
   expect(Date.parse(created_at)).toBeGreaterThanOrEqual(before);
