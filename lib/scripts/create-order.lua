@@ -64,10 +64,11 @@ if type(stored) == 'table' and stored.err then
   end
   return stored
 end
-if order_retention > 0 then
-  redis.call('EXPIRE', order_key, order_retention)
-end
 if has_claim then
   redis.call('SET', idempotency_key, RECORD, 'EX', key_retention)
+end
+if order_retention > 0 then
+  -- Last, so that the key does not outlive the order: Redis 7.0 reads the clock at each command.
+  redis.call('EXPIRE', order_key, order_retention)
 end
 return { CREATED, pk }

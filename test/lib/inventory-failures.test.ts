@@ -45,7 +45,7 @@ describe("a failure, of which nothing shows that the inventory said:", () => {
     ["another product's pk", says(product({ pk: `${SECRET}-tea` })), /not the product/],
     ["another product's id", says(product({ id: `${SECRET}-tea`, pk: undefined })), /not the product/],
     ["the product's pk with another's id", says(product({ id: `${SECRET}-tea` })), /not the product/],
-    ["an id that is no name", says(product({ id: [], pk: undefined })), /not the product/],
+    ["an id that is no name", says(product({ id: ["tea"], pk: undefined })), /not the product/],
     ["a price in quotes", says(product({ price: "19.90" })), /price/],
     ["no price", says(product({ price: null })), /price/],
     ["NaN, which is not JSON", says(product({}).replace("19.9", "NaN")), /Not JSON/],
