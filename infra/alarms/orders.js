@@ -59,8 +59,9 @@ export const orderAlarms = (common, thresholds) => ({
     statistic: "Maximum",
     period: 60,
     threshold: Math.floor(thresholds.completedStreamMaxLength / 2),
-    datapointsToAlarm: 1,
-    evaluationPeriods: 1,
+    // Until a new group has caught up once, Redis may not know its lag, and the length of the stream counts.
+    datapointsToAlarm: 3,
+    evaluationPeriods: 3,
     treatMissingData: KEEP_STATE,
   }),
   RefundBacklog: alarm({

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-/** An address to which a path can be appended; `fetch` takes none with credentials. */
+/** An address to which a path can be appended. Credentials in it would be sent to no one. */
 export const BaseUrl = z
   .string()
   .check(

@@ -1,9 +1,10 @@
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { countMetric, durationMetric, levelMetric, logger } from "../observability.ts";
+import { countMetric, durationMetric, logger } from "../observability.ts";
 import { dueTime, OrderPk } from "../order.ts";
 import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
-import { type Command, MAX_PIPELINE_MS, type Replies, runPipeline, script, scriptCommand } from "../redis/pipeline.ts";
+import { reportLevel } from "../redis/level.ts";
+import { type Command, MAX_PIPELINE_MS, runPipeline, script, scriptCommand } from "../redis/pipeline.ts";
 import completedStreamLagLua from "../scripts/completed-stream-lag.lua" with { type: "text" };
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
 
@@ -46,8 +47,8 @@ export async function sweepOrders(
 
   let listing = list(0);
   let replies = await runPipeline(redis, [listing, count, consumerLag]);
-  levelMetric("OverdueOrders", replies.of(count));
-  reportConsumerLag(replies);
+  reportLevel("OverdueOrders", replies, count);
+  reportLevel("ConsumerLag", replies, consumerLag);
   let overdue = replies.of(listing);
   let batch: string[] = [];
   let failures = 0;
@@ -82,15 +83,6 @@ function listOverdue(since: number, offset: number): Command<string[]> {
 
 function countOverdue(since: number): Command<number> {
   return { reply: z.int(), add: (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", since) };
-}
-
-/** A stream that cannot be looked at must not keep orders from completing. */
-function reportConsumerLag(replies: Replies): void {
-  try {
-    levelMetric("ConsumerLag", replies.of(consumerLag));
-  } catch (error) {
-    logger.error("The lag of order_completed is unknown", { error });
-  }
 }
 
 /** @returns how many orders of the batch failed */

@@ -1,7 +1,7 @@
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { levelMetric } from "../observability.ts";
 import { DEAD_REFUND_STREAM, REFUND_STREAM } from "../redis/keys.ts";
+import { reportLevel } from "../redis/level.ts";
 import { type Command, MAX_PIPELINE_MS, runPipeline } from "../redis/pipeline.ts";
 import { RECLAIM, readRefundsCommand, refundBatch } from "./read-refunds.ts";
 import { reportSettled, settleRefundsCommand } from "./settle-refunds.ts";
@@ -36,8 +36,8 @@ export async function drainRefunds(redis: Redis, now: () => number, timeLeft: ()
     }
   } finally {
     // As the last reply has them, also when a drain fails: an alarm must not go by what a failed run leaves out.
-    levelMetric("RefundBacklog", replies.of(refundBacklog));
-    levelMetric("RefundDeadLetters", replies.of(deadRefunds));
+    reportLevel("RefundBacklog", replies, refundBacklog);
+    reportLevel("RefundDeadLetters", replies, deadRefunds);
   }
 }
 

@@ -44,8 +44,11 @@ local function error_of(reply)
 end
 
 local function complete(order_key)
-  -- pcall: a key of another type must not keep the rest of the batch from completing.
   local values = redis.pcall('HMGET', order_key, unpack(FIELDS))
+  if error_of(values) then
+    -- A key of another type is no order.
+    return string.find(values.err, '^WRONGTYPE') and UNKNOWN or FAILED, values.err
+  end
   local status = values[STATUS]
   if status ~= 'pending' then
     return CODE_OF[status] or UNKNOWN
@@ -67,7 +70,11 @@ local codes, errors, settled = {}, {}, {}
 for i = FIRST_ORDER_KEY, #KEYS do
   local code, failure = complete(KEYS[i])
   table.insert(codes, code)
-  table.insert(code == FAILED and errors or settled, failure or ARGV[FIRST_PK + i - FIRST_ORDER_KEY])
+  if code == FAILED then
+    table.insert(errors, failure)
+  else
+    table.insert(settled, ARGV[FIRST_PK + i - FIRST_ORDER_KEY])
+  end
 end
 -- Last, so that an order is in the index until it is announced. On a key of another type this raises, and the next run
 -- finds the orders completed: a guard before the writes would be a command of every order, which Upstash bills.

@@ -24,8 +24,8 @@ local CREATED, REPLAYED, REUSED, IN_USE = 1, 2, 3, 4
 
 local RECORD = pk .. ':' .. fingerprint
 
--- One command looks at the key and takes it where it is free (NX with GET needs Redis 7.0).
-local took_key, has_claim = false, false
+-- One command looks at the key and takes it where it is free (NX with GET needs Redis 7.0). The record comes before the order:
+-- an order that is stored without it would be placed a second time when its client sends again.
 if idempotency_key then
   local first = redis.call('SET', idempotency_key, RECORD, 'NX', 'GET', 'EX', key_retention)
   local claimed_pk = first and string.match(first, '^claim:(%w+)$')
@@ -38,7 +38,9 @@ if idempotency_key then
     end
     return { first_pk == pk and CREATED or REPLAYED, first_pk }
   end
-  took_key, has_claim = not first, claimed_pk
+  if claimed_pk then
+    redis.call('SET', idempotency_key, RECORD, 'EX', key_retention)
+  end
 elseif redis.call('HLEN', order_key) > 0 then
   return { CREATED, pk }
 end
@@ -59,13 +61,10 @@ end
 local stored = store()
 if type(stored) == 'table' and stored.err then
   redis.pcall('ZREM', pending_key, pk)
-  if took_key then
+  if idempotency_key then
     redis.call('DEL', idempotency_key)
   end
   return stored
-end
-if has_claim then
-  redis.call('SET', idempotency_key, RECORD, 'EX', key_retention)
 end
 if order_retention > 0 then
   -- Last, so that the key does not outlive the order: Redis 7.0 reads the clock at each command.

@@ -77,9 +77,10 @@ local function truncated(fields)
   local kept = { 'dead_truncated', tostring(size_of(fields)) }
   local room = MAX_FIELD_BYTES - size_of(kept)
   local function keep(name, value)
-    value = string.sub(value, 1, math.max(0, room - #name - 2))
-    room = room - size_of({ name, value })
-    if room >= 0 then
+    local most = room - size_of({ name, '' })
+    if most >= 0 then
+      value = string.sub(value, 1, most)
+      room = most - #value
       table.insert(kept, name)
       table.insert(kept, value)
     end
@@ -111,18 +112,15 @@ local function dead_letter(id, reason)
   return DEAD
 end
 
--- pcall: a key of another type must not keep the rest of the batch from being settled.
-local function status_of(order_key)
-  local status = redis.pcall('HGET', order_key, 'status')
-  return type(status) == 'string' and status or nil
-end
-
 local function settle(id, pk, reason, order_key)
   if reason ~= '' then
     return dead_letter(id, reason)
   end
-  local status = status_of(order_key)
-  if status == 'refunded' then
+  local status = redis.pcall('HGET', order_key, 'status')
+  -- A key of another type is no order.
+  if error_of(status) and not string.find(status.err, '^WRONGTYPE') then
+    return FAILED, status.err
+  elseif status == 'refunded' then
     return WAS_REFUNDED
   elseif status ~= 'pending' and status ~= 'completed' then
     return dead_letter(id, 'unknown_order')

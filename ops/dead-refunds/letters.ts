@@ -4,7 +4,7 @@ import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { type Command, runPipeline, script } from "../../lib/redis/pipeline.ts";
 import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
 
-/** How many dead letters are read, put back or dropped at once: each may be of a megabyte. */
+/** How many dead letters are read, put back or dropped at once: each may have some kilobytes. */
 export const PAGE_SIZE = 50;
 
 /** What is shown of a letter: the head and 20 fields of the request, 120 bytes of each value. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OrderError } from "../../lib/errors.ts";
-import { parseIdempotencyKey, parseOrderRequest } from "../../lib/http/parse.ts";
+import { parseCaller, parseIdempotencyKey, parseOrderRequest } from "../../lib/http/parse.ts";
 import { idempotencyKeyKey, orderKey } from "../../lib/redis/keys.ts";
 
 const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
@@ -141,3 +141,10 @@ describe("the keys in Redis", () => {
     );
   });
 });
+
+test.for([{}, { sub: "1" }, { iss: 1 }, { iss: "https://issuer.example", sub: 1 }])(
+  "a token whose claims do not name an issuer and a subject names no caller: %o",
+  (claims) => {
+    expect(parseCaller({ authorizer: { jwt: { claims } } })).toBeUndefined();
+  },
+);

@@ -25,7 +25,7 @@ const DEPLOYED = ["functions", "lib", "openapi.yaml"];
 const ENVIRONMENT = {
   UPSTASH_REDIS_REST_URL: "https://database.example.com",
   UPSTASH_REDIS_REST_TOKEN: "token",
-  COMPLETED_STREAM_MAX_LENGTH: "250000",
+  COMPLETED_STREAM_MAX_LENGTH: "120000",
   SCHEDULE_GROUP: "orders-test-completions",
   SCHEDULE_TARGET_ARN: "arn:aws:lambda:eu-central-1:123456789012:function:orders-test-completeOrder",
   SCHEDULE_ROLE_ARN: "arn:aws:iam::123456789012:role/orders-test-schedules",

@@ -38,7 +38,7 @@ export function expectedAlarms(stage: "dev" | "prod"): Record<string, ExpectedAl
     "completion-lag": alarm(`>= 90000, ${TWO_OF_THREE}`, orders("CompletionLag", "p99")),
     "schedule-failures": alarm(few, ...rate(orders("ScheduleFailures", "Sum"), orders("OrdersCreated", "Sum"))),
     "redis-errors": alarm(few, ...rate(orders("RedisErrors", "Sum"), orders("RedisLatency", "SampleCount"))),
-    "consumer-lag": alarm(">= 125000, 1 of 1 in 60 s, else ignore", orders("ConsumerLag", "Maximum")),
+    "consumer-lag": alarm(">= 60000, 3 of 3 in 60 s, else ignore", orders("ConsumerLag", "Maximum")),
     "refund-backlog": alarm(">= 1, 10 of 10 in 60 s, else ignore", orders("RefundBacklog", "Minimum")),
     "refunds-trimmed": alarm(">= 1, 1 of 1 in 60 s, else notBreaching", orders("RefundsTrimmed", "Sum")),
     "refund-dead-letters": alarm(UNTIL_EMPTY, orders("RefundDeadLetters", "Maximum")),

@@ -89,7 +89,7 @@ export const functions: Rules = (
     test("know the bound of order_completed, where they complete orders", () => {
       for (const [id, { Environment }] of functionsOf(made().template)) {
         const completes = ["CompleteOrderLambdaFunction", "SweepOrdersLambdaFunction"].includes(id);
-        expect(Environment.Variables.COMPLETED_STREAM_MAX_LENGTH).toBe(completes ? "250000" : undefined);
+        expect(Environment.Variables.COMPLETED_STREAM_MAX_LENGTH).toBe(completes ? "120000" : undefined);
       }
     });
 

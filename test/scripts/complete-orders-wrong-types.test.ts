@@ -85,3 +85,12 @@ test("an order that cannot be written is not announced, and stays pending until 
   await allow();
   expect(await complete(...pks)).toEqual([COMPLETED, UNKNOWN]);
 });
+
+test("an order that cannot be read stays pending", async () => {
+  const pk = await storeOrder(store.client);
+  await forbid(store.client, "hmget");
+
+  expect(await complete(pk)).toEqual([FAILED]);
+
+  expect(await store.client.zScore("orders:pending", pk)).toBe(DUE);
+});

@@ -222,13 +222,22 @@ test.for([undefined, IDEMPOTENCY_KEY])(
   },
 );
 
-test("an order that cannot be stored leaves the claim of its key to its request", async () => {
+test("an order that cannot be stored frees the key that its request had claimed", async () => {
   const creation = { pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY };
   await store.client.set(IDEMPOTENCY_KEY, `claim:${creation.pk}`);
   await forbid(store.client, "hset");
-  const before = await dumpKeyspace(store.client);
 
   await expect(create(creation)).rejects.toMatchObject({ code: "redis_failed" });
 
-  expect(await dumpKeyspace(store.client)).toEqual(before);
+  expect(await dumpKeyspace(store.client)).toEqual({});
+});
+
+test("an order whose expiry cannot be set is stored with its key, and the same call sent again replays it", async () => {
+  const creation = { pk: newPk(), idempotencyKey: IDEMPOTENCY_KEY, retentionDays: 30 };
+  await store.client.set(IDEMPOTENCY_KEY, `claim:${creation.pk}`);
+  const allow = await forbid(store.client, "expire");
+  await expect(create(creation)).rejects.toMatchObject({ code: "redis_failed" });
+  await allow();
+
+  expect(await create({ ...creation, pk: newPk() })).toEqual([REPLAYED, creation.pk]);
 });

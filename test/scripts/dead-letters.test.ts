@@ -51,6 +51,12 @@ describe("of a request above 4 KB a dead letter keeps", () => {
     expect(bytesOf(kept)).toBe(4_096);
   });
 
+  test("the fields after one whose name does not fit", async () => {
+    const kept = await buried(["pk", "17", "x".repeat(5_000), "", "ref", "order-77"]);
+
+    expect(kept.slice(2).map(String)).toEqual(["pk", "17", "ref", "order-77"]);
+  });
+
   test.for<[string, (string | Buffer)[]]>([
     ["a pk of a megabyte", ["pk", Buffer.alloc(1_000_000, ALL_BYTES)]],
     ["a name of a megabyte", ["pk", "17", Buffer.alloc(1_000_000, ALL_BYTES), ""]],

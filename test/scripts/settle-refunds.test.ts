@@ -107,6 +107,16 @@ describe("a request whose effect fails stays pending, and the rest of its batch 
     expect(await pendingIds(store.client)).toEqual([good.id]);
   });
 
+  test("an order that cannot be read", async () => {
+    const request = await readRequest(store, await storeOrder(store.client));
+    await forbid(store.client, "hget");
+
+    expect(await settleRefunds(store, [request])).toEqual([FAILED]);
+
+    expect(await pendingIds(store.client)).toEqual([request.id]);
+    expect(await store.client.xLen("refund_order:dead")).toBe(0);
+  });
+
   test("an order that is refunded but cannot be taken from orders:pending, until the next run", async () => {
     const request = await readRequest(store, await storeOrder(store.client));
     await store.client.del("orders:pending");
