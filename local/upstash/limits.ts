@@ -73,7 +73,10 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
   async function measureMemory() {
     if (performance.now() < trustedUntilMs) return memory;
     const info = await ask(["INFO", "memory"]);
-    memory = { serverBytes: fieldOf(info, "used_memory"), dataBytes: fieldOf(info, "used_memory_dataset") };
+    const serverBytes = fieldOf(info, "used_memory");
+    const dataBytes = fieldOf(info, "used_memory_dataset");
+    // Redis subtracts its overhead without a sign, so an almost empty database may seem to have 2^64 bytes (`object.c`).
+    memory = { serverBytes, dataBytes: dataBytes > serverBytes ? 0 : dataBytes };
     const recordRoom = limits.recordBytes - memory.serverBytes;
     const room = Math.min(limits.databaseBytes - memory.dataBytes, recordRoom > 0 ? recordRoom : Infinity);
     trustedUntilMs = performance.now() + Math.min(room / FILL_BYTES_PER_MS, MAX_TRUST_MS);

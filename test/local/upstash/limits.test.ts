@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { Database } from "../../../local/upstash/database.ts";
+import { createLimitCheck, PAY_AS_YOU_GO } from "../../../local/upstash/limits.ts";
 import { useRedis } from "../../support/redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
@@ -203,4 +205,20 @@ describe("a request above its limit", () => {
       json: { error: expect.stringContaining("max request size exceeded. Limit: 1000 bytes, Actual: 1011") },
     });
   });
+});
+
+test("an empty database of which Redis counts less than nothing takes a write", async () => {
+  const info = "used_memory:900000\r\nused_memory_dataset:18446744073709519000\r\n";
+  const database: Database = {
+    attempted: Promise.resolve(),
+    commandTable: async () => new Map(),
+    run: async () => ({ result: info }),
+    transact: async () => [],
+    close: () => undefined,
+  };
+  const write = { flags: new Set(["denyoom"]), categories: new Set<string>(), firstKey: 1, lastKey: 1, keyStep: 1 };
+
+  const problem = await createLimitCheck(PAY_AS_YOU_GO, database)(["SET", "key", "1"], "set", write);
+
+  expect(problem).toBeUndefined();
 });
