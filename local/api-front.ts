@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { HttpError } from "../lib/http/http-error.ts";
 import { problemReply } from "../lib/http/problem.ts";
 import { withholdFromStrangers } from "./cors.ts";
+import { createGate } from "./scheduler/gate.ts";
 
 interface FrontRequest {
   readonly headers: Record<string, string>;
@@ -26,9 +27,12 @@ interface FrontToolkit {
   response(body: string | undefined): FrontReply;
 }
 
+type RouteHandler = (request: unknown, toolkit: unknown) => unknown;
+
 /** What is used of the hapi server that serverless-offline puts before the functions. */
 export interface ApiFront {
   readonly info: { readonly started: number };
+  table(): readonly { readonly settings: { handler?: unknown } }[];
   ext(event: string, method: (request: FrontRequest, toolkit: FrontToolkit) => symbol | FrontReply): void;
 }
 
@@ -67,6 +71,24 @@ export function behaveLikeApiGateway(front: ApiFront, allowedOrigins: readonly s
     const reply = toolkit.response(body).code(statusCode);
     return Object.entries(own).reduce((made, [name, value]) => made.header(name, String(value)), reply);
   });
+}
+
+/**
+ * Limits how many requests each route serves at once; more wait in order. serverless-offline starts a worker thread of about
+ * 30 MB for every request that finds none idle, so 32 connections would get 32 workers for a machine of a few cores.
+ */
+export function limitConcurrency(front: ApiFront, requestsPerRoute: number): void {
+  for (const { settings } of front.table()) {
+    const { handler } = settings;
+    if (!isRouteHandler(handler)) continue;
+    const gate = createGate(requestsPerRoute);
+    settings.handler = (request: unknown, toolkit: unknown) => gate(async () => handler(request, toolkit));
+  }
+}
+
+/** The other handlers of hapi are objects: a file, a folder, a proxy. */
+function isRouteHandler(handler: unknown): handler is RouteHandler {
+  return typeof handler === "function";
 }
 
 /** What serverless-offline replies when a function threw or took too long, in API Gateway's words. */

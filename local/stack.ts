@@ -4,6 +4,9 @@ import { assertPortsFree, type WantedPort } from "./ports.ts";
 import { startScheduler } from "./scheduler/server.ts";
 import type { Settings } from "./settings.ts";
 
+/** How many calls each route, and the Scheduler, has under way at once. Each takes a worker thread of about 30 MB. */
+export const MAX_CONCURRENT_CALLS = 4;
+
 export interface Stack {
   /** One line a part, for people. */
   readonly addresses: readonly string[];
@@ -22,6 +25,7 @@ export async function startStack(settings: Settings): Promise<Stack> {
     port: settings.ORDERS_SCHEDULER_PORT,
     lambdaUrl: `http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
     groups: [SCHEDULE_GROUP],
+    concurrency: MAX_CONCURRENT_CALLS,
     maxDelayMs: settings.ORDERS_SCHEDULER_MAX_DELAY_MS,
     deliverTwice: settings.ORDERS_SCHEDULER_DELIVER_TWICE,
   });

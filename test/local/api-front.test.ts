@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type ApiFront, behaveLikeApiGateway } from "../../local/api-front.ts";
+import { type ApiFront, behaveLikeApiGateway, limitConcurrency } from "../../local/api-front.ts";
 
 type Method = Parameters<ApiFront["ext"]>[1];
 type FrontReply = Exclude<ReturnType<Method>, symbol>;
@@ -9,7 +10,11 @@ const CONTINUE = Symbol("continue");
 
 function frontMethods(): Map<string, Method> {
   const methods = new Map<string, Method>();
-  const front: ApiFront = { info: { started: 1 }, ext: (event, method) => void methods.set(event, method) };
+  const front: ApiFront = {
+    info: { started: 1 },
+    table: () => [],
+    ext: (event, method) => void methods.set(event, method),
+  };
   behaveLikeApiGateway(front, ["https://shop.example"]);
   return methods;
 }
@@ -90,4 +95,43 @@ test.for([
 
   expect(headers["content-type"]).toBe(seen);
   expect(rawHeaders).toEqual(["Content-Type", type]);
+});
+
+test("requests over a route's limit wait for their turn", async () => {
+  const started: number[] = [];
+  const replies = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  const route = {
+    settings: {
+      handler: (index: number) => {
+        started.push(index);
+        return replies[index]?.promise;
+      },
+    },
+  };
+  limitConcurrency({ info: { started: 1 }, ext: () => {}, table: () => [route] }, 1);
+  const [first, second] = [route.settings.handler(0), route.settings.handler(1)];
+  await setImmediate();
+  expect(started).toEqual([0]);
+
+  replies[0]?.resolve("first");
+  replies[1]?.resolve("second");
+
+  expect(await Promise.all([first, second])).toEqual(["first", "second"]);
+});
+
+test("a request that fails gives its place to the next", async () => {
+  const route = { settings: { handler: (fails: boolean) => (fails ? Promise.reject(new Error("failed")) : "done") } };
+  limitConcurrency({ info: { started: 1 }, ext: () => {}, table: () => [route] }, 1);
+
+  await expect(route.settings.handler(true)).rejects.toThrow("failed");
+
+  expect(await route.settings.handler(false)).toBe("done");
+});
+
+test("a route without a function keeps its handler", () => {
+  const route = { settings: { handler: { proxy: {} } } };
+
+  limitConcurrency({ info: { started: 1 }, ext: () => {}, table: () => [route] }, 1);
+
+  expect(route.settings.handler).toEqual({ proxy: {} });
 });
