@@ -1,7 +1,7 @@
 import { READ_ONLY_TOKEN, TOKEN } from "./environment.ts";
 import { type RedisServer, startRedis } from "./redis/server.ts";
 import type { Settings } from "./settings.ts";
-import { startUpstashGateway } from "./upstash/gateway.ts";
+import { startGatewayThread } from "./upstash/gateway-thread.ts";
 import { assertRedisAnswers, assertUpstashAnswers } from "./user-database.ts";
 
 export interface Database {
@@ -23,7 +23,7 @@ export async function startDatabase(settings: Settings): Promise<Database> {
   if (settings.REDIS_URL) await assertRedisAnswers(settings.REDIS_URL);
   const redis = settings.REDIS_URL ? undefined : await startPrivateRedis(settings);
   const redisUrl = settings.REDIS_URL ?? redis?.url ?? "";
-  const gateway = await startUpstashGateway({
+  const gateway = await startGatewayThread({
     redisUrl,
     port: settings.ORDERS_UPSTASH_PORT,
     token: TOKEN,
