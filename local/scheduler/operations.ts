@@ -9,7 +9,10 @@ import { keyOf, type ScheduleKey, type ScheduleStore } from "./store.ts";
 import type { Timetable } from "./timetable.ts";
 
 const keySchema = z.object({ Name: nameSchema, GroupName: nameSchema.default("default") });
-const tokenSchema = z.object({ ClientToken: clientTokenSchema.optional() });
+const token = { ClientToken: clientTokenSchema.optional() };
+// Extended once: zod compiles each new schema, which took a tenth of the CPU of an order.
+const createSchema = definitionSchema.extend(token);
+const deleteSchema = keySchema.extend(token);
 
 /** The members of one request, from wherever its path, query and body carry them; not yet checked. */
 export type Members = Readonly<Record<string, unknown>>;
@@ -26,7 +29,7 @@ export interface Operations {
  */
 export function createOperations(store: ScheduleStore, timetable: Timetable): Operations {
   function createSchedule(members: Members): object {
-    const { ClientToken, ...definition } = parseRequest(definitionSchema.extend(tokenSchema.shape), members);
+    const { ClientToken, ...definition } = parseRequest(createSchema, members);
     const lambda = parseLambdaArn(definition.Target.Arn);
     const dueMs = parseExpression(definition.ScheduleExpression, definition.ScheduleExpressionTimezone);
     const existing = store.find(definition);
@@ -51,7 +54,7 @@ export function createOperations(store: ScheduleStore, timetable: Timetable): Op
   }
 
   function deleteSchedule(members: Members): object {
-    const schedule = existing(parseRequest(keySchema.extend(tokenSchema.shape), members));
+    const schedule = existing(parseRequest(deleteSchema, members));
     timetable.cancel(schedule);
     store.remove(schedule);
     return {};
