@@ -1,7 +1,5 @@
 import type { Row } from "../row.ts";
-import { draw } from "./chart.ts";
-
-const GROWTH_TARGET = 1.3;
+import { drawBars } from "./chart.ts";
 
 /** A picture for the README. */
 export interface Chart {
@@ -21,94 +19,47 @@ export const CHARTS: readonly Chart[] = [
 
 function warm(rows: readonly Row[]): string {
   const shown = rows.filter(({ group, percent }) => group === "warm" && percent === undefined);
-  return draw("CPU time of a warm call, ms", {
-    xAxis: category(shown.map(({ name }) => name)),
-    yAxis: { type: "value" },
-    series: [
-      bars(
-        "this service",
-        shown.map(({ subject }) => short(subject)),
-      ),
-    ],
-  });
+  return drawBars(
+    "CPU time of a warm call, ms",
+    shown.map(({ name }) => name),
+    [{ name: "this service", values: shown.map(({ subject }) => subject) }],
+  );
 }
 
 function coldStart(rows: readonly Row[]): string {
-  const shown = rows.filter(({ group }) => group === "cold start").toSorted((a, b) => a.subject - b.subject);
-  const stacked = { stack: "start", label: { show: false } };
-  return draw("From a fresh process to the first reply, ms", {
-    grid: { left: 120, right: 40, top: 80, bottom: 40 },
-    color: ["#bbbbbb", "#0072b2"],
-    xAxis: { type: "value" },
-    yAxis: category(shown.map(({ name }) => name)),
-    series: [
-      {
-        ...bars(
-          "an empty handler",
-          shown.map(({ floor }) => floor),
-        ),
-        ...stacked,
-      },
-      {
-        ...bars(
-          "the function itself",
-          shown.map(({ subject, floor = 0 }) => short(subject - floor)),
-        ),
-        ...stacked,
-        label: labels("right"),
-      },
+  const shown = rows.filter(({ group }) => group === "cold start").toSorted((a, b) => b.subject - a.subject);
+  return drawBars(
+    "From a fresh process to the first reply, ms",
+    shown.map(({ name }) => name),
+    [
+      { name: "the function", values: shown.map(({ subject }) => subject) },
+      { name: "an empty handler", values: shown.map(({ floor }) => floor) },
     ],
-  });
+  );
 }
 
 function throughput(rows: readonly Row[]): string {
   const shown = rows.filter(({ group, percent }) => group === "throughput" && percent === undefined);
-  return draw("Requests a second, one front process, 4 instances", {
-    xAxis: category(
-      shown.map(({ name, at }) => `${name.replace(/ .*/, "")}\n${at} ${at === 1 ? "client" : "clients"}`),
-    ),
-    yAxis: { type: "value" },
-    series: [
-      bars(
-        "this service",
-        shown.map(({ subject }) => Math.round(subject)),
-      ),
-      bars(
-        "an empty handler behind the same front",
-        shown.map(({ floor = 0 }) => Math.round(floor)),
-      ),
+  return drawBars(
+    "Requests per second, one front process, 4 instances",
+    shown.map(({ name, at }) => `${name.replace(/ .*/, "")}, ${at} ${at === 1 ? "client" : "clients"}`),
+    [
+      { name: "this service", values: shown.map(({ subject }) => subject) },
+      { name: "an empty handler behind the same front", values: shown.map(({ floor }) => floor) },
     ],
-  });
+  );
 }
 
 function growth(rows: readonly Row[]): string {
   const shown = rows.filter(({ group }) => group === "growth");
   const sizes = [...new Set(shown.map(({ at }) => at))];
   const names = [...new Set(shown.map(({ name }) => name))];
-  return draw("A call as orders grow in number, times that with 1,000 stored", {
-    color: ["#0072b2", "#e69f00", "#009e73", "#cc79a7"],
-    xAxis: category(["1,000", ...sizes.map((size) => size?.toLocaleString("en") ?? "")]),
-    yAxis: { type: "value", min: 0, max: 1.4 },
-    series: names.map((name, index) => ({
-      type: "line",
-      name,
-      symbolSize: 8,
-      silent: true,
-      data: [1, ...shown.filter((row) => row.name === name).map(({ ratio }) => ratio)],
-      ...(index === 0 && { markLine: targetLine() }),
+  return drawBars(
+    "A call with more orders stored, relative to 1,000 orders (target: at most 1.3)",
+    names,
+    sizes.map((size) => ({
+      name: `${size?.toLocaleString("en")} orders`,
+      values: names.map((name) => shown.find((row) => row.name === name && row.at === size)?.ratio),
     })),
-  });
-}
-
-const category = (data: readonly string[]) => ({ type: "category", data: [...data], axisLabel: { interval: 0 } });
-const labels = (position: "top" | "right") => ({ show: true, position, fontSize: 11 });
-const short = (value: number) => Number(value.toPrecision(3));
-
-function bars(name: string, data: readonly (number | undefined)[]) {
-  return { type: "bar", name, data: [...data], silent: true, label: labels("top") };
-}
-
-function targetLine() {
-  const label = { formatter: `target ${GROWTH_TARGET}×`, position: "insideEndTop" };
-  return { silent: true, symbol: "none", lineStyle: { color: "#999999" }, label, data: [{ yAxis: GROWTH_TARGET }] };
+  );
 }
