@@ -13,6 +13,9 @@ const TIMEOUT_MS = 2_000;
 /** A product is some hundred bytes; what is larger is none, and is not read to its end. */
 const MAX_REPLY_BYTES = 65_536;
 
+/** Made once: making it takes 25 µs. */
+const Product = z.object({ id: z.nullish(z.unknown()), pk: z.nullish(z.unknown()), price: PiecePrice });
+
 export interface Inventory {
   /**
    * What one piece of a product costs: a `PiecePrice`.
@@ -67,13 +70,13 @@ async function ask(send: HttpClient, productId: string, timeoutMs: number): Prom
  * all; a name must be that of the product that was asked for.
  */
 function parsePrice(text: string, productId: string): number {
-  // Not z.literal: its error quotes the id. Not an array, whose text is that of its only element.
-  const isAsked = (name: unknown) => typeof name !== "object" && String(name) === productId;
-  const Name = z.nullish(z.unknown().check(z.refine(isAsked, "is not the product that was asked for")));
-  const Product = z.object({ id: Name, pk: Name, price: PiecePrice });
   const product = Product.safeParse(parseJson(text));
   if (!product.success) throw new OrderError("inventory_failed", { cause: redacted(product.error) });
-  return product.data.price;
+  const { id, pk, price } = product.data;
+  // Not an array, whose text is that of its only element.
+  const isAsked = (name: unknown) => typeof name !== "object" && String(name) === productId;
+  if ([id, pk].every((name) => name === undefined || name === null || isAsked(name))) return price;
+  throw new OrderError("inventory_failed", { cause: new Error("This is not the product that was asked for") });
 }
 
 function parseJson(text: string): unknown {
