@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
+import pLimit from "p-limit";
 import { HttpError } from "../lib/http/http-error.ts";
 import { problemReply } from "../lib/http/problem.ts";
 import { withholdFromStrangers } from "./cors.ts";
-import { createGate } from "./scheduler/gate.ts";
 
 interface FrontRequest {
   readonly headers: Record<string, string>;
@@ -81,7 +81,7 @@ export function limitConcurrency(front: ApiFront, requestsPerRoute: number): voi
   for (const { settings } of front.table()) {
     const { handler } = settings;
     if (!isRouteHandler(handler)) continue;
-    const gate = createGate(requestsPerRoute);
+    const gate = pLimit(requestsPerRoute);
     settings.handler = (request: unknown, toolkit: unknown) => gate(async () => handler(request, toolkit));
   }
 }

@@ -1,7 +1,7 @@
+import { startGatewayThread } from "upstash-rest-gateway";
 import { READ_ONLY_TOKEN, TOKEN } from "./environment.ts";
 import { type RedisServer, startRedis } from "./redis/server.ts";
 import type { Settings } from "./settings.ts";
-import { startGatewayThread } from "./upstash/gateway-thread.ts";
 import { assertRedisAnswers, assertUpstashAnswers } from "./user-database.ts";
 
 export interface Database {

@@ -1,7 +1,7 @@
+import { startScheduler } from "eventbridge-scheduler-local";
 import { startDatabase } from "./database.ts";
 import { SCHEDULE_GROUP } from "./environment.ts";
 import { assertPortsFree, type WantedPort } from "./ports.ts";
-import { startScheduler } from "./scheduler/server.ts";
 import type { Settings } from "./settings.ts";
 
 /** How many calls each route, and the Scheduler, has under way at once. Each takes a worker thread of about 30 MB. */

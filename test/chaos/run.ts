@@ -1,4 +1,4 @@
-import { createGate } from "../../local/scheduler/gate.ts";
+import pLimit from "p-limit";
 import { createAmbush } from "./ambush.ts";
 import { createChance } from "./chance.ts";
 import { readFacts } from "./facts.ts";
@@ -69,7 +69,7 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   });
 
   const placements: Placement[] = [];
-  const gate = createGate(CLIENTS);
+  const gate = pLimit(CLIENTS);
   await Promise.all(
     Array.from({ length: orders }, (_, index) =>
       gate(async () => {

@@ -1,6 +1,6 @@
 import type { Plugin } from "esbuild";
-import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
-import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
+import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
+import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { startApiGateway } from "../lambda/api-gateway.ts";
 import { buildBundles } from "../lambda/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda/environment.ts";

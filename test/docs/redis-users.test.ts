@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createClient } from "redis";
+import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, onTestFinished, test } from "vitest";
 import { findOrder } from "../../lib/orders/find-order.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
@@ -7,7 +8,6 @@ import { SWEEP_GRACE_MS, sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
-import { startUpstashGateway } from "../../local/upstash/gateway.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, STREAM_MAX_LENGTH, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

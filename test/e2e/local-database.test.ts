@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/server.ts";
-import { startUpstashGateway } from "../../local/upstash/gateway.ts";
 import { fetchDocumented } from "../support/fetch-documented.ts";
 import type { Offline } from "../support/offline.ts";
 import { listens, place, running } from "./service.ts";

@@ -6,7 +6,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../../local/settings.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
-import { type LambdaEndpoint, startLambdaEndpoint, succeed } from "../local/scheduler/lambda-endpoint.ts";
+import {
+  type LambdaEndpoint,
+  startLambdaEndpoint,
+  succeed,
+} from "../../packages/eventbridge-scheduler-local/test/lambda-endpoint.ts";
 import { sampleEvent } from "../support/events.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { useRedis } from "../support/redis.ts";

@@ -1,4 +1,4 @@
-import { createGate } from "../../local/scheduler/gate.ts";
+import pLimit from "p-limit";
 import { type Instance, type Outcome, startInstance } from "./instance.ts";
 
 export interface LambdaFunctionOptions {
@@ -29,7 +29,7 @@ export interface LambdaFunction {
 }
 
 export function createFunction(options: LambdaFunctionOptions): LambdaFunction {
-  const gate = createGate(options.concurrency);
+  const gate = pLimit(options.concurrency);
   const instances = new Map<string, Instance>();
   const idle: Instance[] = [];
   let made = 0;

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, test } from "vitest";
-import { startUpstashGateway } from "../../local/upstash/gateway.ts";
 import { newPk } from "../support/orders.ts";
 import { addRequest } from "../support/refunds.ts";
 import { runScript } from "../support/run.ts";

@@ -1,11 +1,14 @@
 import { GetScheduleCommand, type GetScheduleCommandOutput, SchedulerClient } from "@aws-sdk/client-scheduler";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
+import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
+import type { Limits } from "upstash-rest-gateway";
+import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { z } from "zod";
-import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
-import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
-import type { Limits } from "../../local/upstash/limits.ts";
-import { type LambdaEndpoint, startLambdaEndpoint } from "../local/scheduler/lambda-endpoint.ts";
+import {
+  type LambdaEndpoint,
+  startLambdaEndpoint,
+} from "../../packages/eventbridge-scheduler-local/test/lambda-endpoint.ts";
 import { expectDocumented } from "./contract.ts";
 import { type HttpFront, startHttpFront } from "./http-front.ts";
 import { lambdaContext, REGION } from "./lambda-context.ts";

@@ -1,9 +1,9 @@
 import type { Redis } from "@upstash/redis";
+import type { Limits } from "upstash-rest-gateway";
+import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll } from "vitest";
 import { logger } from "../../lib/observability.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { startUpstashGateway, type UpstashGateway } from "../../local/upstash/gateway.ts";
-import type { Limits } from "../../local/upstash/limits.ts";
 import { type TestRedisClient, useRedis } from "./redis.ts";
 
 const TOKEN = "store-token";

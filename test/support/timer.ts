@@ -1,6 +1,6 @@
+import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
 import { afterAll, beforeAll, vi } from "vitest";
 import { type CompletionTimer, completionTimer } from "../../lib/completion-timer.ts";
-import { type SchedulerServer, startScheduler } from "../../local/scheduler/server.ts";
 
 /** Nobody listens on the discard port: no order is completed behind a test's back, and no schedule can be made there. */
 const NOWHERE = "http://127.0.0.1:9";

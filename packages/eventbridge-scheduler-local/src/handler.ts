@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { z } from "zod";
-import { refuseForeignPages } from "../request-guard.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { SchedulerError } from "./errors.ts";
 import { listSchedules } from "./list-schedules.ts";
 import type { Members, Operations } from "./operations.ts";
+import { denialReason } from "./request-guard.ts";
 import { route } from "./routes.ts";
 import type { ScheduleStore } from "./store.ts";
 
@@ -26,7 +26,7 @@ export interface HandlerOptions {
 export function createHandler({ operations, store, deadLetters, log }: HandlerOptions): RequestListener {
   async function answer(request: IncomingMessage): Promise<object> {
     const { method = "", url = "", headers } = request;
-    const foreign = refuseForeignPages(headers);
+    const foreign = denialReason(headers);
     if (foreign !== undefined) throw new SchedulerError(403, "AccessDeniedException", foreign);
     if (method === "GET" && url === DEAD_LETTERS_PATH) return deadLetters.list();
     refuseUnsigned(request);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { refusalOf } from "../../../local/upstash/rules.ts";
-import { useRedis } from "../../support/redis.ts";
+import { useRedis } from "../../../test/support/redis.ts";
+import { refusalOf } from "../src/rules.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const redis = useRedis();

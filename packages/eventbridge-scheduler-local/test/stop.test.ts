@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { startScheduler } from "../../../local/scheduler/server.ts";
+import { startScheduler } from "../src/server.ts";
 import { FAR_AWAY, PATIENT, schedule, soon, startHarness } from "./harness.ts";
 import { type Answer, failFunction, unavailable } from "./lambda-endpoint.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
-import { startUpstashGateway, type UpstashGateway } from "../../../local/upstash/gateway.ts";
-import type { Limits } from "../../../local/upstash/limits.ts";
-import type { TestRedis } from "../../support/redis.ts";
+import type { TestRedis } from "../../../test/support/redis.ts";
+import { startUpstashGateway, type UpstashGateway } from "../src/gateway.ts";
+import type { Limits } from "../src/limits.ts";
 
 export const TOKEN = "test-token";
 export const READ_ONLY_TOKEN = "test-read-only-token";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Database } from "../../../local/upstash/database.ts";
-import { createLimitCheck, PAY_AS_YOU_GO } from "../../../local/upstash/limits.ts";
-import { useRedis } from "../../support/redis.ts";
+import { useRedis } from "../../../test/support/redis.ts";
+import type { Database } from "../src/database.ts";
+import { createLimitCheck, PAY_AS_YOU_GO } from "../src/limits.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const MEGABYTE = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { createGate } from "./gate.ts";
+import pLimit from "p-limit";
 import type { LambdaFunction } from "./lambda-arn.ts";
 import { type Outcome, outcomeOfError, outcomeOfReply } from "./outcome.ts";
 
@@ -29,7 +29,7 @@ export interface LambdaClientOptions {
  */
 export function createLambdaClient(options: LambdaClientOptions): LambdaClient {
   const agent = new Agent({ keepAlive: true });
-  const gate = createGate(options.concurrency);
+  const gate = pLimit(options.concurrency);
 
   function invoke(lambda: LambdaFunction, payload: string): Promise<Outcome> {
     return gate(() => attempt(lambda, payload));

@@ -1,7 +1,7 @@
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
-import { reasonOf } from "../reason.ts";
 import type { Command } from "./command.ts";
 import { type CommandTable, readCommandTable } from "./command-table.ts";
+import { reasonOf } from "./reason.ts";
 import { Refusal } from "./refusal.ts";
 import type { Outcome } from "./reply.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { useRedis } from "../../support/redis.ts";
+import { useRedis } from "../../../test/support/redis.ts";
 import { READ_ONLY_TOKEN, useGateway } from "./use-gateway.ts";
 
 const redis = useRedis();

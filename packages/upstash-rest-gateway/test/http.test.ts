@@ -3,8 +3,8 @@ import { request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { startUpstashGateway } from "../../../local/upstash/gateway.ts";
-import { useRedis } from "../../support/redis.ts";
+import { useRedis } from "../../../test/support/redis.ts";
+import { startUpstashGateway } from "../src/gateway.ts";
 import { TOKEN, useGateway } from "./use-gateway.ts";
 
 const redis = useRedis();

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { startGatewayThread } from "../../../local/upstash/gateway-thread.ts";
-import { useRedis } from "../../support/redis.ts";
+import { useRedis } from "../../../test/support/redis.ts";
+import { startGatewayThread } from "../src/gateway-thread.ts";
 import { gatewayAt, READ_ONLY_TOKEN, TOKEN } from "./use-gateway.ts";
 
 const redis = useRedis();

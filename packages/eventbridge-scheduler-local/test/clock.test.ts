@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { backoff, sleepUntil } from "../../../local/scheduler/clock.ts";
-import { createLambdaClient } from "../../../local/scheduler/invoke.ts";
+import { backoff, sleepUntil } from "../src/clock.ts";
+import { createLambdaClient } from "../src/invoke.ts";
 import { startLambdaEndpoint } from "./lambda-endpoint.ts";
 
 test("a wait ends at its time, never before", async () => {

@@ -5,7 +5,7 @@ import {
   ResourceNotFoundException,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import { type SchedulerServerOptions, startScheduler } from "../../../local/scheduler/server.ts";
+import { type SchedulerServerOptions, startScheduler } from "../src/server.ts";
 import { type Answer, type LambdaEndpoint, startLambdaEndpoint } from "./lambda-endpoint.ts";
 
 export interface Harness extends AsyncDisposable {

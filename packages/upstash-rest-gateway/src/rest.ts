@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { refuseForeignPages } from "../request-guard.ts";
 import { readBody } from "./body.ts";
 import { type Command, commandOfPath, parseCommand, parseCommands } from "./command.ts";
 import type { Database } from "./database.ts";
 import type { LimitCheck } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { encodeOutcome, type Outcome } from "./reply.ts";
+import { denialReason } from "./request-guard.ts";
 import { type Access, commandName, refusalOf } from "./rules.ts";
 
 /** What requests are answered with. */
@@ -35,7 +35,7 @@ const UNAUTHORIZED =
  */
 export async function answer(request: IncomingMessage, backend: Backend): Promise<string> {
   const { tokens, database, limitCheck, requestBytes } = backend;
-  const foreign = refuseForeignPages(request.headers);
+  const foreign = denialReason(request.headers);
   if (foreign !== undefined) throw new Refusal(403, `ERR ${foreign}`);
   const { path, route, query } = targetOf(request.url ?? "");
   checkMethod(request.method ?? "", BODY_PATHS.has(route));

@@ -1,7 +1,7 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type RedisServer, startRedis } from "../../../local/redis/server.ts";
-import { startUpstashGateway } from "../../../local/upstash/gateway.ts";
+import { startUpstashGateway } from "../src/gateway.ts";
 import { gatewayAt, type TestGateway, TOKEN } from "./use-gateway.ts";
 
 const UNREACHABLE = { status: 500, json: { error: expect.stringMatching(/^ERR the database cannot be reached: ./) } };

@@ -1,0 +1,1 @@
+export { type SchedulerServer, type SchedulerServerOptions, startScheduler } from "./server.ts";
