@@ -1,9 +1,8 @@
-import { CompletedStreamEnv } from "../lib/env/completed-stream.ts";
-import { readEnv } from "../lib/env/read.ts";
-import { RedisEnv } from "../lib/env/redis.ts";
+import { readEnv } from "../lib/env.ts";
 import { job } from "../lib/job.ts";
 import { completeOrder as complete, DueOrder } from "../lib/orders/complete-orders.ts";
-import { createRedis } from "../lib/redis/client.ts";
+import { CompletedStreamEnv } from "../lib/orders/retention.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
 const { COMPLETED_STREAM_MAX_LENGTH } = readEnv(CompletedStreamEnv);

@@ -1,20 +1,17 @@
-import { completionTimer } from "../lib/completion-timer.ts";
-import { InventoryEnv } from "../lib/env/inventory.ts";
-import { OrderRetentionEnv } from "../lib/env/order-retention.ts";
-import { readEnv } from "../lib/env/read.ts";
-import { RedisEnv } from "../lib/env/redis.ts";
-import { SchedulerEnv } from "../lib/env/scheduler.ts";
-import { type ApiEvent, api } from "../lib/http/api.ts";
+import { readEnv } from "../lib/env.ts";
+import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
 import { parseJsonBody } from "../lib/http/json-body.ts";
-import { parseCaller, parseIdempotencyKey, parseOrderRequest } from "../lib/http/parse.ts";
-import { jsonReply } from "../lib/http/reply.ts";
-import { productInventory } from "../lib/inventory.ts";
+import { parseCaller, parseOrderRequest } from "../lib/http/request.ts";
+import { createCompletionScheduler, SchedulerEnv } from "../lib/integrations/completion-scheduler.ts";
+import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
+import { parseIdempotencyKey } from "../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../lib/orders/place-order.ts";
-import { createRedis } from "../lib/redis/client.ts";
+import { OrderRetentionEnv } from "../lib/orders/retention.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
-const timer = completionTimer(readEnv(SchedulerEnv));
-const inventory = productInventory(readEnv(InventoryEnv));
+const timer = createCompletionScheduler(readEnv(SchedulerEnv));
+const inventory = createInventory(readEnv(InventoryEnv));
 const { ORDER_RETENTION_DAYS } = readEnv(OrderRetentionEnv);
 
 async function createOrder(event: ApiEvent) {

@@ -1,7 +1,7 @@
 import { ASSETS } from "../lib/docs/assets.ts";
 import { assetReply, docsRedirect } from "../lib/docs/reply.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
-import { HttpError } from "../lib/http/http-error.ts";
+import { HttpError } from "../lib/http/problem.ts";
 
 async function docs(event: ApiEvent) {
   const template = event.routeKey.replace(/^\w+ /, "");

@@ -1,8 +1,7 @@
 import type { Context } from "aws-lambda";
-import { readEnv } from "../lib/env/read.ts";
-import { RedisEnv } from "../lib/env/redis.ts";
+import { readEnv } from "../lib/env.ts";
 import { job } from "../lib/job.ts";
-import { createRedis } from "../lib/redis/client.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 import { drainRefunds as drain } from "../lib/refunds/drain-refunds.ts";
 
 const redis = createRedis(readEnv(RedisEnv));

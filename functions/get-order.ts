@@ -1,9 +1,7 @@
-import { readEnv } from "../lib/env/read.ts";
-import { RedisEnv } from "../lib/env/redis.ts";
-import { type ApiEvent, api } from "../lib/http/api.ts";
-import { jsonReply } from "../lib/http/reply.ts";
+import { readEnv } from "../lib/env.ts";
+import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
 import { findOrder } from "../lib/orders/find-order.ts";
-import { createRedis } from "../lib/redis/client.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
 

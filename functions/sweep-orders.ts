@@ -1,10 +1,9 @@
 import type { Context } from "aws-lambda";
-import { CompletedStreamEnv } from "../lib/env/completed-stream.ts";
-import { readEnv } from "../lib/env/read.ts";
-import { RedisEnv } from "../lib/env/redis.ts";
+import { readEnv } from "../lib/env.ts";
 import { job } from "../lib/job.ts";
+import { CompletedStreamEnv } from "../lib/orders/retention.ts";
 import { sweepOrders as sweep } from "../lib/orders/sweep-orders.ts";
-import { createRedis } from "../lib/redis/client.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
 const { COMPLETED_STREAM_MAX_LENGTH } = readEnv(CompletedStreamEnv);

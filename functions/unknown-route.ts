@@ -1,5 +1,5 @@
 import { type ApiEvent, type ApiReply, api } from "../lib/http/api.ts";
-import { HttpError } from "../lib/http/http-error.ts";
+import { HttpError } from "../lib/http/problem.ts";
 import { allowedMethods } from "../lib/http/routes.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { BaseUrl } from "../lib/env/inventory.ts";
+import { BaseUrl } from "../lib/env.ts";
 import { parameterError, parameters } from "./parameters.js";
 
 /** Refused here, because a `createOrder` that is told nonsense does not even start. */

@@ -1,4 +1,4 @@
-import { MAX_RETENTION_DAYS } from "../lib/env/order-retention.ts";
+import { MAX_RETENTION_DAYS } from "../lib/orders/retention.ts";
 import { parameterError, parameters } from "./parameters.js";
 
 /** The environment variable of the function that places orders. */

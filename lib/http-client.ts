@@ -10,7 +10,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** From the call to the last byte of the reply, in ms: look-up of the name, connection, TLS handshake and resends included. */
+  /** From the call to the last byte of the reply, in ms, including name look-up, connection, TLS handshake and resends. */
   readonly timeoutMs: number;
 }
 
@@ -24,12 +24,12 @@ export interface HttpReply {
 /** Sends one request. A redirect is a reply like any other. */
 export type HttpClient = (request: HttpRequest) => Promise<HttpReply>;
 
-/** There was no whole reply in time. */
+/** The reply was not complete in time. */
 export class TimeoutError extends Error {
   override readonly name = "TimeoutError";
 }
 
-/** Whether the connection ended before the whole reply had come. */
+/** Whether the connection ended before the reply was complete. */
 export function isBrokenConnection(error: Error): boolean {
   return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
@@ -42,7 +42,7 @@ export function isBrokenConnection(error: Error): boolean {
  * (https://nodejs.org/api/http.html#requestreusedsocket). It may also have handled the request, so every request must be
  * idempotent (RFC 9110 section 9.2.2).
  * @param baseUrl its path is a prefix of every request's path
- * @param maxReplyBytes the client stops reading a larger body, and rejects
+ * @param maxReplyBytes a larger body is refused without reading all of it
  * @throws TimeoutError, or an Error with a `code` of Node.js: ECONNREFUSED, ECONNRESET when the connection breaks (also
  *   within the body), DEPTH_ZERO_SELF_SIGNED_CERT and others for a certificate that is not trusted
  */
@@ -67,18 +67,21 @@ export function createHttpClient(baseUrl: string, maxReplyBytes: number): HttpCl
     return new Promise((resolve, reject) => {
       let outgoing: ClientRequest;
       let settled = false;
-      const timer = setTimeout(() => fail(new TimeoutError(`No whole reply within ${timeoutMs} ms`)), timeoutMs);
+      const timer = setTimeout(
+        () => fail(new TimeoutError(`The reply was not complete after ${timeoutMs} ms`)),
+        timeoutMs,
+      );
       send();
 
       function send(): void {
-        let replyBegun = false;
+        let replyStarted = false;
         const sent = request(options, (incoming) => {
-          replyBegun = true;
+          replyStarted = true;
           receive(incoming);
         });
         outgoing = sent;
         sent.on("error", (error) => {
-          if (sent.reusedSocket && !replyBegun && !settled) send();
+          if (sent.reusedSocket && !replyStarted && !settled) send();
           else fail(error);
         });
         sent.end(body);

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import pLimit from "p-limit";
-import { HttpError } from "../lib/http/http-error.ts";
-import { problemReply } from "../lib/http/problem.ts";
+import { HttpError, problemReply } from "../lib/http/problem.ts";
 import { withholdFromStrangers } from "./cors.ts";
 
 interface FrontRequest {

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { BaseUrl } from "../lib/env/inventory.ts";
-import { UpstashUrl } from "../lib/env/redis.ts";
+import { BaseUrl, UpstashUrl } from "../lib/env.ts";
 
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);

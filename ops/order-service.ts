@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { Order } from "../lib/order.ts";
-import type { OrderRequest } from "../lib/order-request.ts";
+import { Order } from "../lib/orders/order.ts";
+import type { OrderRequest } from "../lib/orders/order-request.ts";
 import { parseJson } from "../local/parse-json.ts";
 import { Failure } from "./failure.ts";
 

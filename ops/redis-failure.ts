@@ -1,4 +1,4 @@
-import { isRefusal } from "../lib/redis/failure.ts";
+import { isTokenRefused } from "../lib/redis/commands.ts";
 import { Failure } from "./failure.ts";
 
 /** Redis begins its errors with a word in capitals: WRONGTYPE, OOM, ERR. */
@@ -13,7 +13,7 @@ const ERROR_REPLY = /^[A-Z]{3,} /;
 export function redisTrouble(url: string, error: unknown, remedy: string): Failure {
   const reason = innermost(error);
   if (reason.startsWith("NOPERM")) return failure(`The token may only read at ${url}: ${remedy}`);
-  if (isRefusal(error)) return failure(`The token is refused at ${url}: ${remedy}`);
+  if (isTokenRefused(error)) return failure(`The token is refused at ${url}: ${remedy}`);
   // It was reached and said no: no other address or token would help.
   if (ERROR_REPLY.test(reason)) return failure(`Redis did not do what was asked: ${reason}`);
   return failure(`No Redis does its part at ${url} (${reason}): ${remedy}`);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import type { Order } from "../lib/order.ts";
+import type { Order } from "../lib/orders/order.ts";
 import { Failure } from "./failure.ts";
 import { type OrderService, orderService } from "./order-service.ts";
 import { waitFor } from "./wait-for.ts";

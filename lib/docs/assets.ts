@@ -2,7 +2,6 @@ import swaggerUiCss from "swagger-ui-dist/swagger-ui.css" with { type: "asset" }
 import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "asset" };
 import openapiYaml, { json as openapiJson } from "../../openapi.yaml" with { type: "asset" };
 import initializer from "./initializer.js" with { type: "asset" };
-import { page } from "./page.ts";
 
 /** What the build makes of a file (infra/esbuild-plugins.js). The contents are in base64. */
 export interface BuiltAsset {
@@ -39,4 +38,34 @@ function named(contentType: string, content: string | BuiltAsset): Asset {
 
 function fingerprinted(contentType: string, content: BuiltAsset): [string, Asset] {
   return [`/docs/${content.name}`, { contentType, content, fingerprinted: true }];
+}
+
+interface Named {
+  readonly name: string;
+}
+
+interface Parts {
+  readonly swaggerUiCss: Named;
+  readonly swaggerUiBundle: Named;
+  readonly initializer: Named;
+}
+
+/** The docs page. Its URLs are relative, so that it works below any stage or base path. */
+function page({ swaggerUiCss, swaggerUiBundle, initializer }: Parts): string {
+  return `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Order service</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="docs/${swaggerUiCss.name}">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="docs/${swaggerUiBundle.name}"></script>
+    <script src="docs/${initializer.name}"></script>
+  </body>
+</html>
+`;
 }

@@ -1,14 +1,18 @@
 import { gunzipSync } from "node:zlib";
-import { acceptedCoding, type Coding } from "../http/accept-encoding.ts";
 import type { ApiEvent, ApiReply } from "../http/api.ts";
 import type { Asset, BuiltAsset } from "./assets.ts";
 
+/** The codings that the build makes of a file, the smallest first. */
+const CODINGS = ["br", "gzip"] as const;
+
 const CONTENT_OF = { br: "brotli", gzip: "gzip" } as const satisfies Record<Coding, keyof BuiltAsset>;
 
-const FOR_EVER = "public, max-age=31536000, immutable";
+type Coding = (typeof CODINGS)[number];
+
+const IMMUTABLE = "public, max-age=31536000, immutable";
 
 /** A page that names files of an earlier version would find them gone. */
-const ASK_EACH_TIME = "no-cache";
+const REVALIDATE = "no-cache";
 
 /** What a docs page may load: itself only. Swagger UI sets styles inline and shows icons as data URIs. */
 const CONTENT_SECURITY_POLICY = [
@@ -34,11 +38,11 @@ export function assetReply(
     statusCode: 200,
     headers: {
       "content-type": contentType,
-      "cache-control": fingerprinted ? FOR_EVER : ASK_EACH_TIME,
+      "cache-control": fingerprinted ? IMMUTABLE : REVALIDATE,
       "content-security-policy": CONTENT_SECURITY_POLICY,
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
-      ...(typeof content !== "string" && coded(acceptEncoding)),
+      ...(typeof content !== "string" && encodingHeaders(acceptEncoding)),
     },
     ...(typeof content === "string" ? { body: content } : body(content, acceptedCoding(acceptEncoding))),
   };
@@ -52,10 +56,10 @@ export function assetReply(
 export function docsRedirect({ rawPath }: ApiEvent): ApiReply {
   const last = rawPath.slice(rawPath.lastIndexOf("/") + 1);
   const location = last === "" ? "./docs" : `./${encodeURIComponent(last)}/docs`;
-  return { statusCode: 302, headers: { location, "cache-control": ASK_EACH_TIME } };
+  return { statusCode: 302, headers: { location, "cache-control": REVALIDATE } };
 }
 
-function coded(acceptEncoding: string | undefined): Record<string, string> {
+function encodingHeaders(acceptEncoding: string | undefined): Record<string, string> {
   const coding = acceptedCoding(acceptEncoding);
   return { vary: "accept-encoding", ...(coding && { "content-encoding": coding }) };
 }
@@ -64,4 +68,18 @@ function coded(acceptEncoding: string | undefined): Record<string, string> {
 function body(content: BuiltAsset, coding: Coding | undefined): ApiReply {
   if (coding) return { body: content[CONTENT_OF[coding]], isBase64Encoded: true };
   return { body: gunzipSync(Buffer.from(content.gzip, "base64")).toString() };
+}
+
+/**
+ * The best coding that a client takes (RFC 9110 section 12.5.3); undefined is the content as it is, which every client
+ * takes. A weight only tells whether it takes a coding at all: which one is sent is for the server to choose.
+ */
+function acceptedCoding(header: string | undefined): Coding | undefined {
+  const accepted = new Set((header ?? "").split(",").flatMap(acceptedName));
+  return CODINGS.find((coding) => accepted.has(coding));
+}
+
+function acceptedName(member: string): string[] {
+  const [name = "", ...parameters] = member.split(";").map((part) => part.trim().toLowerCase());
+  return parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)) ? [] : [name];
 }

@@ -1,9 +1,9 @@
 import middy, { type MiddlewareObj, type Request } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { logger, observed } from "../observability.ts";
+import { logger, telemetry } from "../telemetry.ts";
 import { problemCode, problemReply, problemStatus } from "./problem.ts";
 
-/** Middy answers this long before the function would be cut off, so that even then the client gets a problem document. */
+/** Middy replies this long before Lambda ends the function, so that the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
 
 /** Checked when the stack is packaged: `infra/problem-types.js`. */
@@ -11,18 +11,34 @@ const { PROBLEM_TYPES_URL: typesUrl } = process.env;
 
 /** An HTTP API event, payload version 2. */
 export type ApiEvent = APIGatewayProxyEventV2;
+
 export type ApiReply = APIGatewayProxyStructuredResultV2;
+
 type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 
-/** The one middy stack of all HTTP functions: what they throw becomes a problem document and one log line. */
+/** The middy stack of all HTTP functions: what they throw becomes a problem document and one log line. */
 export function api(apiFunction: ApiFunction) {
   return middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS })
-    .use(observed())
+    .use(telemetry())
     .use(heads)
     .use(problems);
 }
 
-/** Middleware sees a reply in reverse order: problems are replies before bodies are removed. */
+/** A JSON reply. No cache may keep it: orders change without a request. */
+export function jsonReply(body: unknown, headers: Record<string, string> = {}): ApiReply {
+  return {
+    statusCode: 200,
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      ...headers,
+    },
+    body: JSON.stringify(body),
+  };
+}
+
+/** Runs after `problems`, because middleware sees replies in reverse order. */
 const heads: MiddlewareObj<ApiEvent, ApiReply> = { after: removeBodyFromHead, onError: removeBodyFromHead };
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {

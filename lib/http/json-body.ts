@@ -1,5 +1,5 @@
 import type { ApiEvent } from "./api.ts";
-import { HttpError } from "./http-error.ts";
+import { HttpError } from "./problem.ts";
 
 /** The largest order has a product id of 128 characters, and JSON may escape each of them in 12 bytes. */
 export const MAX_BODY_BYTES = 16_384;

@@ -1,6 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import { type ErrorCode, type FieldError, OrderError } from "../errors.ts";
-import { HttpError, type HttpErrorCode } from "./http-error.ts";
+import { type ErrorCode, type FieldError, ServiceError } from "../errors.ts";
 
 /** RFC 9110 section 15. Not from `node:http`, which loads all of Node's `fetch`. */
 const STATUS_PHRASES = {
@@ -99,7 +98,7 @@ export const PROBLEMS = {
       "The product inventory did not answer in time. No order was placed. Send the request again later, with the same Idempotency-Key.",
   },
   redis_failed: INTERNAL,
-  redis_replied_nonsense: INTERNAL,
+  redis_invalid_reply: INTERNAL,
   internal_error: INTERNAL,
 } as const satisfies Record<ErrorCode | HttpErrorCode | "internal_error", ProblemKind>;
 
@@ -111,10 +110,17 @@ interface ProblemKind {
   readonly retryAfterS?: number;
 }
 
-export type ProblemCode = keyof typeof PROBLEMS;
+type HttpErrorCode =
+  | "malformed_json"
+  | "route_not_found"
+  | "method_not_allowed"
+  | "body_too_large"
+  | "unsupported_media_type";
+
+type ProblemCode = keyof typeof PROBLEMS;
 
 /** An RFC 9457 problem document. */
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -127,9 +133,22 @@ export interface Problem {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
+/** A request that was refused before it reached the domain. `headers` go onto the reply. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  readonly code: HttpErrorCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: HttpErrorCode, headers: Readonly<Record<string, string>> = {}) {
+    super(code);
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
 /** The code of an error that any part of a request threw. */
 export function problemCode(error: unknown): ProblemCode {
-  return error instanceof OrderError || error instanceof HttpError ? error.code : "internal_error";
+  return error instanceof ServiceError || error instanceof HttpError ? error.code : "internal_error";
 }
 
 export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].status;
@@ -144,7 +163,7 @@ export function problemReply(error: unknown, requestId: string, typesUrl = ""): 
   const code = problemCode(error);
   const { status, title, detail, retryAfterS }: ProblemKind = PROBLEMS[code];
   const publicCode = status === 500 ? "internal_error" : code;
-  const fields = error instanceof OrderError ? error.fields : [];
+  const fields = error instanceof ServiceError ? error.fields : [];
   const problem: Problem = {
     ...(typesUrl === ""
       ? { type: "about:blank", title: STATUS_PHRASES[status] }

@@ -1,4 +1,4 @@
-import { HttpError } from "./http-error.ts";
+import { HttpError } from "./problem.ts";
 
 const READ = ["GET", "HEAD"];
 

@@ -1,11 +1,12 @@
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { OrderError } from "../errors.ts";
-import { countMetric, durationMetric, logger } from "../observability.ts";
-import { dueTime, OrderPk } from "../order.ts";
+import { ServiceError } from "../errors.ts";
+import { type Command, runCommand, script, scriptCommand } from "../redis/commands.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../redis/keys.ts";
-import { type Command, runCommand, script, scriptCommand } from "../redis/pipeline.ts";
-import completeOrdersLua from "../scripts/complete-orders.lua" with { type: "text" };
+import { countMetric, durationMetric, logger } from "../telemetry.ts";
+import completeOrdersLua from "./complete-orders.lua" with { type: "text" };
+import { dueTime } from "./completion-delay.ts";
+import { OrderPk } from "./order.ts";
 
 const completeOrdersScript = script(completeOrdersLua);
 
@@ -13,7 +14,7 @@ const completeOrdersScript = script(completeOrdersLua);
 export const CompletionCode = { completed: 1, wasCompleted: 2, wasRefunded: 3, unknown: 4, failed: 5 } as const;
 export type CompletionCode = (typeof CompletionCode)[keyof typeof CompletionCode];
 
-/** What each code says to the person on call; all but the first are ordinary with at-least-once delivery. */
+/** Log messages. All of these are normal with at-least-once delivery. */
 const OUTCOMES = {
   [CompletionCode.completed]: "Order completed",
   [CompletionCode.wasCompleted]: "Order was completed before",
@@ -21,24 +22,24 @@ const OUTCOMES = {
   [CompletionCode.unknown]: "There is no such order to complete",
 } as const;
 
-/** What the schedule of an order hands to `completeOrder`. */
+/** The event that a schedule sends to `completeOrder`. */
 export const DueOrder = z.object({ pk: OrderPk });
 export type DueOrder = z.infer<typeof DueOrder>;
 
-/** A code per order, and Redis's error for each that failed. */
+/** A code for each order, and Redis's error for each that failed. */
 export type Completions = readonly [codes: readonly CompletionCode[], errors: readonly string[]];
 
 const completionsOf = (orders: number) =>
   z.tuple([z.array(z.enum(CompletionCode)).check(z.length(orders)), z.array(z.string())]);
 
-/** Making a schema takes a tenth of a call. */
+/** Created once: that takes a tenth of the CPU time of a completion. */
 const ONE_COMPLETION = completionsOf(1);
 
 /**
- * The command that completes orders and announces each on `order_completed`, all in one script.
- * @param pks one to a few hundred: the script holds up the whole database while it runs
+ * The command that completes orders and announces each on `order_completed`, in one script.
+ * @param pks one to a few hundred: the script blocks the database while it runs
  * @param now the time, in ms since the epoch
- * @param streamMaxLength the most entries that `order_completed` keeps, about
+ * @param streamMaxLength about how many entries `order_completed` keeps
  */
 export function completeOrdersCommand(
   pks: readonly string[],
@@ -53,7 +54,7 @@ export function completeOrdersCommand(
   );
 }
 
-/** Logs and counts the orders of a batch whose completion failed. They stay pending, for the next sweep. */
+/** Logs and counts the orders of a batch that failed. They stay pending, and the next sweep retries them. */
 export function reportFailures(pks: readonly string[], [codes, errors]: Completions): void {
   const failed = pks.filter((_, index) => codes[index] === CompletionCode.failed);
   if (failed.length === 0) return;
@@ -62,10 +63,10 @@ export function reportFailures(pks: readonly string[], [codes, errors]: Completi
 }
 
 /**
- * Completes the order whose schedule fired. A second delivery, a refunded order and an unknown one are successes.
+ * Completes the order whose schedule fired. A second delivery, a refunded order and an unknown order are not errors.
  * @param now the time, in ms since the epoch
- * @param streamMaxLength the most entries that `order_completed` keeps, about
- * @throws OrderError `redis_failed`, `redis_replied_nonsense`: the caller's invocation is to be retried
+ * @param streamMaxLength about how many entries `order_completed` keeps
+ * @throws ServiceError `redis_failed`, `redis_invalid_reply`: the invocation must be retried
  */
 export async function completeOrder(
   redis: Redis,
@@ -76,7 +77,7 @@ export async function completeOrder(
   const completions = await runCommand(redis, completeOrdersCommand([pk], now, streamMaxLength));
   reportFailures([pk], completions);
   const [[code = CompletionCode.unknown], [error]] = completions;
-  if (code === CompletionCode.failed) throw new OrderError("redis_failed", { cause: new Error(error) });
+  if (code === CompletionCode.failed) throw new ServiceError("redis_failed", { cause: new Error(error) });
   if (code === CompletionCode.completed) {
     countMetric("OrdersCompleted");
     durationMetric("CompletionLag", now - dueTime(pk));

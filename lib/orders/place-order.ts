@@ -2,18 +2,19 @@ import { randomInt } from "node:crypto";
 import type { Redis } from "@upstash/redis";
 import { ulid } from "ulid";
 import * as z from "zod/mini";
-import type { CompletionTimer } from "../completion-timer.ts";
-import { OrderError } from "../errors.ts";
-import type { Inventory } from "../inventory.ts";
-import { countMetric, logger } from "../observability.ts";
-import { COMPLETION_DELAY_MS, type Order } from "../order.ts";
-import type { OrderRequest } from "../order-request.ts";
-import { type Caller, idempotencyKeyKey, orderKey, PENDING_KEY } from "../redis/keys.ts";
-import { runCommand, script, scriptCommand } from "../redis/pipeline.ts";
-import createOrderLua from "../scripts/create-order.lua" with { type: "text" };
+import { ServiceError } from "../errors.ts";
+import type { CompletionScheduler } from "../integrations/completion-scheduler.ts";
+import type { Inventory } from "../integrations/inventory.ts";
+import { runCommand, script, scriptCommand } from "../redis/commands.ts";
+import { orderKey, PENDING_KEY } from "../redis/keys.ts";
+import { countMetric, logger } from "../telemetry.ts";
+import { COMPLETION_DELAY_MS } from "./completion-delay.ts";
+import createOrderLua from "./create-order.lua" with { type: "text" };
 import { findOrder } from "./find-order.ts";
-import { claimKey, fingerprint, releaseClaim } from "./idempotency-record.ts";
-import { type Prices, priceOrder } from "./price-order.ts";
+import { type Caller, claimKey, fingerprint, idempotencyRedisKey, releaseClaim } from "./idempotency-key.ts";
+import type { Order } from "./order.ts";
+import type { OrderRequest } from "./order-request.ts";
+import { type Prices, priceOrder } from "./prices.ts";
 
 const DAY_S = 86_400;
 
@@ -22,46 +23,46 @@ const IDEMPOTENCY_RETENTION_S = DAY_S;
 
 const createOrderScript = script(createOrderLua);
 
-/** The codes of `create-order.lua`, and its reply: a code and the pk of the order that there is. */
+/** The codes of `create-order.lua`, and its reply: a code and the pk of the order. */
 const CreateOrderCode = { created: 1, replayed: 2, reused: 3, inUse: 4 } as const;
 const CreateOrderReply = z.tuple([z.enum(CreateOrderCode), z.string()]);
 
-export interface Placing {
+export interface PlaceOrderInput {
   readonly request: OrderRequest;
-  /** The client's own key: a second placing with it gives the first order. */
+  /** A second call with the same key returns the first order. */
   readonly idempotencyKey: string | undefined;
-  /** To whom the key belongs; undefined where callers are not known: then all share one set of keys. */
+  /** The owner of the key. Undefined without authentication: then all callers share their keys. */
   readonly caller?: Caller | undefined;
-  /** The time, in ms since the epoch: that of the order, whatever the inventory takes after it. */
+  /** The order's time of creation, in ms since the epoch. */
   readonly now: number;
 }
 
-export interface Placed {
+export interface PlaceOrderResult {
   readonly order: Order;
-  /** True when the Idempotency-Key had placed this order before. */
+  /** Whether an earlier request with this Idempotency-Key placed the order. */
   readonly replayed: boolean;
 }
 
 /**
- * Stores an order that is due in 5 seconds and has its completion scheduled. The order is durable once stored: when no
- * schedule can be made, that is logged and counted, and the sweep completes the order.
- * @param inventory asked for the price of a new order; without it orders have none
- * @param orderRetentionDays how long the order is kept, a whole number of days; 0 keeps it for ever
- * @throws OrderError `idempotency_key_reused`, `idempotency_key_in_use`, and what `priceOf` throws: then this request has
- *   stored nothing, and with a key no other one was about to; `redis_failed`, `redis_replied_nonsense`: it may have
+ * Stores an order and schedules its completion. A stored order is durable: if scheduling fails, that is logged and counted,
+ * and the sweep completes the order.
+ * @param inventory gives the unit price of a new order; without it orders have no price
+ * @param orderRetentionDays after how many days (a whole number) the order is deleted; 0: never
+ * @throws ServiceError `idempotency_key_reused`, `idempotency_key_in_use` and what `priceOf` throws: this request has stored
+ *   nothing; `redis_failed`, `redis_invalid_reply`: it may have stored the order
  */
 export async function placeOrder(
   redis: Redis,
-  timer: CompletionTimer,
-  placing: Placing,
+  scheduler: CompletionScheduler,
+  input: PlaceOrderInput,
   inventory?: Inventory,
   orderRetentionDays = 0,
-): Promise<Placed> {
-  const { request, idempotencyKey, caller, now } = placing;
-  const key = idempotencyKey === undefined ? undefined : idempotencyKeyKey(idempotencyKey, caller);
+): Promise<PlaceOrderResult> {
+  const { request, idempotencyKey, caller, now } = input;
+  const key = idempotencyKey === undefined ? undefined : idempotencyRedisKey(idempotencyKey, caller);
   const pk = ulid(now, randomDigit);
   if (inventory && key !== undefined) {
-    // A replay has its price already, and may not depend on an inventory.
+    // Before the look-up: a replay must not depend on the inventory.
     const placed = await claimKey(redis, key, pk, request);
     if (placed !== undefined) return replay(redis, placed);
   }
@@ -69,22 +70,22 @@ export async function placeOrder(
   const order = newOrder(pk, request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
   const [code, placed] = await createOrder(redis, order, due, orderRetentionDays * DAY_S, key, prices);
-  if (code === CreateOrderCode.inUse) throw new OrderError("idempotency_key_in_use");
-  if (code === CreateOrderCode.reused) throw new OrderError("idempotency_key_reused");
+  if (code === CreateOrderCode.inUse) throw new ServiceError("idempotency_key_in_use");
+  if (code === CreateOrderCode.reused) throw new ServiceError("idempotency_key_reused");
   if (code === CreateOrderCode.replayed) return replay(redis, placed);
   countMetric("OrdersCreated");
   logger.info("Order placed", { pk });
-  await scheduleOrLeaveToSweep(timer, pk, due);
+  await scheduleOrLeaveToSweep(scheduler, pk, due);
   return { order, replayed: false };
 }
 
-async function replay(redis: Redis, pk: string): Promise<Placed> {
+async function replay(redis: Redis, pk: string): Promise<PlaceOrderResult> {
   countMetric("OrdersReplayed");
   logger.info("Order was placed before with this Idempotency-Key", { pk });
   return { order: await findOrder(redis, pk), replayed: true };
 }
 
-/** Without a price no order is placed: then the key is free for the next request. */
+/** Without a price no order is placed, so the key is released for the next request. */
 async function lookUpPrices(
   redis: Redis,
   inventory: Inventory,
@@ -111,7 +112,7 @@ function newOrder(pk: string, request: OrderRequest, now: number, prices: Prices
   };
 }
 
-/** For one of a ULID's 32 digits. The package's own source asks the kernel for each of 16, which takes 30 µs an order. */
+/** A random digit of a ULID. The package's own source asks the kernel for each of 16 digits, which takes 30 µs per order. */
 const randomDigit = (): number => randomInt(32) / 32;
 
 async function createOrder(
@@ -131,9 +132,9 @@ async function createOrder(
   return runCommand(redis, scriptCommand(createOrderScript, CreateOrderReply, keys, args));
 }
 
-async function scheduleOrLeaveToSweep(timer: CompletionTimer, pk: string, due: number): Promise<void> {
+async function scheduleOrLeaveToSweep(scheduler: CompletionScheduler, pk: string, due: number): Promise<void> {
   try {
-    await timer.schedule(pk, due);
+    await scheduler.schedule(pk, due);
   } catch (error) {
     countMetric("ScheduleFailures");
     logger.error("No completion was scheduled: the sweep will complete this order", { pk, error });

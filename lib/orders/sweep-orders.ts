@@ -1,64 +1,63 @@
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { countMetric, durationMetric, logger } from "../observability.ts";
-import { dueTime, OrderPk } from "../order.ts";
+import { type Command, MAX_PIPELINE_MS, reportGauge, runPipeline, script, scriptCommand } from "../redis/commands.ts";
 import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
-import { reportLevel } from "../redis/level.ts";
-import { type Command, MAX_PIPELINE_MS, runPipeline, script, scriptCommand } from "../redis/pipeline.ts";
-import completedStreamLagLua from "../scripts/completed-stream-lag.lua" with { type: "text" };
+import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
+import completedStreamLagLua from "./completed-stream-lag.lua" with { type: "text" };
+import { dueTime } from "./completion-delay.ts";
+import { OrderPk } from "./order.ts";
 
-/** How long a schedule may be late before the sweep takes over: EventBridge Scheduler is precise to 60 seconds. */
+/** How long after its due time the sweep completes an order: EventBridge Scheduler may be 60 seconds late. */
 export const SWEEP_GRACE_MS = 60_000;
 
 const BATCH_SIZE = 200;
 
-/** No batch is begun that might not end in time. */
+/** The sweep starts no batch that might not end in time. */
 const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
 
 /**
- * Passes in a row that may list nothing but the batch before. One is a script cache that was lost (the list ran before the
- * script) or a batch that failed. Two are a member whose bytes are no text: it comes back as another one, and no pass can
- * drop it from the index.
+ * How many passes in a row may list only orders of the previous batch. One happens when the script cache was lost (the list ran
+ * before the script). After two the sweep stops: a member that is not valid UTF-8 cannot be removed over REST.
  */
 const MAX_IDLE_PASSES = 2;
 
-/** Entries of `order_completed` that its slowest consumer group has not read. It makes the stream when it is missing. */
+/** How many entries of `order_completed` the slowest consumer group has not read. Creates the stream if it is missing. */
 const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
 /**
- * Completes every order that is overdue by more than the grace, oldest first, until none is left or time is nearly out.
- * An order that cannot be completed stays pending and is passed over. Completing a batch and listing the next share one
+ * Completes the orders that are overdue by more than the grace, oldest first, until none is left or the time is nearly up.
+ * An order that cannot be completed stays pending. Completing a batch and listing the next share one
  * request.
- * @param now the clock, in ms since the epoch; what is overdue is settled when the sweep begins
- * @param streamMaxLength the most entries that `order_completed` keeps, about
- * @param timeLeft how long the invocation may still take, in ms
- * @throws OrderError `redis_failed`, `redis_replied_nonsense`: batches done before stay done
+ * @param clock gives the time, in ms since the epoch
+ * @param streamMaxLength about how many entries `order_completed` keeps
+ * @param remainingTimeMs gives the time that is left, in ms
+ * @throws ServiceError `redis_failed`, `redis_invalid_reply`: completed batches stay completed
  */
 export async function sweepOrders(
   redis: Redis,
-  now: () => number,
+  clock: () => number,
   streamMaxLength: number,
-  timeLeft: () => number,
+  remainingTimeMs: () => number,
 ): Promise<void> {
-  const overdueSince = now() - SWEEP_GRACE_MS;
+  const overdueSince = clock() - SWEEP_GRACE_MS;
   const list = (offset: number) => listOverdue(overdueSince, offset);
   const count = countOverdue(overdueSince);
 
   let listing = list(0);
   let replies = await runPipeline(redis, [listing, count, consumerLag]);
-  reportLevel("OverdueOrders", replies, count);
-  reportLevel("ConsumerLag", replies, consumerLag);
+  reportGauge("OverdueOrders", replies, count);
+  reportGauge("ConsumerLag", replies, consumerLag);
   let overdue = replies.of(listing);
   let batch: string[] = [];
   let failures = 0;
   let idlePasses = 0;
-  while (overdue.length > 0 && idlePasses < MAX_IDLE_PASSES && timeLeft() > RESERVE_MS) {
+  while (overdue.length > 0 && idlePasses < MAX_IDLE_PASSES && remainingTimeMs() > RESERVE_MS) {
     const previous = new Set(batch);
     const due = overdue.filter((pk) => !previous.has(pk));
     listing = list(failures);
     if (due.length > 0) {
-      const completedAt = now();
+      const completedAt = clock();
       const complete = completeOrdersCommand(due, completedAt, streamMaxLength);
       replies = await runPipeline(redis, [complete, listing]);
       failures += report(due, replies.of(complete), completedAt);
@@ -70,10 +69,10 @@ export async function sweepOrders(
     }
     overdue = replies.of(listing);
   }
-  if (overdue.length > 0) logger.warn("The sweep left overdue orders: the next one goes on");
+  if (overdue.length > 0) logger.warn("The sweep left overdue orders. The next one continues");
 }
 
-/** @param offset how many of the oldest to pass over: those whose completion failed in this sweep */
+/** @param offset how many of the oldest to skip: those that failed in this sweep */
 function listOverdue(since: number, offset: number): Command<string[]> {
   return {
     reply: z.array(z.string()),
@@ -93,7 +92,7 @@ function report(pks: readonly string[], completions: Completions, completedAt: n
   const unknown = withCode(CompletionCode.unknown);
   countMetric("OrdersCompletedBySweep", completed.length);
   for (const pk of completed) {
-    // Another writer's pk may be no ULID, and tells no time.
+    // Another writer's pk may not be a ULID, and has no time then.
     if (OrderPk.safeParse(pk).success) durationMetric("CompletionLag", completedAt - dueTime(pk));
   }
   if (completed.length > 0) logger.info("Overdue orders completed", { pks: completed });

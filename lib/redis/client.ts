@@ -1,9 +1,9 @@
 import { Redis, type Requester } from "@upstash/redis";
 import * as z from "zod/mini";
-import type { RedisEnv } from "../env/redis.ts";
+import { UpstashUrl } from "../env.ts";
 import { createHttpClient } from "../http-client.ts";
 
-/** For one request, from the look-up of the name to the end of the reply. `runPipeline` retries what takes longer. */
+/** The time-out of one request, from the name look-up to the end of the reply. `runPipeline` retries after it. */
 const REQUEST_TIMEOUT_MS = 1_500;
 
 /**
@@ -12,10 +12,18 @@ const REQUEST_TIMEOUT_MS = 1_500;
  */
 const MAX_REPLY_BYTES = 10_000_000;
 
+/** What every function that reads or writes Redis needs: the REST address and token of an Upstash database. */
+export const RedisEnv = z.object({
+  UPSTASH_REDIS_REST_URL: UpstashUrl,
+  UPSTASH_REDIS_REST_TOKEN: z.string().check(z.minLength(1)),
+});
+
+export type RedisEnv = z.infer<typeof RedisEnv>;
+
 const Failure = z.object({ error: z.string() });
 
 /**
- * The client of Upstash Redis over HTTP. It retries nothing; its errors show no command, no value and no token.
+ * A client of Upstash Redis over HTTP. It does not retry. Its errors contain no command, no value and no token.
  *
  * The client's own transport would be `fetch`, which takes more CPU time than all else of a warm read
  * (docs/decisions.md, "Speed").
@@ -24,7 +32,7 @@ export function createRedis(env: RedisEnv): Redis {
   return new UpstashRedis(requester(env));
 }
 
-/** The client takes either a requester or options. */
+/** The constructor takes either a requester or options. */
 class UpstashRedis extends Redis {
   /** Without this, the product id "123" comes back as a number. */
   protected override opts = { automaticDeserialization: false };
@@ -55,7 +63,7 @@ function requester({ UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN }: RedisEn
   };
 }
 
-/** Whatever it is, `runPipeline` and the schemas of the replies check it. */
+/** `runPipeline` and the schemas of the replies check what it returns. */
 function parseJson(text: string, status: number) {
   try {
     return JSON.parse(text);

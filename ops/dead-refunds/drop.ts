@@ -1,7 +1,7 @@
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
+import { runCommand } from "../../lib/redis/commands.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { runCommand } from "../../lib/redis/pipeline.ts";
 import { chunks, lettersOf } from "./letters.ts";
 import { deadLetters, print, showLetter } from "./show.ts";
 import { reportUnknown } from "./unknown.ts";

@@ -1,7 +1,7 @@
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
+import { type Command, runPipeline, script } from "../../lib/redis/commands.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { type Command, runPipeline, script } from "../../lib/redis/pipeline.ts";
 import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
 
 /** How many dead letters are read, put back or dropped at once: each may have some kilobytes. */

@@ -1,8 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Redis } from "@upstash/redis";
-import { RedisEnv } from "../../lib/env/redis.ts";
-import { OrderError } from "../../lib/errors.ts";
-import { createRedis } from "../../lib/redis/client.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import { createRedis, RedisEnv } from "../../lib/redis/client.ts";
 import { localEnvironment } from "../../local/environment.ts";
 import { readSettings } from "../../local/settings.ts";
 import { Failure } from "../failure.ts";
@@ -79,7 +78,7 @@ function endWithReader(): void {
 
 function explain(url: string) {
   return (error: unknown): never => {
-    if (error instanceof OrderError && error.code === "redis_failed") throw redisTrouble(url, error, REMEDY);
+    if (error instanceof ServiceError && error.code === "redis_failed") throw redisTrouble(url, error, REMEDY);
     throw error;
   };
 }

@@ -1,5 +1,5 @@
 import type { Redis } from "@upstash/redis";
-import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
+import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import { chunks, lettersOf, pages } from "./letters.ts";
 import { deadLetters, print } from "./show.ts";
 import { reportUnknown } from "./unknown.ts";

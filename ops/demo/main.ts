@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { RedisEnv } from "../../lib/env/redis.ts";
+import { RedisEnv } from "../../lib/redis/client.ts";
 import { localEnvironment } from "../../local/environment.ts";
 import { readSettings } from "../../local/settings.ts";
 import { Failure } from "../failure.ts";

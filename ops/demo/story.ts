@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ulid } from "ulid";
-import type { Order } from "../../lib/order.ts";
-import type { OrderRequest } from "../../lib/order-request.ts";
+import type { Order } from "../../lib/orders/order.ts";
+import type { OrderRequest } from "../../lib/orders/order-request.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { Failure } from "../failure.ts";
 import type { OrderService } from "../order-service.ts";

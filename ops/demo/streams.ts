@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { RedisEnv } from "../../lib/env/redis.ts";
-import { createRedis } from "../../lib/redis/client.ts";
-import { redisFailure } from "../../lib/redis/failure.ts";
+import { createRedis, type RedisEnv } from "../../lib/redis/client.ts";
+import { redisFailure } from "../../lib/redis/commands.ts";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { redisTrouble } from "../redis-failure.ts";
 

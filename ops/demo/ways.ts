@@ -1,4 +1,4 @@
-import type { Order } from "../../lib/order.ts";
+import type { Order } from "../../lib/orders/order.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { OrderService } from "../order-service.ts";
 import { waitFor } from "../wait-for.ts";

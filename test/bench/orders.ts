@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import { dueTime } from "../../lib/order.ts";
+import { dueTime } from "../../lib/orders/completion-delay.ts";
 import { orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { RedisClient } from "./stack.ts";
 

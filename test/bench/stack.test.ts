@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { dueTime, Order } from "../../lib/order.ts";
+import { dueTime } from "../../lib/orders/completion-delay.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { type MeasuredStack, startStack } from "./stack.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Order } from "../../lib/order.ts";
+import type { Order } from "../../lib/orders/order.ts";
 import type { Journal } from "./journal.ts";
 import { getOrder } from "./requests.ts";
 

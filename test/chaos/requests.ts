@@ -1,4 +1,4 @@
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { faultsOf } from "../support/contract.ts";
 
 /** Longer than API Gateway lets any request take. */

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Order } from "../../lib/order.ts";
+import type { Order } from "../../lib/orders/order.ts";
 import type { Chance } from "./chance.ts";
 import type { Faults } from "./faults.ts";
 import { type Journal, productOf } from "./journal.ts";

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { Inventory } from "../../lib/inventory.ts";
+import type { Inventory } from "../../lib/integrations/inventory.ts";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { type Placing, placeOrder } from "../../lib/orders/place-order.ts";
+import { type PlaceOrderInput, placeOrder } from "../../lib/orders/place-order.ts";
+import { runCommand } from "../../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { runCommand } from "../../lib/redis/pipeline.ts";
-import { refundBatch } from "../../lib/refunds/read-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
+import { refundBatch } from "../../lib/refunds/refund-requests.ts";
+import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import { asyncapi, expectDocumentedEntry } from "../support/asyncapi.ts";
 import { childOf, namesOf, schemaDocument } from "../support/json-schemas.ts";
 import { newPk, STREAM_MAX_LENGTH, statusOf, storeOrder } from "../support/orders.ts";
@@ -31,7 +31,7 @@ async function entries(stream: string): Promise<Record<string, string>[]> {
   return found.map(({ message }) => ({ ...message }));
 }
 
-async function placeAndComplete(request: Placing["request"], inventory?: Inventory): Promise<void> {
+async function placeAndComplete(request: PlaceOrderInput["request"], inventory?: Inventory): Promise<void> {
   const placing = { request, idempotencyKey: undefined, now: Date.now() };
   const { order } = await placeOrder(store.redis, { schedule: async () => undefined }, placing, inventory);
   await runCommand(store.redis, completeOrdersCommand([order.pk], Date.now() + DELAY_MS, STREAM_MAX_LENGTH));

@@ -1,4 +1,4 @@
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { fetchDocumented } from "../support/fetch-documented.ts";
 
 /** Places an order with an Idempotency-Key, and returns its pk. */

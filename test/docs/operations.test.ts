@@ -18,7 +18,7 @@ const inCode = (pattern: RegExp) =>
   SOURCES.flatMap((source) => [...source.matchAll(pattern)].map(([, ...groups]) => groups));
 
 test("the table of metrics has every metric that the code writes with its unit, and no other", () => {
-  const written = inCode(/\b(countMetric|reportLevel|durationMetric)\("(\w+)"/g).map(([kind, name]) => [
+  const written = inCode(/\b(countMetric|reportGauge|durationMetric)\("(\w+)"/g).map(([kind, name]) => [
     name,
     kind === "durationMetric" ? "ms" : "count",
   ]);

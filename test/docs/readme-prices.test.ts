@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { useFunctions } from "../support/functions.ts";
 import { placeOrderEvent } from "../support/http-event.ts";
 import { useInventory } from "../support/inventory.ts";

@@ -7,7 +7,7 @@ import { placeOrder } from "../../lib/orders/place-order.ts";
 import { SWEEP_GRACE_MS, sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
+import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, STREAM_MAX_LENGTH, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

@@ -1,6 +1,6 @@
 import type { Browser, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { startBasePath } from "../support/base-path.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { expectDocumented, routeOf } from "../support/contract.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Redis } from "@upstash/redis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { fetchDocumented } from "../support/fetch-documented.ts";
 import { type Offline, startOffline } from "../support/offline.ts";

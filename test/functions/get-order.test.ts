@@ -115,6 +115,6 @@ test("a hash that is no order is a failure of ours, and what it holds is not tol
   const reply = await read("01JD7Y4Q2X8WZ5V3T1R9P7N6MB");
 
   expectProblem(reply, 500, "internal-error");
-  expect(log.logged).toEqual([expect.objectContaining({ level: "ERROR", code: "redis_replied_nonsense" })]);
+  expect(log.logged).toEqual([expect.objectContaining({ level: "ERROR", code: "redis_invalid_reply" })]);
   expect(log.text).not.toContain("something secret");
 });

@@ -120,7 +120,7 @@ test("sweepOrders begins no batch with little time left, and says so", async () 
   expect(await statusOf(pk)).toBe("pending");
   expect(log.logged.at(-1)).toMatchObject({
     level: "WARN",
-    message: "The sweep left overdue orders: the next one goes on",
+    message: "The sweep left overdue orders. The next one continues",
   });
 });
 

@@ -41,8 +41,8 @@ async function errorLine(functionName: string, event: unknown): Promise<string> 
 }
 
 test.for([
-  ["getOrder", "cannot reach Redis", getOrderEvent("01JD7Y4Q2X8WZ5V3T1R9P7N6MB"), "new OrderError("],
-  ["completeOrder", "cannot reach Redis", { pk: "01JD7Y4Q2X8WZ5V3T1R9P7N6MB" }, "new OrderError("],
+  ["getOrder", "cannot reach Redis", getOrderEvent("01JD7Y4Q2X8WZ5V3T1R9P7N6MB"), "new ServiceError("],
+  ["completeOrder", "cannot reach Redis", { pk: "01JD7Y4Q2X8WZ5V3T1R9P7N6MB" }, "new ServiceError("],
   ["completeOrder", "gets no pk", {}, "DueOrder.parse("],
 ] as const)("when %s %s, its log line names the source line and has one stack", async ([name, , event, code]) => {
   const line = await errorLine(name, event);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { atExpression } from "../../lib/completion-timer.ts";
+import { atExpression } from "../../lib/integrations/completion-scheduler.ts";
 import { useTimer } from "../support/timer.ts";
 
 const scheduler = useTimer();

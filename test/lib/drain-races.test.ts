@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/refund-requests.ts";
 import {
   announcements,
   newPk,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/refund-requests.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefund, requestRefunds, statusOf, storeOrders } from "../support/orders.ts";
 import { countedRedis } from "../support/proxy.ts";

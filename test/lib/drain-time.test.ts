@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { MAX_PIPELINE_MS } from "../../lib/redis/pipeline.ts";
+import { MAX_PIPELINE_MS } from "../../lib/redis/commands.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/refund-requests.ts";
 import { requestRefunds, statusOf, storeOrders } from "../support/orders.ts";
 import { leftOver } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";

@@ -1,9 +1,9 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { InventoryEnv } from "../../lib/env/inventory.ts";
-import { OrderRetentionEnv } from "../../lib/env/order-retention.ts";
-import { readEnv } from "../../lib/env/read.ts";
-import { RedisEnv } from "../../lib/env/redis.ts";
-import { SchedulerEnv } from "../../lib/env/scheduler.ts";
+import { readEnv } from "../../lib/env.ts";
+import { SchedulerEnv } from "../../lib/integrations/completion-scheduler.ts";
+import { InventoryEnv } from "../../lib/integrations/inventory.ts";
+import { OrderRetentionEnv } from "../../lib/orders/retention.ts";
+import { RedisEnv } from "../../lib/redis/client.ts";
 
 const BASE_URL = "must be an http or https URL without query, fragment and credentials";
 const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };

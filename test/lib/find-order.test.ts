@@ -59,7 +59,7 @@ test.for([{ status: "lost" }, { quantity: "two" }, { created_at: "yesterday" }, 
 
     const error = await findOrder(store.redis, pk).catch((thrown: unknown) => thrown);
 
-    expect(error).toMatchObject({ code: "redis_replied_nonsense" });
+    expect(error).toMatchObject({ code: "redis_invalid_reply" });
     expect(String(error instanceof Error && error.cause)).not.toMatch(/secret-product|yesterday|two/);
   },
 );
@@ -68,5 +68,5 @@ test("a hash without an order's fields is told as nonsense", async () => {
   const pk = newPk();
   await store.client.hSet(`order:${pk}`, { other: "1" });
 
-  await expect(findOrder(store.redis, pk)).rejects.toMatchObject({ code: "redis_replied_nonsense" });
+  await expect(findOrder(store.redis, pk)).rejects.toMatchObject({ code: "redis_invalid_reply" });
 });

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { OrderError } from "../../lib/errors.ts";
-import { parseCaller, parseIdempotencyKey, parseOrderRequest } from "../../lib/http/parse.ts";
-import { idempotencyKeyKey, orderKey } from "../../lib/redis/keys.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import { parseCaller, parseOrderRequest } from "../../lib/http/request.ts";
+import { idempotencyRedisKey, parseIdempotencyKey } from "../../lib/orders/idempotency-key.ts";
+import { orderKey } from "../../lib/redis/keys.ts";
 
 const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 
@@ -10,7 +11,7 @@ function fieldsOf(body: unknown): [string, string][] {
   try {
     parseOrderRequest(body);
   } catch (error) {
-    if (!(error instanceof OrderError) || error.code !== "invalid_order") throw error;
+    if (!(error instanceof ServiceError) || error.code !== "invalid_order") throw error;
     return error.fields.map(({ path, detail }) => [path.map(String).join("/"), detail]);
   }
   throw new Error("The body was not refused");
@@ -136,7 +137,7 @@ describe("the keys in Redis", () => {
   });
 
   test("name an Idempotency-Key without a caller by its SHA-256 only", () => {
-    expect(idempotencyKeyKey("abc")).toBe(
+    expect(idempotencyRedisKey("abc")).toBe(
       "idempotency:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     );
   });

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { logger } from "../../lib/observability.ts";
+import { logger } from "../../lib/telemetry.ts";
 import { selling, useInventory } from "../support/inventory.ts";
 import { failureOf, priceAt } from "../support/questions.ts";
 

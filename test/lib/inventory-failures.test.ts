@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { beforeAll, describe, expect, test } from "vitest";
-import { logger } from "../../lib/observability.ts";
+import { logger } from "../../lib/telemetry.ts";
 import { useInventory } from "../support/inventory.ts";
 import { failureOf, priceAt } from "../support/questions.ts";
 import { refused } from "../support/servers.ts";
@@ -34,18 +34,18 @@ test("a product that the inventory does not know is refused by its id", async ()
 
 describe("a failure, of which nothing shows that the inventory said:", () => {
   test.for<[string, RequestListener, RegExp]>([
-    ["500, which is also the shop's reply for an unknown product", says(SECRET, 500), /answered 500/],
-    ["400", says(SECRET, 400), /answered 400/],
-    ["a success without a product", says("", 204), /answered 204/],
+    ["500, which is also the shop's reply for an unknown product", says(SECRET, 500), /status 500/],
+    ["400", says(SECRET, 400), /status 400/],
+    ["a success without a product", says("", 204), /status 204/],
     ["a page", says(`<html>${SECRET}</html>`), /Not JSON/],
     ["no body", says(""), /Not JSON/],
     ["JSON that is cut off", says(product({}).slice(0, -5)), /Not JSON/],
     ["JSON that is no product", says(JSON.stringify([SECRET])), /expected object|invalid/i],
     ["null", says("null"), /expected object|invalid/i],
-    ["another product's pk", says(product({ pk: `${SECRET}-tea` })), /not the product/],
-    ["another product's id", says(product({ id: `${SECRET}-tea`, pk: undefined })), /not the product/],
-    ["the product's pk with another's id", says(product({ id: `${SECRET}-tea` })), /not the product/],
-    ["an id that is no name", says(product({ id: ["tea"], pk: undefined })), /not the product/],
+    ["another product's pk", says(product({ pk: `${SECRET}-tea` })), /another product/],
+    ["another product's id", says(product({ id: `${SECRET}-tea`, pk: undefined })), /another product/],
+    ["the product's pk with another's id", says(product({ id: `${SECRET}-tea` })), /another product/],
+    ["an id that is no name", says(product({ id: ["tea"], pk: undefined })), /another product/],
     ["a price in quotes", says(product({ price: "19.90" })), /price/],
     ["no price", says(product({ price: null })), /price/],
     ["NaN, which is not JSON", says(product({}).replace("19.9", "NaN")), /Not JSON/],

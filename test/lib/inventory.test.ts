@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
-import { productInventory } from "../../lib/inventory.ts";
-import { logger } from "../../lib/observability.ts";
-import { OrderRequest } from "../../lib/order-request.ts";
+import { createInventory } from "../../lib/integrations/inventory.ts";
+import { OrderRequest } from "../../lib/orders/order-request.ts";
+import { logger } from "../../lib/telemetry.ts";
 import { productIn, useInventory } from "../support/inventory.ts";
 import { priceAt } from "../support/questions.ts";
 
@@ -12,8 +12,8 @@ beforeAll(() => logger.setLogLevel("SILENT"));
 const priceOf = (id: string, url = shop.url) => priceAt(url, id);
 
 test("there is no inventory without a URL", () => {
-  expect(productInventory({})).toBeUndefined();
-  expect(productInventory({ INVENTORY_URL: "" })).toBeUndefined();
+  expect(createInventory({})).toBeUndefined();
+  expect(createInventory({ INVENTORY_URL: "" })).toBeUndefined();
 });
 
 test.for([0, 0.01, 19.9, 10_000_000])("the price of one piece is told: %d", async (price) => {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { ulid } from "ulid";
 import { describe, expect, test } from "vitest";
-import { Order, OrderPk } from "../../lib/order.ts";
-import { MAX_PRODUCT_ID_LENGTH, MAX_QUANTITY, OrderRequest } from "../../lib/order-request.ts";
+import { Order, OrderPk } from "../../lib/orders/order.ts";
+import { MAX_PRODUCT_ID_LENGTH, MAX_QUANTITY, OrderRequest } from "../../lib/orders/order-request.ts";
 
 const accepts = (request: unknown) => OrderRequest.safeParse(request).success;
 const acceptsId = (id: unknown) => accepts({ id, quantity: 1 });

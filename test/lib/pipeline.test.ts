@@ -2,7 +2,7 @@ import { json } from "node:stream/consumers";
 import type { Redis } from "@upstash/redis";
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { type Command, runCommand, runPipeline, script, scriptCommand } from "../../lib/redis/pipeline.ts";
+import { type Command, runCommand, runPipeline, script, scriptCommand } from "../../lib/redis/commands.ts";
 import { countedRedis } from "../support/proxy.ts";
 import { answering } from "../support/servers.ts";
 import { redisAt, useStore } from "../support/store.ts";
@@ -70,7 +70,7 @@ test("a command that fails throws Redis's reason where its reply is used, and it
 
 test("a reply that its schema refuses is an error of ours", async () => {
   const command: Command<number> = { reply: z.int(), add: (pipeline) => pipeline.ping() };
-  await expect(runCommand(store.redis, command)).rejects.toMatchObject({ code: "redis_replied_nonsense" });
+  await expect(runCommand(store.redis, command)).rejects.toMatchObject({ code: "redis_invalid_reply" });
 });
 
 test.for([
@@ -101,7 +101,7 @@ test("a command that Redis goes on refusing fails, and its neighbour's reply is 
   const replies = await runPipeline(redisAt(url), [get, ping]);
 
   expect(replies.of(ping)).toBe(1);
-  expect(() => replies.of(get)).toThrow("Redis did not do what was asked");
+  expect(() => replies.of(get)).toThrow("The Redis request failed");
 });
 
 test("strings that look like something else come back as they are", async () => {

@@ -1,9 +1,9 @@
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { describe, expect, test, vi } from "vitest";
-import { OrderError } from "../../lib/errors.ts";
+import { ServiceError } from "../../lib/errors.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
+import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
-import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { countedRedis } from "../support/proxy.ts";
 import { useStore } from "../support/store.ts";
@@ -90,7 +90,7 @@ describe("with an Idempotency-Key", () => {
   test("the key is remembered for 24 hours", async () => {
     await place(REQUEST, KEY);
 
-    const ttl = await store.client.ttl(idempotencyKeyKey(KEY));
+    const ttl = await store.client.ttl(idempotencyRedisKey(KEY));
     expect(ttl).toBeLessThanOrEqual(86_400);
     expect(ttl).toBeGreaterThan(86_400 - 60);
   });
@@ -123,7 +123,7 @@ test("when Redis fails nothing is scheduled", async () => {
   await store.client.rPush("orders:pending", "other");
   const schedule = vi.spyOn(timers.timer, "schedule");
 
-  await expect(place()).rejects.toBeInstanceOf(OrderError);
+  await expect(place()).rejects.toBeInstanceOf(ServiceError);
 
   expect(schedule).not.toHaveBeenCalled();
 });

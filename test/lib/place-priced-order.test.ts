@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
-import { productInventory } from "../../lib/inventory.ts";
-import { logger } from "../../lib/observability.ts";
+import { createInventory } from "../../lib/integrations/inventory.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
+import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
-import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
+import { logger } from "../../lib/telemetry.ts";
 import { readTimeouts } from "../lambda/limits.ts";
 import { useInventory } from "../support/inventory.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
@@ -25,7 +25,7 @@ const place = (request = REQUEST, idempotencyKey: string | undefined = undefined
     redis,
     timers.timer,
     { request, idempotencyKey, now: Date.now() },
-    productInventory({ INVENTORY_URL: shop.url }),
+    createInventory({ INVENTORY_URL: shop.url }),
   );
 
 /** Fills the script cache of Redis, so that a script takes one request. */
@@ -113,10 +113,10 @@ describe("with an Idempotency-Key", () => {
   });
 
   test.for([
-    ["of another form", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "nonsense")],
-    ["of another pk", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "17:abc")],
-    ["of a claim for no pk", "redis_replied_nonsense", () => store.client.set(idempotencyKeyKey(KEY), "claim:17")],
-    ["of another type", "redis_failed", () => store.client.rPush(idempotencyKeyKey(KEY), `${newPk()}:abc`)],
+    ["of another form", "redis_invalid_reply", () => store.client.set(idempotencyRedisKey(KEY), "nonsense")],
+    ["of another pk", "redis_invalid_reply", () => store.client.set(idempotencyRedisKey(KEY), "17:abc")],
+    ["of a claim for no pk", "redis_invalid_reply", () => store.client.set(idempotencyRedisKey(KEY), "claim:17")],
+    ["of another type", "redis_failed", () => store.client.rPush(idempotencyRedisKey(KEY), `${newPk()}:abc`)],
   ] as const)("a record %s is %s, and nothing is asked", async ([, code, spoil]) => {
     await spoil();
 
@@ -127,7 +127,7 @@ describe("with an Idempotency-Key", () => {
 });
 
 describe("while a request waits for the inventory, its key is claimed:", () => {
-  const redisKey = idempotencyKeyKey(KEY);
+  const redisKey = idempotencyRedisKey(KEY);
 
   /** A request that waits for the inventory, until it is given the price. */
   async function waiting() {
@@ -230,20 +230,20 @@ describe("without a price", () => {
     await warmUpScripts();
     // The second request releases; its reply is lost, and before the third another request has claimed the key.
     const { redis } = await countedRedis(store, async (number) => {
-      if (number === 3) await store.client.set(idempotencyKeyKey(KEY), theirs);
+      if (number === 3) await store.client.set(idempotencyRedisKey(KEY), theirs);
       return number === 2;
     });
 
     await expect(place(REQUEST, KEY, redis)).rejects.toMatchObject({ code: "unknown_product" });
 
-    expect(await store.client.get(idempotencyKeyKey(KEY))).toBe(theirs);
+    expect(await store.client.get(idempotencyRedisKey(KEY))).toBe(theirs);
   });
 
   test("when the release fails the client gets the inventory's failure, the log says so, and the claim ends by itself", async () => {
     const warn = vi.spyOn(logger, "warn");
     shop.answerWith(async (_request, response) => {
-      await store.client.rename(idempotencyKeyKey(KEY), "saved");
-      await store.client.rPush(idempotencyKeyKey(KEY), "other");
+      await store.client.rename(idempotencyRedisKey(KEY), "saved");
+      await store.client.rPush(idempotencyRedisKey(KEY), "other");
       response.writeHead(500).end();
     });
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_QUANTITY } from "../../lib/order-request.ts";
-import { MAX_PRICE, PiecePrice, priceOrder } from "../../lib/orders/price-order.ts";
+import { MAX_QUANTITY } from "../../lib/orders/order-request.ts";
+import { MAX_PRICE, priceOrder, UnitPrice } from "../../lib/orders/prices.ts";
 
 const RUNS = 5_000;
 
-const isPrice = (value: unknown) => PiecePrice.safeParse(value).success;
+const isPrice = (value: unknown) => UnitPrice.safeParse(value).success;
 
 /** A decimal of exactly two places in cents, by its digits alone. */
 function cents(decimal: string): bigint {

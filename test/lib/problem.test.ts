@@ -1,10 +1,9 @@
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { OrderError } from "../../lib/errors.ts";
-import { HttpError } from "../../lib/http/http-error.ts";
-import { parseOrderRequest } from "../../lib/http/parse.ts";
-import { problemReply } from "../../lib/http/problem.ts";
+import { ServiceError } from "../../lib/errors.ts";
+import { HttpError, problemReply } from "../../lib/http/problem.ts";
+import { parseOrderRequest } from "../../lib/http/request.ts";
 import { allowedMethods } from "../../lib/http/routes.ts";
 
 const REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
@@ -43,8 +42,8 @@ function thrownBy(run: () => unknown): unknown {
 describe("an error that the client can fix says which it is and how to fix it", () => {
   test.for<[Error, number, string, string, RegExp]>([
     [new HttpError("malformed_json"), 400, "Bad Request", "malformed_json", /UTF-8/],
-    [new OrderError("invalid_idempotency_key"), 400, "Bad Request", "invalid_idempotency_key", /16 to 255 .*ASCII/],
-    [new OrderError("order_not_found"), 404, "Not Found", "order_not_found", /Check the pk/],
+    [new ServiceError("invalid_idempotency_key"), 400, "Bad Request", "invalid_idempotency_key", /16 to 255 .*ASCII/],
+    [new ServiceError("order_not_found"), 404, "Not Found", "order_not_found", /Check the pk/],
     [new HttpError("route_not_found"), 404, "Not Found", "route_not_found", /openapi\.yaml/],
     [new HttpError("method_not_allowed"), 405, "Method Not Allowed", "method_not_allowed", /Allow/],
     [new HttpError("body_too_large"), 413, "Content Too Large", "body_too_large", /16,384 bytes/],
@@ -55,12 +54,12 @@ describe("an error that the client can fix says which it is and how to fix it", 
       "unsupported_media_type",
       /application\/json/,
     ],
-    [new OrderError("invalid_order"), 422, "Unprocessable Content", "invalid_order", /errors/],
-    [new OrderError("idempotency_key_reused"), 422, "Unprocessable Content", "idempotency_key_reused", /new key/],
-    [new OrderError("unknown_product"), 422, "Unprocessable Content", "unknown_product", /Check the id/],
-    [new OrderError("inventory_failed", { cause }), 502, "Bad Gateway", "inventory_failed", /No order was placed/],
+    [new ServiceError("invalid_order"), 422, "Unprocessable Content", "invalid_order", /errors/],
+    [new ServiceError("idempotency_key_reused"), 422, "Unprocessable Content", "idempotency_key_reused", /new key/],
+    [new ServiceError("unknown_product"), 422, "Unprocessable Content", "unknown_product", /Check the id/],
+    [new ServiceError("inventory_failed", { cause }), 502, "Bad Gateway", "inventory_failed", /No order was placed/],
     [
-      new OrderError("inventory_timed_out", { cause }),
+      new ServiceError("inventory_timed_out", { cause }),
       504,
       "Gateway Timeout",
       "inventory_timed_out",
@@ -90,8 +89,8 @@ describe("where the types have a base", () => {
 
 describe("a failure of ours looks like every other and tells nothing", () => {
   test.for<[string, unknown]>([
-    ["Redis fails", new OrderError("redis_failed", { cause })],
-    ["Redis replies nonsense", new OrderError("redis_replied_nonsense", { cause })],
+    ["Redis fails", new ServiceError("redis_failed", { cause })],
+    ["Redis replies nonsense", new ServiceError("redis_invalid_reply", { cause })],
     ["any other error", new TypeError("secret", { cause })],
     ["an error with a status of its own", Object.assign(new Error("secret"), { statusCode: 404, status: 404 })],
     ["an error with a code of ours", Object.assign(new Error("secret"), { code: "order_not_found" })],

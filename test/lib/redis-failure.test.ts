@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
-import { redisFailure } from "../../lib/redis/failure.ts";
+import { redisFailure } from "../../lib/redis/commands.ts";
 import { newPk, STREAM_MAX_LENGTH } from "../support/orders.ts";
 import { answering, half, json, refused, silent, text } from "../support/servers.ts";
 import { redisAt, useStore } from "../support/store.ts";
@@ -48,7 +48,7 @@ describe("a failed call is redis_failed, and tells nothing of command, arguments
   ])("%s", async ([, server, told]) => {
     const error = await failureAt(await server());
 
-    expect(error).toMatchObject({ name: "OrderError", code: "redis_failed" });
+    expect(error).toMatchObject({ name: "ServiceError", code: "redis_failed" });
     expect(everythingIn(error)).toMatch(told);
     expect(everythingIn(error)).not.toMatch(/secret|hgetall|order:|\bset\b/i);
   });
@@ -88,7 +88,7 @@ test.for(["text", undefined, null, { message: "secret" }])(
   (thrown) => {
     expect(redisFailure(thrown)).toMatchObject({
       code: "redis_failed",
-      cause: { message: "Something was thrown that is not an error" },
+      cause: { message: "A value that is not an Error was thrown" },
     });
   },
 );

@@ -1,15 +1,21 @@
 import type { Redis } from "@upstash/redis";
-import { OrderError } from "../../lib/errors.ts";
+import { ServiceError } from "../../lib/errors.ts";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
+import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../lib/orders/sweep-orders.ts";
-import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
-import { runCommand } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/commands.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { RECLAIM, type RefundRequest, readRefundsCommand, refundBatch } from "../../lib/refunds/read-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-refunds.ts";
-import { SettlementCode, settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
+import {
+  RECLAIM,
+  type RefundRequest,
+  readRefundsCommand,
+  refundBatch,
+  SettlementCode,
+  settleRefundsCommand,
+} from "../../lib/refunds/refund-requests.ts";
+import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import type { HttpFront } from "../support/http-front.ts";
 import { STREAM_MAX_LENGTH } from "../support/orders.ts";
 import type { TestRedisClient } from "../support/redis.ts";
@@ -69,7 +75,7 @@ export class Real {
     try {
       return await placeOrder(this.#redis, { schedule }, placing, inventory);
     } catch (error) {
-      if (error instanceof OrderError && error.code === "idempotency_key_reused") return error.code;
+      if (error instanceof ServiceError && error.code === "idempotency_key_reused") return error.code;
       throw error;
     }
   }
@@ -131,7 +137,7 @@ export class Real {
 
   /** What Redis does by itself at the end of a key's time. */
   async forgetKeys(keys: readonly string[]): Promise<void> {
-    for (const key of keys) await this.client.del(idempotencyKeyKey(key));
+    for (const key of keys) await this.client.del(idempotencyRedisKey(key));
   }
 
   /** At its highest id a stream takes no entry, as a record at Upstash's limit. */

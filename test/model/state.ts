@@ -1,6 +1,6 @@
 import { RESP_TYPES } from "redis";
 import * as z from "zod";
-import { idempotencyKeyKey } from "../../lib/redis/keys.ts";
+import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { pairs } from "../support/keyspace.ts";
 import type { TestRedisClient } from "../support/redis.ts";
 import type { Model, Order } from "./model.ts";
@@ -37,7 +37,7 @@ export function modelState(model: Model): State {
       ...["dead_reason", reason, "dead_id", firstId, "dead_at", at],
       ...fields,
     ]),
-    keys: Object.fromEntries([...model.keys].map(([key, { pk }]) => [idempotencyKeyKey(key), { pk, expires: true }])),
+    keys: Object.fromEntries([...model.keys].map(([key, { pk }]) => [idempotencyRedisKey(key), { pk, expires: true }])),
     scheduled: [...model.orders.keys()],
   };
 }

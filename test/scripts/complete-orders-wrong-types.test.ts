@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { runCommand } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { announcements, DUE, newPk, STREAM_MAX_LENGTH, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { forbid } from "../support/redis.ts";

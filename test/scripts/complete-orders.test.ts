@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import * as z from "zod";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
-import { runCommand } from "../../lib/redis/pipeline.ts";
+import { runCommand } from "../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import {
   announcements,

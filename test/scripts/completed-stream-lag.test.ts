@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { runCommand, script, scriptCommand } from "../../lib/redis/pipeline.ts";
-import completedStreamLagLua from "../../lib/scripts/completed-stream-lag.lua" with { type: "text" };
+import completedStreamLagLua from "../../lib/orders/completed-stream-lag.lua" with { type: "text" };
+import { runCommand, script, scriptCommand } from "../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { useStore } from "../support/store.ts";
 

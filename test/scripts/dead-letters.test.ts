@@ -1,7 +1,7 @@
 import { RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { refundBatch } from "../../lib/refunds/read-refunds.ts";
+import { refundBatch } from "../../lib/refunds/refund-requests.ts";
 import { addRequest, readBatch, SETTLED_AT, settleRefunds } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
+import { REFUND_BATCH_SIZE } from "../../lib/refunds/refund-requests.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
 import { addRequest, GROUP, pendingIds, readRefunds } from "../support/refunds.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RECLAIM_IDLE_MS, REFUND_BATCH_SIZE } from "../../lib/refunds/read-refunds.ts";
+import { RECLAIM_IDLE_MS, REFUND_BATCH_SIZE } from "../../lib/refunds/refund-requests.ts";
 import { newPk, requestRefund, requestRefunds } from "../support/orders.ts";
 import { crashPoller, GROUP, pendingIds, readBatch, readRefunds } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";

@@ -38,12 +38,12 @@ describe("a request becomes a dead letter", () => {
     expect(await settleRefunds(store, [request])).toEqual([DEAD]);
   });
 
-  test.for(["missing_pk", "malformed_pk"] as const)("when it is refused before: %s", async (refusal) => {
+  test.for(["missing_pk", "malformed_pk"] as const)("when it is refused before: %s", async (reason) => {
     const { id } = await readRequest(store, "whatever");
 
-    expect(await settleRefunds(store, [{ id, refusal }])).toEqual([DEAD]);
+    expect(await settleRefunds(store, [{ id, reason }])).toEqual([DEAD]);
 
-    expect(await deadLetters()).toMatchObject([{ message: { dead_reason: refusal, dead_id: id, pk: "whatever" } }]);
+    expect(await deadLetters()).toMatchObject([{ message: { dead_reason: reason, dead_id: id, pk: "whatever" } }]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { runCommand, script, scriptCommand } from "../../lib/redis/pipeline.ts";
-import releaseClaimLua from "../../lib/scripts/release-claim.lua" with { type: "text" };
+import releaseClaimLua from "../../lib/orders/release-claim.lua" with { type: "text" };
+import { runCommand, script, scriptCommand } from "../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk } from "../support/orders.ts";
 import { useStore } from "../support/store.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { RefundRequest } from "../../lib/refunds/read-refunds.ts";
+import type { RefundRequest } from "../../lib/refunds/refund-requests.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { newPk, requestRefunds, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { forbid } from "../support/redis.ts";
@@ -61,7 +61,7 @@ test("settling again changes nothing", async () => {
 test("each pk meets its own order in a batch where some requests have none", async () => {
   const [first, second] = [await readRequest(store, await storeOrder(store.client)), await readRequest(store, "none")];
   const third = await readRequest(store, await storeOrder(store.client, "refunded"));
-  const batch: RefundRequest[] = [{ id: second.id, refusal: "missing_pk" }, third, first];
+  const batch: RefundRequest[] = [{ id: second.id, reason: "missing_pk" }, third, first];
 
   expect(await settleRefunds(store, batch)).toEqual([DEAD, WAS_REFUNDED, REFUNDED]);
 

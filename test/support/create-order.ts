@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { runCommand, script, scriptCommand } from "../../lib/redis/pipeline.ts";
-import createOrderLua from "../../lib/scripts/create-order.lua" with { type: "text" };
+import createOrderLua from "../../lib/orders/create-order.lua" with { type: "text" };
+import { runCommand, script, scriptCommand } from "../../lib/redis/commands.ts";
 import { CREATED_AT, DUE } from "./orders.ts";
 import type { TestStore } from "./store.ts";
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { Order } from "../../lib/order.ts";
+import { Order } from "../../lib/orders/order.ts";
 import type { HttpReply } from "./functions.ts";
 
 /** The order of a reply that is expected to hold one. */

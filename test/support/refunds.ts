@@ -1,7 +1,12 @@
 import * as z from "zod";
-import { runCommand } from "../../lib/redis/pipeline.ts";
-import { RECLAIM, RECLAIM_IDLE_MS, type RefundRequest, readRefundsCommand } from "../../lib/refunds/read-refunds.ts";
-import { settleRefundsCommand } from "../../lib/refunds/settle-refunds.ts";
+import { runCommand } from "../../lib/redis/commands.ts";
+import {
+  RECLAIM,
+  RECLAIM_IDLE_MS,
+  type RefundRequest,
+  readRefundsCommand,
+  settleRefundsCommand,
+} from "../../lib/refunds/refund-requests.ts";
 import { requestRefund } from "./orders.ts";
 import type { TestRedisClient } from "./redis.ts";
 import type { TestStore } from "./store.ts";

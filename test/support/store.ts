@@ -1,9 +1,8 @@
 import type { Redis } from "@upstash/redis";
-import type { Limits } from "upstash-rest-gateway";
-import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
+import { type Limits, startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll } from "vitest";
-import { logger } from "../../lib/observability.ts";
 import { createRedis } from "../../lib/redis/client.ts";
+import { logger } from "../../lib/telemetry.ts";
 import { type TestRedisClient, useRedis } from "./redis.ts";
 
 const TOKEN = "store-token";

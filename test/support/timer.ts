@@ -1,6 +1,6 @@
 import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
 import { afterAll, beforeAll, vi } from "vitest";
-import { type CompletionTimer, completionTimer } from "../../lib/completion-timer.ts";
+import { type CompletionScheduler, createCompletionScheduler } from "../../lib/integrations/completion-scheduler.ts";
 
 /** Nobody listens on the discard port: no order is completed behind a test's back, and no schedule can be made there. */
 const NOWHERE = "http://127.0.0.1:9";
@@ -14,9 +14,9 @@ export const TIMER_ENV = {
 
 export interface TestTimer {
   /** The service's timer, on a scheduler of this test file's own. */
-  readonly timer: CompletionTimer;
+  readonly timer: CompletionScheduler;
   /** The same on a scheduler that cannot be reached. */
-  readonly unreachable: CompletionTimer;
+  readonly unreachable: CompletionScheduler;
 }
 
 /** Gives the calling test file a scheduler, to which the AWS SDK is pointed by its environment variables. */
@@ -48,7 +48,7 @@ export function useTimer(): TestTimer {
   };
 }
 
-function timerAt(url: string): CompletionTimer {
+function timerAt(url: string): CompletionScheduler {
   vi.stubEnv("AWS_ENDPOINT_URL_SCHEDULER", url);
-  return completionTimer(TIMER_ENV);
+  return createCompletionScheduler(TIMER_ENV);
 }

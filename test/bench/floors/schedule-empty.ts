@@ -1,8 +1,7 @@
-import { completionTimer } from "../../../lib/completion-timer.ts";
-import { SchedulerEnv } from "../../../lib/env/scheduler.ts";
+import { createCompletionScheduler, SchedulerEnv } from "../../../lib/integrations/completion-scheduler.ts";
 
 const env = SchedulerEnv.parse(process.env);
-const timer = completionTimer({
+const timer = createCompletionScheduler({
   ...env,
   SCHEDULE_TARGET_ARN: env.SCHEDULE_TARGET_ARN.replace(/[^:]+$/, "emptyFloor"),
 });

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
 import { z } from "zod";
-import { COMPLETION_DELAY_MS, dueTime } from "../../../lib/order.ts";
+import { COMPLETION_DELAY_MS, dueTime } from "../../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM } from "../../../lib/redis/keys.ts";
 import { placeOrderEvent } from "../../support/http-event.ts";
 import { call } from "../call.ts";

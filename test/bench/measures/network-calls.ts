@@ -5,7 +5,7 @@ import { type Row, row } from "../row.ts";
 import type { MeasuredStack } from "../stack.ts";
 import type { Measure } from "./measure.ts";
 
-/** lib/refunds/read-refunds.ts and lib/orders/sweep-orders.ts take so many at once. */
+/** lib/refunds/refund-requests.ts and lib/orders/sweep-orders.ts take so many at once. */
 export const REFUND_BATCH = 80;
 export const SWEEP_BATCH = 200;
 

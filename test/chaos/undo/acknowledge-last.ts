@@ -1,9 +1,14 @@
 import * as z from "zod/mini";
+import { runCommand } from "../../../lib/redis/commands.ts";
 import { REFUND_GROUP, REFUND_STREAM } from "../../../lib/redis/keys.ts";
-import { runCommand } from "../../../lib/redis/pipeline.ts";
 import type * as original from "../../../lib/refunds/drain-refunds.ts";
-import { RECLAIM, readRefundsCommand, refundBatch } from "../../../lib/refunds/read-refunds.ts";
-import { reportSettled, settleRefundsCommand } from "../../../lib/refunds/settle-refunds.ts";
+import {
+  RECLAIM,
+  readRefundsCommand,
+  refundBatch,
+  reportSettled,
+  settleRefundsCommand,
+} from "../../../lib/refunds/refund-requests.ts";
 
 /** As consumers are often written: do the work, then acknowledge it in a request of its own. */
 export const drainRefunds: typeof original.drainRefunds = async (redis, now) => {

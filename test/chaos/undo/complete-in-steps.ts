@@ -1,12 +1,11 @@
 import * as z from "zod/mini";
-import { readEnv } from "../../../lib/env/read.ts";
-import { RedisEnv } from "../../../lib/env/redis.ts";
+import { readEnv } from "../../../lib/env.ts";
 import { job } from "../../../lib/job.ts";
 import { DueOrder } from "../../../lib/orders/complete-orders.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
-import { createRedis } from "../../../lib/redis/client.ts";
+import { createRedis, RedisEnv } from "../../../lib/redis/client.ts";
+import { type Command, runCommand } from "../../../lib/redis/commands.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../../../lib/redis/keys.ts";
-import { type Command, runCommand } from "../../../lib/redis/pipeline.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
 

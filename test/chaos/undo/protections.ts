@@ -15,39 +15,39 @@ const UNDOINGS = {
   atomicity: [{ file: here("../../../functions/complete-order.ts"), module: here("complete-in-steps.ts") }],
   "pending-check": [
     { file: lib("refunds/drain-refunds.ts"), module: here("acknowledge-last.ts") },
-    { file: lib("scripts/settle-refunds.lua"), find: /if is_pending\(id\) then/, replacement: "do" },
-    { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
-    { file: lib("scripts/settle-refunds.lua"), find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
+    { file: lib("refunds/refund-or-dead-letter.lua"), find: /if is_pending\(id\) then/, replacement: "do" },
+    { file: lib("refunds/refund-or-dead-letter.lua"), find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
+    { file: lib("refunds/refund-or-dead-letter.lua"), find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
   ],
   "effect-first": [
     {
-      file: lib("scripts/settle-refunds.lua"),
+      file: lib("refunds/refund-or-dead-letter.lua"),
       find: /if is_pending\(id\) then/,
       replacement: "if redis.call('XACK', stream, group, id) == 1 then",
     },
   ],
   "idempotency-key": [
     {
-      file: lib("scripts/create-order.lua"),
+      file: lib("orders/create-order.lua"),
       find: /if idempotency_key then(?=\s+local first)/,
       replacement: "if false then",
     },
   ],
   claim: [
     {
-      file: lib("orders/idempotency-record.ts"),
-      find: /throw new OrderError\("idempotency_key_in_use"\)/,
+      file: lib("orders/idempotency-key.ts"),
+      find: /throw new ServiceError\("idempotency_key_in_use"\)/,
       replacement: "return undefined",
     },
     {
-      file: lib("scripts/create-order.lua"),
+      file: lib("orders/create-order.lua"),
       find: /if claimed_pk and claimed_pk ~= pk then/,
       replacement: "if false then",
     },
   ],
   sweep: [{ file: lib("orders/sweep-orders.ts"), module: here("no-sweep.ts") }],
   reclaim: [
-    { file: lib("scripts/read-refunds.lua"), find: /for _ = 1, MAX_CLAIMS do/, replacement: "for _ = 1, 0 do" },
+    { file: lib("refunds/read-refund-requests.lua"), find: /for _ = 1, MAX_CLAIMS do/, replacement: "for _ = 1, 0 do" },
   ],
 } satisfies Record<string, readonly Undoing[]>;
 

@@ -20,10 +20,10 @@ const ProductId = z.string("must be a string").check(
   z.refine((id) => !DOT_SEGMENT.test(id), "must not contain the path segments . and .."),
 );
 
-/** How many pieces: a whole number, or the same in digits, because HTML forms send strings. */
+/** How many units: a whole number, also as a string of digits, because HTML forms send strings. */
 const Quantity = z.pipe(
   z.transform((value: unknown) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)),
-  // Not z.int: it also refuses what is whole but beyond 2^53, and so would give 10^30 two reasons, one of them untrue.
+  // Not z.int: it also refuses whole numbers beyond 2^53, so 10^30 would get two reasons, one of them wrong.
   z
     .number(NOT_WHOLE)
     .check(

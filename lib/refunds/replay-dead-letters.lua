@@ -13,7 +13,7 @@ local dead_stream, stream = KEYS[1], KEYS[2]
 
 local REPLAYED, GONE = 1, 2
 
--- What settle-refunds.lua puts before a request's own fields.
+-- What refund-or-dead-letter.lua puts before a request's own fields.
 local HEAD = { 'dead_reason', 'dead_id', 'dead_at' }
 local FIRST_ID = 4
 

@@ -2,36 +2,39 @@ import { createHash } from "node:crypto";
 import type { Pipeline, Redis } from "@upstash/redis";
 import pRetry, { type Options } from "p-retry";
 import * as z from "zod/mini";
-import { OrderError } from "../errors.ts";
-import { countMetric, durationMetric } from "../observability.ts";
-import { isRefusal, redisFailure } from "./failure.ts";
+import { redacted, ServiceError } from "../errors.ts";
+import { countMetric, durationMetric, type GaugeMetric, gaugeMetric, logger } from "../telemetry.ts";
 
 /**
- * Upstash may throttle (429), fail (5xx) or lose a reply; the client itself sends again on network errors at most. All of
- * that is retried here, with jitter, while a call is younger than `maxRetryTime`: with the time-out of its last attempt a
- * request ends within 4 seconds.
+ * Upstash may throttle (429), fail (5xx) or lose a reply. All of that is retried here, with jitter, until `maxRetryTime`:
+ * with the time-out of its last attempt a request ends within 4 seconds.
  */
 const RETRY = { retries: 4, minTimeout: 50, maxTimeout: 400, randomize: true };
+
 const FIRST_REQUEST = { ...RETRY, maxRetryTime: 2_500 };
+
 const LOST_SCRIPTS = { ...RETRY, maxRetryTime: 1_000 };
 
 /** The longest that `runPipeline` takes, in ms: both requests, each with all its retries. */
 export const MAX_PIPELINE_MS = 6_500;
 
 /**
- * Errors of one command that pass by themselves: Redis loads its data, runs a long script, or fails over
+ * Errors of a command that go away by themselves: Redis loads its data, runs a long script, or fails over
  * (https://redis.io/docs/latest/develop/clients/error-handling/), or Upstash throttles
  * (https://upstash.com/docs/redis/troubleshooting/max_requests_limit).
  */
 const TRANSIENT = /^(LOADING|BUSY|READONLY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN)\b|max requests limit|too many requests/i;
 
+/** Upstash refuses the token. Retrying does not help. */
+const TOKEN_REFUSED = /^(WRONGPASS|NOPERM|NOAUTH|Unauthorized)/;
+
 /** A Lua script and the hash by which Redis caches it. */
-export interface Script {
+interface Script {
   readonly lua: string;
   readonly sha1: string;
 }
 
-/** A command of a pipeline, and the schema of its reply. It must be idempotent: a request whose reply was lost is resent. */
+/** A command of a pipeline and the schema of its reply. It must be idempotent: it is sent again when its reply was lost. */
 export interface Command<Reply> {
   readonly reply: z.core.$ZodType<Reply>;
   /** @param cached whether the server's script cache may be relied on */
@@ -39,10 +42,10 @@ export interface Command<Reply> {
 }
 
 /** The replies of a pipeline. */
-export interface Replies {
+interface Replies {
   /**
-   * What `command` replied. A command that failed throws only here, so that the replies of its neighbours can be used.
-   * @throws OrderError `redis_failed`, its cause without the command's text; `redis_replied_nonsense`
+   * What `command` replied. A command that failed throws only here, so that the other replies can be used.
+   * @throws ServiceError `redis_failed`, its cause without the command's text; `redis_invalid_reply`
    */
   of<Reply>(command: Command<Reply>): Reply;
 }
@@ -77,8 +80,8 @@ export async function runCommand<Reply>(redis: Redis, command: Command<Reply>): 
 
 /**
  * Runs commands in order, in one HTTP request. Scripts that the server's cache has lost (NOSCRIPT) run in a second one,
- * which is safe because every script may run after its neighbours.
- * @throws OrderError `redis_failed` when no reply came
+ * which is safe because no script depends on the order within a pipeline.
+ * @throws ServiceError `redis_failed` when no reply came
  */
 export async function runPipeline(redis: Redis, commands: readonly Command<unknown>[]): Promise<Replies> {
   const replies = await sendWithRetry(redis, commands, true, FIRST_REQUEST);
@@ -90,7 +93,16 @@ export async function runPipeline(redis: Redis, commands: readonly Command<unkno
   return { of: (command) => parseReply(command.reply, replies[commands.indexOf(command)] ?? {}) };
 }
 
-/** Sends until each command has a reply that does not pass by itself; those that have one are not sent again. */
+/** Writes a gauge from a pipeline. One that cannot be read is logged, so that it neither hides another nor stops the work. */
+export function reportGauge(metric: GaugeMetric, replies: Replies, command: Command<number>): void {
+  try {
+    gaugeMetric(metric, replies.of(command));
+  } catch (error) {
+    logger.error("A metric could not be read from Redis", { metric, error });
+  }
+}
+
+/** Sends until no command has a transient error. Commands with a final reply are not sent again. */
 async function sendWithRetry(
   redis: Redis,
   commands: readonly Command<unknown>[],
@@ -107,9 +119,9 @@ async function sendWithRetry(
     if (first) throw redisFailure(new Error(first.error));
   }
   try {
-    await pRetry(attempt, { ...retry, shouldRetry: ({ error }) => !isRefusal(error) });
+    await pRetry(attempt, { ...retry, shouldRetry: ({ error }) => !isTokenRefused(error) });
   } catch (error) {
-    // With replies the caller learns of the failure by `of`, and of what its neighbours replied.
+    // With replies, the caller sees the failure through `of`, and the replies of the other commands.
     if (replies.length === 0) throw error;
   }
   return replies;
@@ -131,11 +143,11 @@ async function send(redis: Redis, commands: readonly Command<unknown>[], cached:
   }
 }
 
-/** The border to Redis. A malformed reply is an error that shows the schema's issue and no stored value. */
+/** Parses a reply. The error of an invalid one names the schema's issue and no stored value. */
 function parseReply<Reply>(schema: z.core.$ZodType<Reply>, { error, result }: RawReply): Reply {
-  if (error !== undefined) throw new OrderError("redis_failed", { cause: new Error(error) });
+  if (error !== undefined) throw new ServiceError("redis_failed", { cause: new Error(error) });
   const parsed = z.safeParse(schema, result);
-  if (!parsed.success) throw new OrderError("redis_replied_nonsense", { cause: parsed.error });
+  if (!parsed.success) throw new ServiceError("redis_invalid_reply", { cause: parsed.error });
   return parsed.data;
 }
 
@@ -144,3 +156,13 @@ const indexesOf = (replies: readonly RawReply[], matches: (reply: RawReply) => b
 
 const pick = <Item>(items: readonly Item[], indexes: readonly number[]): Item[] =>
   indexes.flatMap((index) => items[index] ?? []);
+
+/** Whether a retry cannot help. */
+export function isTokenRefused(error: unknown): boolean {
+  return error instanceof ServiceError && error.cause instanceof Error && TOKEN_REFUSED.test(error.cause.message);
+}
+
+/** The error of the Redis client as a domain error that is safe to log. */
+export function redisFailure(error: unknown): ServiceError {
+  return new ServiceError("redis_failed", { cause: redacted(error) });
+}

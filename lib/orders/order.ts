@@ -1,23 +1,16 @@
-import { decodeTime } from "ulid";
 import * as z from "zod/mini";
-
-/** From placing an order to its completion. */
-export const COMPLETION_DELAY_MS = 5_000;
 
 /** An order's key: a ULID (26 characters of Crockford's base 32, upper case), so that orders sort by creation. */
 export const OrderPk = z.string().check(z.regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/));
 
-/** When the order is due, in ms since the epoch: its ULID begins with the time of its creation. */
-export const dueTime = (pk: string): number => decodeTime(pk) + COMPLETION_DELAY_MS;
-
-/** `pending → completed`, `pending → refunded` and `completed → refunded` are the only moves. */
+/** The only transitions are `pending → completed`, `pending → refunded` and `completed → refunded`. */
 const OrderStatus = z.enum(["pending", "completed", "refunded"]);
 
 const Money = z.coerce.number<string>().check(z.minimum(0));
 
 /**
- * An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two are there once they happened. The
- * price of one piece, the fee and the total are there where the service has an inventory to ask.
+ * An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two appear once they happened. The
+ * unit price, the fee and the total appear where the service has an inventory.
  */
 export const Order = z.object({
   pk: OrderPk,

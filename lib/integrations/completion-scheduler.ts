@@ -5,25 +5,36 @@ import {
   FlexibleTimeWindowMode,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
-import type { SchedulerEnv } from "./env/scheduler.ts";
-import type { DueOrder } from "./orders/complete-orders.ts";
+import * as z from "zod/mini";
+import type { DueOrder } from "../orders/complete-orders.ts";
 
-/** One attempt may take so long until it is answered; two of them and their pause take 2.5 s. */
+/** The time-out of one attempt. Two attempts and the pause between them take 2.5 s. */
 const ATTEMPT_TIMEOUT_MS = 1_000;
+
 const ATTEMPTS = 2;
 
-/** All of it: the attempt's limit ends with the reply's headers, and a `retry-after` may ask for any pause. */
+/** The time-out of both attempts: an attempt's own ends with the reply's headers, and a `retry-after` may ask for any pause. */
 const TIMEOUT_MS = 2_500;
 
-/** AWS refuses a time that has passed; Redis and the inventory may have taken that long before. */
+/** AWS refuses a time in the past, and Redis and the inventory may have taken a while. */
 const LEAD_MS = 1_500;
 
 /** Scheduler's own retries of a delivery. The sweep completes the order long before they end. */
 const RETRY_POLICY = { MaximumRetryAttempts: 10, MaximumEventAgeInSeconds: 900 };
 
-export interface CompletionTimer {
+/** What `createOrder` needs to create schedules. The AWS SDK reads region, credentials and endpoint by itself. */
+export const SchedulerEnv = z.object({
+  SCHEDULE_GROUP: z.string().check(z.minLength(1)),
+  SCHEDULE_TARGET_ARN: z.string().check(z.startsWith("arn:")),
+  SCHEDULE_ROLE_ARN: z.string().check(z.startsWith("arn:")),
+  SCHEDULE_DEAD_LETTER_ARN: z.string().check(z.startsWith("arn:")),
+});
+
+export type SchedulerEnv = z.infer<typeof SchedulerEnv>;
+
+export interface CompletionScheduler {
   /**
-   * Has `completeOrder` invoked once the order is due.
+   * Schedules an invocation of `completeOrder` for when the order is due.
    * @param due in ms since the epoch; rounded up to the second, so that it is never early. AWS fires within 60 s after
    *   that (EventBridge Scheduler user guide, "Schedule types")
    * @throws the SDK's error, after its retries
@@ -31,8 +42,8 @@ export interface CompletionTimer {
   schedule(pk: string, due: number): Promise<void>;
 }
 
-/** The timer on EventBridge Scheduler: one one-time schedule an order, which deletes itself once it has fired. */
-export function completionTimer(env: SchedulerEnv): CompletionTimer {
+/** EventBridge Scheduler with one one-time schedule per order, which is deleted after it fires. */
+export function createCompletionScheduler(env: SchedulerEnv): CompletionScheduler {
   const client = new SchedulerClient({
     maxAttempts: ATTEMPTS,
     requestHandler: {
@@ -63,7 +74,7 @@ export function completionTimer(env: SchedulerEnv): CompletionTimer {
     try {
       await client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {
-      // The name is the order's pk, so a conflict is this very schedule, made by an attempt whose reply was lost.
+      // The name is the pk, so a conflict means that an attempt whose reply was lost has created this schedule.
       if (!(error instanceof ConflictException)) throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { Big } from "big.js";
 import * as z from "zod/mini";
 
-/** The fee is a fifth of what the pieces cost. */
+/** The fee, as a part of price × quantity. */
 const FEE_RATE = "0.2";
 
 /**
@@ -12,14 +12,14 @@ export const MAX_PRICE = 10_000_000;
 
 const WHOLE_CENTS = /^\d+(\.\d{1,2})?$/;
 
-/** The price of one piece, from 0 to 10,000,000. It is whole cents if its shortest decimal form is. */
-export const PiecePrice = z.number().check(
+/** The price of one unit, from 0 to 10,000,000, in whole cents: its shortest decimal form has at most two decimals. */
+export const UnitPrice = z.number().check(
   z.minimum(0),
   z.maximum(MAX_PRICE),
   z.refine((price) => WHOLE_CENTS.test(String(price)), "has more than two decimals"),
 );
 
-/** Of one order, as decimals with exactly two places: one piece, the fee, and all pieces with the fee. */
+/** The unit price, the fee and the total of an order, as decimals with exactly two places. */
 export interface Prices {
   readonly price: string;
   readonly fee: string;
@@ -29,11 +29,11 @@ export interface Prices {
 /**
  * What an order costs, exact to the cent: the fee is 20 % of price × quantity, rounded half up to the cent; the total is
  * price × quantity and the fee.
- * @param piece a `PiecePrice`
+ * @param unitPrice a `UnitPrice`
  */
-export function priceOrder(piece: number, quantity: number): Prices {
+export function priceOrder(unitPrice: number, quantity: number): Prices {
   // As text: big.js would keep the sign of -0.
-  const price = Big(String(piece));
+  const price = Big(String(unitPrice));
   const net = price.times(quantity);
   const fee = net.times(FEE_RATE).round(2, Big.roundHalfUp);
   return { price: price.toFixed(2), fee: fee.toFixed(2), total: net.plus(fee).toFixed(2) };

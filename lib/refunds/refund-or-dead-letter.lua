@@ -20,7 +20,7 @@
 -- Stream entries: to refund_order:dead one for each code 3: dead_reason, dead_id, dead_at, then the request's own fields.
 -- Of fields above 4 KB in all it keeps dead_truncated (their bytes, and one for each name and value), the pk (1 KB of it at
 -- most), and as many of the others as fit; the last value may be cut.
--- A request that replay-dead-refunds.lua put back begins with the id of the very first request: that is its dead_id again.
+-- A request that replay-dead-letters.lua put back begins with the id of the very first request: that is its dead_id again.
 local stream, dead_stream, pending_key = KEYS[1], KEYS[2], KEYS[3]
 local group, settled_at = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3

@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import type { Redis } from "@upstash/redis";
+import * as z from "zod/mini";
+import { ServiceError } from "../errors.ts";
+import { runCommand, script, scriptCommand } from "../redis/commands.ts";
+import { logger } from "../telemetry.ts";
+import { OrderPk } from "./order.ts";
+import type { OrderRequest } from "./order-request.ts";
+import releaseClaimLua from "./release-claim.lua" with { type: "text" };
+
+/**
+ * A quoted string and the parameters that may follow it (RFC 9651 sections 3.1.2 and 3.3.3): the form that the IETF draft
+ * gives the header. `\"` and `\\` are the only escapes.
+ */
+const STRUCTURED_STRING =
+  /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:%?"(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"|[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+))?)*$/;
+
+/** Many clients send the key bare. White space, quotes and commas are refused: two headers arrive joined by a comma. */
+const BARE_KEY = /^[\x21\x23-\x2b\x2d-\x7e]*$/;
+
+const MIN_KEY_LENGTH = 16;
+const MAX_KEY_LENGTH = 255;
+
+/**
+ * When a claim expires that nobody ends. It must outlast its request: Lambda ends createOrder after 20 s (serverless.yml),
+ * and a command of it may reach Redis up to 10 s later.
+ */
+const CLAIM_EXPIRY_S = 30;
+
+const CLAIM = "claim";
+
+const releaseClaimScript = script(releaseClaimLua);
+const ReleaseClaimReply = z.union([z.literal(0), z.literal(1)]);
+
+/** What the key of an Idempotency-Key holds: `{pk}:{fingerprint}` of the order that it placed, or `claim:{pk}`. */
+const HeldReply = z.nullable(
+  z.pipe(
+    z.pipe(
+      z.string(),
+      z.transform((held) => held.split(":")),
+    ),
+    z.union([z.tuple([z.literal(CLAIM), OrderPk]), z.tuple([OrderPk, z.string()])]),
+  ),
+);
+
+/** Who sent a request: issuer and subject (RFC 7519 section 4.1) of its JSON Web Token. A token may have no subject. */
+export interface Caller {
+  readonly issuer: string;
+  readonly subject: string | undefined;
+}
+
+/**
+ * The client's Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header), quoted or bare: 16 to 255 characters.
+ * Parameters are ignored: the draft defines none, and RFC 9651 section 2.3 discourages refusing unknown ones.
+ * @throws ServiceError `invalid_idempotency_key`
+ */
+export function parseIdempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const quoted = STRUCTURED_STRING.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, "$1");
+  const key = quoted ?? (BARE_KEY.test(header) ? header : "");
+  if (key.length < MIN_KEY_LENGTH || key.length > MAX_KEY_LENGTH) throw new ServiceError("invalid_idempotency_key");
+  return key;
+}
+
+/**
+ * The Redis key of an Idempotency-Key. Each authenticated caller has its own set of keys. It is hashed because it may be long,
+ * and because it is a secret of the client: anyone who has it can read the order.
+ */
+export function idempotencyRedisKey(idempotencyKey: string, caller?: Caller): string {
+  // JSON is unambiguous: no two callers and keys give the same text.
+  const owned = caller ? JSON.stringify([caller.issuer, caller.subject ?? null, idempotencyKey]) : idempotencyKey;
+  return `idempotency:${createHash("sha256").update(owned).digest("hex")}`;
+}
+
+/** What two requests for the same order have in common, however their JSON is written. */
+export function fingerprint({ id, quantity }: OrderRequest): string {
+  return createHash("sha256")
+    .update(JSON.stringify([id, quantity]))
+    .digest("hex");
+}
+
+/**
+ * Claims an Idempotency-Key for the order `pk`: for up to 30 s only this request may place an order with it. The claim names
+ * the order, so that a command that is sent again recognizes its own claim.
+ * @param key of `idempotencyRedisKey`
+ * @returns the pk of the order that was placed with the key; undefined when the key is now claimed
+ * @throws ServiceError `idempotency_key_in_use` when another request has claimed it (IETF
+ *   draft-ietf-httpapi-idempotency-key-header-07, section 2.6); `idempotency_key_reused` when a different order was placed
+ *   with it; `redis_failed`, `redis_invalid_reply`
+ */
+export async function claimKey(
+  redis: Redis,
+  key: string,
+  pk: string,
+  request: OrderRequest,
+): Promise<string | undefined> {
+  const held = await runCommand(redis, {
+    reply: HeldReply,
+    // NX with GET needs Redis 7.0 (https://redis.io/docs/latest/commands/set/): it returns an existing value and does not overwrite it.
+    add: (pipeline) => pipeline.set(key, claimOf(pk), { nx: true, get: true, ex: CLAIM_EXPIRY_S }),
+  });
+  if (held === null) return undefined;
+  const [first, second] = held;
+  if (first === CLAIM) {
+    if (second === pk) return undefined;
+    throw new ServiceError("idempotency_key_in_use");
+  }
+  if (second !== fingerprint(request)) throw new ServiceError("idempotency_key_reused");
+  return first;
+}
+
+/** Releases the claim of an order that was not placed. Never throws: a claim that stays expires. */
+export async function releaseClaim(redis: Redis, key: string, pk: string): Promise<void> {
+  try {
+    await runCommand(redis, scriptCommand(releaseClaimScript, ReleaseClaimReply, [key], [claimOf(pk)]));
+  } catch (error) {
+    logger.warn("A claimed Idempotency-Key was not released", { pk, error });
+  }
+}
+
+const claimOf = (pk: string): string => `${CLAIM}:${pk}`;
