@@ -1,6 +1,5 @@
-import { sampleEvent } from "../support/events.ts";
-import { getOrderEvent, httpEvent, placeOrderEvent } from "../support/http-event.ts";
-import { readServerlessYml } from "../support/serverless-yml.ts";
+import { readServerlessYml } from "../support/bundle.ts";
+import { getOrderEvent, httpEvent, placeOrderEvent, sampleEvent } from "../support/functions.ts";
 import { ORDER, storeCompletedOrders } from "./orders.ts";
 import type { MeasuredStack } from "./stack.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { dueTime } from "../../lib/orders/completion-delay.ts";
 import { Order } from "../../lib/orders/order.ts";
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent } from "../support/functions.ts";
 import { type MeasuredStack, startStack } from "./stack.ts";
 
 let stack: MeasuredStack;

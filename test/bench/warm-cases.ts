@@ -1,4 +1,4 @@
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent } from "../support/functions.ts";
 import { ORDER, storeCompletedOrders, storeOverdueOrders } from "./orders.ts";
 import type { MeasuredStack } from "./stack.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
-import { listen } from "../support/listen.ts";
+import { listen } from "../support/servers.ts";
 
 /** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
 const REFUSING_MS = 250;

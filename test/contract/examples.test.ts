@@ -1,12 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { OPERATIONS, openapi } from "../support/contract.ts";
+import { childOf, namesOf, OPERATIONS, openapi } from "../support/contract.ts";
 import { expectPromised, PLACE, type Promised, promisedBy, READ, send } from "../support/examples.ts";
-import { useFunctions } from "../support/functions.ts";
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
-import { childOf, namesOf } from "../support/json-schemas.ts";
+import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
+import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
 
 const redis = useRedis();

@@ -2,8 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { inventoryPython } from "../shop/inventory.ts";
-import { openapi } from "../support/contract.ts";
-import { childOf, namesOf } from "../support/json-schemas.ts";
+import { childOf, namesOf, openapi } from "../support/contract.ts";
 
 /** Python's `$` also matches before a last line break, and its `\d` takes every script's digits. */
 const TEXTS = ["", "tea", "tea\n", "te\na", "a\u0085", "\u007f", "😀", ".", "..", "a/../b", "..\\x", "2", "2\n", "٣"];

@@ -6,9 +6,8 @@ import { problemReply } from "../../lib/http/problem.ts";
 import { parseIdempotencyKey } from "../../lib/orders/idempotency-key.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { OrderRequest } from "../../lib/orders/order-request.ts";
-import { order } from "../model/http-bodies.ts";
-import { openapi } from "../support/contract.ts";
-import { childOf, namesOf } from "../support/json-schemas.ts";
+import { order } from "../model/http-requests.ts";
+import { childOf, namesOf, openapi } from "../support/contract.ts";
 
 const RUNS = 3_000;
 

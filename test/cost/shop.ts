@@ -1,5 +1,5 @@
 import { Order } from "../../lib/orders/order.ts";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { fetchDocumented } from "../support/contract.ts";
 
 /** Places an order with an Idempotency-Key, and returns its pk. */
 export async function place(apiUrl: string): Promise<string> {

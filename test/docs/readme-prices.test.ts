@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
-import { useFunctions } from "../support/functions.ts";
-import { placeOrderEvent } from "../support/http-event.ts";
+import { placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { useRedis } from "../support/redis.ts";

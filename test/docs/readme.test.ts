@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { readSettings, Settings } from "../../local/settings.ts";
+import { schemaDocument } from "../support/contract.ts";
 import { readCurl } from "../support/curl.ts";
-import { schemaDocument } from "../support/json-schemas.ts";
 import { blocksOf, codeIn, tableOf } from "../support/markdown.ts";
 
 const PROJECT = new URL("../../", import.meta.url);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { program, said, temporaryFolder } from "../local/redis/support.ts";
-import { chromiumBinary } from "../support/chromium.ts";
+import { chromiumBinary } from "../support/programs.ts";
 
 const bare = async () => ({ path: await temporaryFolder(), root: true, named: undefined });
 

@@ -2,9 +2,9 @@ import type { Browser, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
 import { startBasePath } from "../support/base-path.ts";
-import { launchChromium } from "../support/chromium.ts";
 import { expectDocumented, routeOf } from "../support/contract.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
+import { launchChromium } from "../support/programs.ts";
 
 /** Set to a file's name, such as docs/docs-page.png, it has the page's picture written there. */
 const SCREENSHOT = process.env.ORDERS_TEST_SCREENSHOT;

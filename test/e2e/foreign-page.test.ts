@@ -1,9 +1,9 @@
 import type { Browser, Page } from "playwright-core";
 import { createClient } from "redis";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { launchChromium } from "../support/chromium.ts";
-import { placeOrderEvent } from "../support/http-event.ts";
+import { placeOrderEvent } from "../support/functions.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
+import { launchChromium } from "../support/programs.ts";
 import { answering, text } from "../support/servers.ts";
 
 /** Installing Chromium, and a browser's first start on a busy machine. */

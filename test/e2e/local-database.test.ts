@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/server.ts";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { fetchDocumented } from "../support/contract.ts";
 import type { Offline } from "../support/offline.ts";
 import { listens, place, running } from "./service.ts";
 

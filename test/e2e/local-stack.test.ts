@@ -1,9 +1,8 @@
 import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { selling } from "../support/inventory.ts";
-import { listen } from "../support/listen.ts";
 import { startOffline } from "../support/offline.ts";
-import { answering } from "../support/servers.ts";
+import { answering, listen } from "../support/servers.ts";
 import { listens, place, running } from "./service.ts";
 
 describe("Ctrl-C", () => {

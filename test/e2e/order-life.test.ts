@@ -3,7 +3,7 @@ import { Redis } from "@upstash/redis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
 import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { fetchDocumented } from "../support/contract.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order, up to 2 minutes late. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { program, said, temporaryFolder } from "../local/redis/support.ts";
-import { pythonWithRedis } from "../support/python.ts";
+import { pythonWithRedis } from "../support/programs.ts";
 
 /** A machine whose own Python has no package redis, with an empty PATH of one folder. */
 async function bare() {

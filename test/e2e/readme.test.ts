@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fetchDocumented } from "../support/contract.ts";
 import { type Curl, readCurl } from "../support/curl.ts";
-import { fetchDocumented } from "../support/fetch-documented.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { runScript } from "../support/run.ts";

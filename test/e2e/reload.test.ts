@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { fetchDocumented } from "../support/contract.ts";
 import { startOfflineIn } from "../support/offline.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { onTestFinished } from "vitest";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { fetchDocumented } from "../support/contract.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 
 const ORDER = JSON.stringify({ id: "tea-green", quantity: 2 });

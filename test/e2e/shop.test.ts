@@ -6,8 +6,7 @@ import { refundPoller } from "../../ops/demo/poller.ts";
 import { fill, order, orderButton } from "../shop/basket.ts";
 import { nextRefundRequest } from "../shop/next-refund-request.ts";
 import { openShop, type Shop } from "../shop/open.ts";
-import { expectDocumentedEntry } from "../support/asyncapi.ts";
-import { fetchDocumented } from "../support/fetch-documented.ts";
+import { expectDocumentedEntry, fetchDocumented } from "../support/contract.ts";
 
 /** Installing Chromium and Python's package, and a browser's first start on a busy machine. */
 const SETUP_MS = 30 * 60_000;

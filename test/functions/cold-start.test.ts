@@ -3,12 +3,10 @@ import { once } from "node:events";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { bundle } from "../support/bundle.ts";
-import { sampleEvent } from "../support/events.ts";
-import { useFunctions } from "../support/functions.ts";
+import { bundle, readServerlessYml } from "../support/bundle.ts";
+import { sampleEvent, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useRedis } from "../support/redis.ts";
-import { readServerlessYml } from "../support/serverless-yml.ts";
 
 const FETCH = "NativeModule internal/deps/undici/undici";
 const CRYPTO = "NativeModule crypto";

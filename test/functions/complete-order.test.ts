@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { useFunctions } from "../support/functions.ts";
-import { placeOrderEvent } from "../support/http-event.ts";
+import { placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
+import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
 
 const redis = useRedis();

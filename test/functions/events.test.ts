@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../../local/settings.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
@@ -11,10 +12,10 @@ import {
   startLambdaEndpoint,
   succeed,
 } from "../../packages/eventbridge-scheduler-local/test/lambda-endpoint.ts";
-import { sampleEvent } from "../support/events.ts";
-import { freePorts } from "../support/free-ports.ts";
+import { bundle, readServerlessYml } from "../support/bundle.ts";
+import { sampleEvent, useFunctions } from "../support/functions.ts";
 import { useRedis } from "../support/redis.ts";
-import { readServerlessYml } from "../support/serverless-yml.ts";
+import { freePorts } from "../support/servers.ts";
 
 /** A build and a run of a whole command on a busy machine. */
 const PATIENCE_MS = 120_000;
@@ -148,4 +149,31 @@ test("unknownRoute refuses a method that the path does not know", { timeout: PAT
 test("the samples that name an order name the same one", async () => {
   expect(await sampleEvent("completeOrder")).toEqual({ pk: PK });
   expect(await sampleEvent("getOrder")).toMatchObject({ rawPath: `/orders/${PK}`, pathParameters: { pk: PK } });
+});
+
+describe("handlers", () => {
+  // The bundles read the environment when they are imported.
+  useFunctions(useRedis());
+
+  const Module = z.object({ handler: z.custom<(...args: never[]) => unknown>((value) => typeof value === "function") });
+
+  const SOURCES = readdirSync(new URL("../../functions/", import.meta.url)).toSorted();
+
+  test("every file in functions is a function of serverless.yml, and the other way round", async () => {
+    const { functions } = await readServerlessYml();
+
+    const handlers = Object.values(functions).map(({ handler }) => handler);
+    expect(handlers.toSorted()).toEqual(SOURCES.map((file) => `functions/${file.replace(".ts", ".handler")}`));
+  });
+
+  test.for(SOURCES)(
+    "the bundle of %s loads, and Lambda's Node 24 takes its handler: it has no callback",
+    async (file) => {
+      await using built = await bundle(`functions/${file}`);
+
+      const { handler } = Module.parse(await import(built.path));
+
+      expect(handler.length).toBeLessThan(3);
+    },
+  );
 });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { useFunctions } from "../support/functions.ts";
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
+import { orderOf } from "../support/orders.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
 

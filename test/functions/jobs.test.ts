@@ -1,10 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
-import { sampleEvent } from "../support/events.ts";
-import { useFunctions } from "../support/functions.ts";
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent, sampleEvent, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
-import { storeOrders } from "../support/orders.ts";
+import { orderOf, storeOrders } from "../support/orders.ts";
 import { forbid, useRedis } from "../support/redis.ts";
 
 const redis = useRedis();

@@ -1,9 +1,9 @@
-import { expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { useFunctions } from "../support/functions.ts";
-import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
+import { bundle } from "../support/bundle.ts";
+import { getOrderEvent, lambdaContext, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { type LogLine, useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
+import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
 
 const redis = useRedis();
@@ -78,4 +78,24 @@ test("an order's pk is in a line of each step of its way", async () => {
     "Order was completed before",
     "Refund requests settled",
   ]);
+});
+
+describe("credentials", () => {
+  type Handler = (event: unknown, context: unknown) => Promise<unknown>;
+  const Module = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
+
+  test("the bundle of createOrder without credentials in its environment says where it looks for them", async () => {
+    // given
+    vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
+    await using built = await bundle("functions/create-order.ts");
+    const { handler } = Module.parse(await import(built.path));
+
+    // when
+    const reply = await handler(placeOrderEvent({ id: "tea-green", quantity: 2 }), lambdaContext("createOrder"));
+
+    // then
+    expect(reply).toMatchObject({ statusCode: 200 });
+    expect(log.text).toContain("is not in this bundle: credentials come from the environment");
+  });
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import { httpEvent } from "../support/http-event.ts";
+import { httpEvent } from "../support/functions.ts";
 import type { Outcome } from "./instance.ts";
 import type { Router } from "./routes.ts";
 import { serve } from "./serve.ts";

@@ -2,8 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { buildOptions } from "../support/build-options.ts";
-import { readServerlessYml } from "../support/serverless-yml.ts";
+import { buildOptions, readServerlessYml } from "../support/bundle.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
 const RUNTIME: BuildOptions = {

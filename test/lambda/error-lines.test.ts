@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { getOrderEvent } from "../support/http-event.ts";
+import { getOrderEvent } from "../support/functions.ts";
 import { type Bundles, buildBundles } from "./bundles.ts";
 import { functionEnvironment } from "./environment.ts";
 import { createFunction } from "./function.ts";

@@ -1,4 +1,4 @@
-import { readServerlessYml } from "../support/serverless-yml.ts";
+import { readServerlessYml } from "../support/bundle.ts";
 import type { Bundles } from "./bundles.ts";
 import { createFunction, type LambdaFunction } from "./function.ts";
 import type { Instance, Outcome } from "./instance.ts";

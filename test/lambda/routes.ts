@@ -1,4 +1,4 @@
-import type { ServerlessYml } from "../support/serverless-yml.ts";
+import type { ServerlessYml } from "../support/bundle.ts";
 
 export interface Route {
   readonly functionName: string;

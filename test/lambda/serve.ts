@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { listen } from "../support/listen.ts";
+import { listen } from "../support/servers.ts";
 
 export interface Served {
   readonly url: string;

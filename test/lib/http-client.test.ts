@@ -7,9 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createHttpClient, type HttpRequest } from "../../lib/http-client.ts";
-import { listen } from "../support/listen.ts";
-import { selfSigned } from "../support/self-signed.ts";
-import { answering, silent, text } from "../support/servers.ts";
+import { answering, listen, selfSigned, silent, text } from "../support/servers.ts";
 
 const CLIENT = new URL("../../lib/http-client.ts", import.meta.url).href;
 

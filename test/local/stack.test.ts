@@ -3,8 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { localEnvironment } from "../../local/environment.ts";
 import { readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
-import { freePorts } from "../support/free-ports.ts";
-import { listen } from "../support/listen.ts";
+import { freePorts, listen } from "../support/servers.ts";
 
 const PORTS = [
   "ORDERS_API_PORT",

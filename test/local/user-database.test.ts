@@ -3,8 +3,8 @@ import { createServer as createTcpServer, type Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { READ_ONLY_TOKEN } from "../../local/environment.ts";
 import { assertRedisAnswers, assertUpstashAnswers } from "../../local/user-database.ts";
-import { listen } from "../support/listen.ts";
 import { useRedis } from "../support/redis.ts";
+import { listen } from "../support/servers.ts";
 import { useStore } from "../support/store.ts";
 
 /** Nothing can listen on it without being root, and no system puts Redis there. */

@@ -1,15 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { type HttpReply, useFunctions } from "../support/functions.ts";
-import { placeOrderEvent } from "../support/http-event.ts";
+import { type HttpReply, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/order.ts";
+import { orderOf } from "../support/orders.ts";
 import { expectNothingLeaks, expectProblem } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
-import { requests, SEED_KEY, SEED_ORDER } from "./http-requests.ts";
-import { routed } from "./http-routes.ts";
+import { requests, routed, SEED_KEY, SEED_ORDER } from "./http-requests.ts";
 import { ANY_TIME, runs } from "./runs.ts";
 
 const RUNS = 400;

@@ -1,4 +1,43 @@
-import { type DeadLetter, type Fields, firstIdAndFields, pkOf, type Request, refusal } from "./refund-request.ts";
+const STREAM_ID = /^\d+-\d+$/;
+const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+/** Names and values in turn, one character a byte. */
+export type Fields = readonly string[];
+
+export interface Request {
+  readonly id: string;
+  readonly fields: Fields;
+  /** When a poller took it last. */
+  takenAt?: number;
+}
+
+interface DeadLetter {
+  readonly reason: string;
+  readonly firstId: string;
+  readonly at: string;
+  readonly fields: Fields;
+}
+
+/** The last one counts. */
+function pkOf(fields: Fields): string | undefined {
+  return fields.reduce<string | undefined>(
+    (pk, name, at) => (at % 2 === 0 && name === "pk" ? fields[at + 1] : pk),
+    undefined,
+  );
+}
+
+/** A request that was a dead letter before has its first id before its own fields. */
+function firstIdAndFields({ id, fields }: Request): Pick<DeadLetter, "firstId" | "fields"> {
+  const [name, firstId = ""] = fields;
+  const wasDead = name === "dead_id" && STREAM_ID.test(firstId);
+  return wasDead ? { firstId, fields: fields.slice(2) } : { firstId: id, fields };
+}
+
+/** Why a request is refused for which there is no order. */
+function refusal(pk: string | undefined): string {
+  if (pk === undefined) return "missing_pk";
+  return ULID.test(pk) ? "unknown_order" : "malformed_pk";
+}
 
 const COMPLETION_DELAY_MS = 5_000;
 const SWEEP_GRACE_MS = 60_000;
@@ -20,12 +59,12 @@ export interface Order {
 }
 
 /** What settling makes of a request. */
-export type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere" | "failed";
+type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere" | "failed";
 
 /** The streams to which the service adds. */
 export type OwnStream = "order_completed" | "refund_order:dead";
 
-export type Placed = { readonly order: Order; readonly replayed: boolean } | "idempotency_key_reused";
+type Placed = { readonly order: Order; readonly replayed: boolean } | "idempotency_key_reused";
 
 /** The rules of the service in plain memory: what the real one, on Redis, is held against. It knows no batches. */
 export class Model {

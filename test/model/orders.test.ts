@@ -2,12 +2,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, test } from "vitest";
 import { type HttpFront, startHttpFront } from "../support/http-front.ts";
 import { redisAt, useStore } from "../support/store.ts";
+import { orderCommands, refundCommands, worldCommands } from "./commands.ts";
 import { Model } from "./model.ts";
-import { orderCommands } from "./order-commands.ts";
 import { Real } from "./real.ts";
-import { refundCommands } from "./refund-commands.ts";
 import { ANY_TIME, replayPath, runs } from "./runs.ts";
-import { worldCommands } from "./world-commands.ts";
 
 const RUNS = 25;
 const MAX_COMMANDS = 60;

@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { runScript } from "../support/run.ts";
+import { listen } from "../support/servers.ts";
 
 const SMOKE = "ops/smoke.ts";
 

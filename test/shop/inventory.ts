@@ -2,8 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { thisDebian } from "../support/debian.ts";
-import { pythonWithRedis } from "../support/python.ts";
+import { pythonWithRedis, thisDebian } from "../support/programs.ts";
 
 const PROGRAM = join(import.meta.dirname, "inventory.py");
 

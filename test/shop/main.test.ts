@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { freePorts } from "../support/free-ports.ts";
+import { freePorts } from "../support/servers.ts";
 
 test("the page is served for the service of ORDERS_API_PORT, and says where", async () => {
   // given

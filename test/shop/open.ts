@@ -1,10 +1,9 @@
 import type { Page } from "playwright-core";
 import { createClient } from "redis";
 import { onTestFinished } from "vitest";
-import { launchChromium } from "../support/chromium.ts";
-import { freePorts } from "../support/free-ports.ts";
-import { listen } from "../support/listen.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
+import { launchChromium } from "../support/programs.ts";
+import { freePorts, listen } from "../support/servers.ts";
 import { watchReplies } from "./documented.ts";
 import { startInventory } from "./inventory.ts";
 import { shopServer } from "./serve.ts";

@@ -1,6 +1,6 @@
 import { createServer, request } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { listen } from "./listen.ts";
+import { listen } from "./servers.ts";
 
 export interface BasePath {
   readonly url: string;

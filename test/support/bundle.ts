@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { buildOptions } from "./build-options.ts";
+import { type BuildOptions, build, type Plugin } from "esbuild";
+import { parse } from "yaml";
+import { z } from "zod";
 
 export interface Bundle extends AsyncDisposable {
   /** The module's path, for a dynamic import. */
@@ -16,4 +17,46 @@ export async function bundle(source: string): Promise<Bundle> {
   const path = join(folder, `function${extension}`);
   await build({ ...options, entryPoints: [source], outfile: path, logLevel: "error" });
   return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
+const PROJECT = join(import.meta.dirname, "../..");
+
+const PluginModule = z.object({
+  default: z.array(z.custom<Plugin>((value) => z.object({ name: z.string() }).safeParse(value).success)),
+});
+
+/** esbuild's options as serverless-esbuild reads them, and the extension that it gives the bundles. */
+export async function buildOptions(): Promise<{ options: BuildOptions; extension: string }> {
+  const { outputFileExtension, plugins, ...options } = (await readServerlessYml()).custom.esbuild;
+  const module = PluginModule.parse(await import(join(PROJECT, plugins)));
+  return { options: { ...options, plugins: module.default, absWorkingDir: PROJECT }, extension: outputFileExtension };
+}
+
+const Event = z.union([z.object({ httpApi: z.string() }), z.object({ schedule: z.string() })]);
+
+const ServerlessYml = z.object({
+  custom: z.object({
+    esbuild: z.object({
+      bundle: z.boolean(),
+      minify: z.boolean(),
+      treeShaking: z.boolean(),
+      sourcemap: z.literal("external"),
+      sourcesContent: z.boolean(),
+      legalComments: z.enum(["none"]),
+      platform: z.enum(["node"]),
+      target: z.string(),
+      format: z.enum(["esm"]),
+      mainFields: z.array(z.string()),
+      outputFileExtension: z.string(),
+      plugins: z.string(),
+    }),
+  }),
+  functions: z.record(z.string(), z.object({ handler: z.string(), events: z.array(Event).default([]) })),
+});
+export type ServerlessYml = z.infer<typeof ServerlessYml>;
+
+/** What tests hold against `serverless.yml`; CloudFormation's tags (`!Ref`, `!GetAtt`) are read as plain values. */
+export async function readServerlessYml(): Promise<ServerlessYml> {
+  const text = await readFile(new URL("../../serverless.yml", import.meta.url), "utf8");
+  return ServerlessYml.parse(parse(text, { logLevel: "error" }));
 }

@@ -1,4 +1,8 @@
-import { childOf, namesOf, schemaDocument } from "./json-schemas.ts";
+import { readFile } from "node:fs/promises";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { fullFormats } from "ajv-formats/dist/formats.js";
+import { expect } from "vitest";
+import { parse } from "yaml";
 
 /** The methods of a path; `parameters` and the like may stand beside them. */
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -7,7 +11,7 @@ const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "tr
 const NOT_OF_THE_API =
   /^(accept-ranges|access-control-.*|connection|content-length|date|keep-alive|transfer-encoding|vary|x-content-type-options)$/;
 
-export interface SeenReply {
+interface SeenReply {
   readonly statusCode: number;
   /** With lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
@@ -15,7 +19,17 @@ export interface SeenReply {
   readonly body?: unknown;
 }
 
+/** The names of an object's members. */
+export const namesOf = (value: unknown): string[] =>
+  typeof value === "object" && value !== null ? Object.keys(value) : [];
+
+const escaped = (name: string): string => encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"));
+
+const unescaped = (name: string): string => name.replaceAll("~1", "/").replaceAll("~0", "~");
+
 export const openapi = await schemaDocument("openapi.yaml");
+
+export const asyncapi = await schemaDocument("asyncapi.yaml");
 
 const paths = openapi.at("paths");
 
@@ -110,4 +124,67 @@ function faultsOfNoOperation({ statusCode: status, headers, body }: SeenReply): 
   if (body === undefined) return [];
   if (childOf(body, "code") !== codes.get(status)) return [`status ${status}`];
   return [openapi.fault(body, "components", "schemas", "Problem") ?? []].flat();
+}
+
+/** A document of the project, with the schemas in it. */
+interface SchemaDocument {
+  readonly content: unknown;
+  /** What is at a JSON pointer, with the reference that it may be followed. */
+  at(...path: readonly string[]): unknown;
+  /** Why a value does not fit the schema at a JSON pointer; undefined when it does. */
+  fault(value: unknown, ...path: readonly string[]): string | undefined;
+}
+
+/** Reads a YAML document whose schemas are JSON Schema of 2020-12, as those of OpenAPI 3.1 are. */
+export async function schemaDocument(file: string): Promise<SchemaDocument> {
+  const content: unknown = parse(await readFile(new URL(`../../${file}`, import.meta.url), "utf8"));
+  // Not strict: the document has keywords of its own around the schemas.
+  const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
+  ajv.addSchema(content ?? {}, file);
+
+  function at(...path: readonly string[]): unknown {
+    return path.reduce<unknown>((value, name) => followed(childOf(value, name)), content);
+  }
+
+  function followed(value: unknown): unknown {
+    const reference = childOf(value, "$ref");
+    return typeof reference === "string" ? at(...reference.slice(2).split("/").map(unescaped)) : value;
+  }
+
+  function fault(value: unknown, ...path: readonly string[]): string | undefined {
+    const pointer = `${file}#/${path.map(escaped).join("/")}`;
+    const validate = ajv.getSchema(pointer);
+    if (!validate) throw new Error(`There is no schema at ${pointer}`);
+    return validate(value) ? undefined : `${pointer}: ${ajv.errorsText(validate.errors)}`;
+  }
+
+  return { content, at, fault };
+}
+
+/** A member of an object; undefined where there is none. */
+export function childOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return Object.entries(value).find(([key]) => key === name)?.[1];
+}
+
+/** Expects of a stream's entry what asyncapi.yaml has of such a message, and nothing else in it where that is told. */
+export function expectDocumentedEntry(message: string, entry: unknown): void {
+  expect(asyncapi.fault(entry, "components", "schemas", message)).toBeUndefined();
+}
+
+/** `fetch` from the running service, of which every reply must be one that openapi.yaml promises. */
+export async function fetchDocumented(url: string, init: RequestInit = {}): Promise<Response> {
+  const reply = await fetch(url, init);
+  const text = await reply.clone().text();
+  expectDocumented(routeOf(init.method ?? "GET", new URL(url).pathname), {
+    statusCode: reply.status,
+    headers: Object.fromEntries([...reply.headers].filter((header) => !isOfOffline(header))),
+    body: text === "" ? undefined : JSON.parse(text),
+  });
+  return reply;
+}
+
+/** hapi, under serverless-offline, adds this one where a reply says nothing of caches. */
+function isOfOffline([name, value]: [string, string]): boolean {
+  return name === "cache-control" && value === "no-cache";
 }

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import { z } from "zod";
 import { type Bundle, bundle } from "./bundle.ts";
-import { httpEvent } from "./http-event.ts";
-import { lambdaContext } from "./lambda-context.ts";
+import { httpEvent, lambdaContext } from "./functions.ts";
 
 type Handler = (event: unknown, context: unknown) => Promise<unknown>;
 

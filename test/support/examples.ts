@@ -1,9 +1,7 @@
 import { expect } from "vitest";
 import { z } from "zod";
-import { openapi, responsePath } from "./contract.ts";
-import type { Functions, HttpReply } from "./functions.ts";
-import { placeOrderEvent } from "./http-event.ts";
-import { childOf, namesOf } from "./json-schemas.ts";
+import { childOf, namesOf, openapi, responsePath } from "./contract.ts";
+import { type Functions, type HttpReply, placeOrderEvent } from "./functions.ts";
 
 /** What is new with each request. */
 const OWN_OF_A_REQUEST = ["pk", "created_at", "request_id"];

@@ -1,6 +1,23 @@
+import type { TestProject } from "vitest/node";
 import { redisBinary } from "../../local/redis/binary.ts";
+import { startRedis } from "../../local/redis/server.ts";
 
-/** Finds or installs Redis once, before the workers start: they would all do it at the same time. */
-export default async function setup(): Promise<void> {
+declare module "vitest" {
+  interface ProvidedContext {
+    /** One Redis for each worker. */
+    redisUrls: readonly string[];
+  }
+}
+
+/** Finds Redis once, and starts one for each worker: see `useRedis`. */
+export default async function setup({ config, provide }: TestProject): Promise<() => Promise<void>> {
   await redisBinary((line) => process.stderr.write(`${line}\n`));
+  const servers = await Promise.all(Array.from({ length: config.maxWorkers }, () => startRedis()));
+  provide(
+    "redisUrls",
+    servers.map(({ url }) => url),
+  );
+  return async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+  };
 }

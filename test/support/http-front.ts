@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { listen } from "./listen.ts";
+import { listen } from "./servers.ts";
 
 /** How a request is answered; `forward` hands it to the server behind. */
 export type Answer = (response: ServerResponse, forward: () => Promise<Reply>) => unknown;

@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import { afterAll, beforeAll, beforeEach } from "vitest";
-import { listen } from "./listen.ts";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import { ServiceError } from "../../lib/errors.ts";
+import { createInventory } from "../../lib/integrations/inventory.ts";
+import { listen } from "./servers.ts";
 
 /** What the test inventory asks for every product until a test says otherwise. */
 export const PRICE = 19.9;
 
-export interface TestInventory {
+interface TestInventory {
   readonly url: string;
   /** The path of each question since the test began, as it came. */
   readonly questions: readonly string[];
@@ -79,4 +81,25 @@ export function selling(price: unknown): RequestListener {
     const product = { pk: productIn(url), name: "tea", price: typeof price === "function" ? price() : price };
     response.setHeader("content-type", "application/json").end(JSON.stringify({ ...product, quantity: 12 }));
   };
+}
+
+/** The question for a product's price, as the service asks it. */
+export async function priceAt(url: string, id: string): Promise<number> {
+  const inventory = createInventory({ INVENTORY_URL: url });
+  if (!inventory) throw new Error("There is no inventory without a URL");
+  return inventory.priceOf(id);
+}
+
+/** The error that a question ends with, and all that a log would show of it. */
+export async function failureOf(question: Promise<number>): Promise<{ error: ServiceError; shown: string }> {
+  const error: unknown = await question.then(
+    (price) => expect.unreachable(`The price is ${price}`),
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof ServiceError)) throw error;
+  let shown = "";
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    shown += `${cause.stack} ${JSON.stringify(cause)}`;
+  }
+  return { error, shown };
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { delimiter, join } from "node:path";
-import { freePorts } from "./free-ports.ts";
+import { freePorts } from "./servers.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const BINARIES = join(PROJECT, "node_modules/.bin");

@@ -1,8 +1,11 @@
+import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { expect } from "vitest";
 import { z } from "zod";
-import { type HttpReply, TOKEN } from "./functions.ts";
-import { REQUEST_ID } from "./lambda-context.ts";
+import { type Functions, type HttpReply, REQUEST_ID, TOKEN } from "./functions.ts";
+import { dumpKeyspace } from "./keyspace.ts";
 import type { LogLines } from "./log-lines.ts";
+import { storeOrder } from "./orders.ts";
+import type { TestRedis } from "./redis.ts";
 
 /** Frames of a stack, what only a Redis command holds, and secrets. */
 const NOT_FOR_CLIENTS = [/\bat .+:\d+:\d+/, /\bEVAL(SHA)?\b/i, /HGETALL/i, /\bXADD\b|\bZADD\b/, /command was/, TOKEN];
@@ -53,4 +56,21 @@ export function expectRefusalLogged(log: LogLines, code: string, status: number,
 /** For lines of our own failures use it on all but the stack, which only the log may show. */
 export function expectNothingLeaks(text: string): void {
   for (const secret of NOT_FOR_CLIENTS) expect(text).not.toMatch(secret);
+}
+
+/** A check that `createOrder` refuses an event: nothing is stored, nobody is asked, one line is logged, nothing told. */
+export function refusal(redis: TestRedis, functions: Functions, log: LogLines) {
+  return async (event: APIGatewayProxyEventV2, status: number, type: string, pointers?: readonly string[]) => {
+    await storeOrder(redis.client);
+    const before = await dumpKeyspace(redis.client);
+
+    const reply = await functions.invokeHttp("createOrder", event);
+
+    expectProblem(reply, status, type, pointers);
+    expectRefusalLogged(log, type.replaceAll("-", "_"), status, "POST /orders");
+    expect(log.metrics).toEqual([]);
+    expect(functions.upstash.requests).toEqual([]);
+    expect(functions.scheduler.requests).toEqual([]);
+    expect(await dumpKeyspace(redis.client)).toEqual(before);
+  };
 }

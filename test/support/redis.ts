@@ -1,54 +1,36 @@
 import { createClient } from "redis";
-import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
-import { type RedisServer, startRedis } from "../../local/redis/server.ts";
+import { afterAll, beforeAll, beforeEach, inject, onTestFinished } from "vitest";
 
 export type TestRedisClient = ReturnType<typeof connection>;
 
 export interface TestRedis {
   readonly url: string;
   readonly client: TestRedisClient;
-  readonly server: RedisServer;
 }
 
 /**
- * Gives the calling test file a real Redis of its own, empty before every test: no keys and no cached scripts.
+ * Gives the calling test file the Redis of its worker, empty before every test: no keys and no cached scripts. A test that
+ * stops or configures a Redis starts one of its own with `startRedis`.
  *
- * The properties can be read inside hooks and tests only, once the server runs. A test that kills its server starts one
- * of its own with `startRedis`.
+ * The client can be read inside hooks and tests only, once it is connected.
  */
 export function useRedis(): TestRedis {
-  let server: RedisServer | undefined;
-  let client: TestRedisClient | undefined;
+  const url = inject("redisUrls")[Number(process.env.VITEST_POOL_ID) - 1];
+  if (url === undefined) throw new Error(`Worker ${process.env.VITEST_POOL_ID} has no Redis`);
+  const client = connection(url);
+  // node-redis throws a lost connection at the process unless someone listens. The next command rejects with it.
+  client.on("error", () => undefined);
 
   beforeAll(async () => {
-    server = await startRedis();
-    client = connection(server.url);
-    // node-redis throws a lost connection at the process unless someone listens; the next command rejects with it.
-    client.on("error", () => undefined);
     await client.connect();
   });
-
   beforeEach(async () => {
-    await started(client).flushAll();
-    await started(client).scriptFlush();
+    await client.flushAll();
+    await client.scriptFlush();
   });
+  afterAll(() => client.destroy());
 
-  afterAll(async () => {
-    client?.destroy();
-    await server?.stop();
-  });
-
-  return {
-    get url() {
-      return started(server).url;
-    },
-    get client() {
-      return started(client);
-    },
-    get server() {
-      return started(server);
-    },
-  };
+  return { url, client };
 }
 
 /**
@@ -66,9 +48,4 @@ export async function forbid(client: TestRedisClient, command: string): Promise<
 
 function connection(url: string) {
   return createClient({ url, disableOfflineQueue: true });
-}
-
-function started<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("Redis runs inside hooks and tests only: read it there");
-  return value;
 }

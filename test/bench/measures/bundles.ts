@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Bundles } from "../../lambda/bundles.ts";
-import { readServerlessYml } from "../../support/serverless-yml.ts";
+import { readServerlessYml } from "../../support/bundle.ts";
 import { type Row, row } from "../row.ts";
 
 const KB = 1_024;

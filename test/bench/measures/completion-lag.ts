@@ -3,7 +3,7 @@ import { ulid } from "ulid";
 import { z } from "zod";
 import { COMPLETION_DELAY_MS, dueTime } from "../../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM } from "../../../lib/redis/keys.ts";
-import { placeOrderEvent } from "../../support/http-event.ts";
+import { placeOrderEvent } from "../../support/functions.ts";
 import { call } from "../call.ts";
 import { ORDER } from "../orders.ts";
 import { row } from "../row.ts";

@@ -1,5 +1,5 @@
 import type { Bundles } from "../../lambda/bundles.ts";
-import { getOrderEvent, placeOrderEvent } from "../../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent } from "../../support/functions.ts";
 import { call } from "../call.ts";
 import { filled, pkOf } from "../filled-database.ts";
 import { type Call, interleave } from "../interleave.ts";

@@ -1,4 +1,4 @@
-import { getOrderEvent, placeOrderEvent } from "../../support/http-event.ts";
+import { getOrderEvent, placeOrderEvent } from "../../support/functions.ts";
 import { call } from "../call.ts";
 import { ORDER, requestRefunds, storeCompletedOrders, storeOverdueOrders } from "../orders.ts";
 import { type Row, row } from "../row.ts";

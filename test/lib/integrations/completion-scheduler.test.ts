@@ -1,0 +1,33 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { atExpression } from "../../../lib/integrations/completion-scheduler.ts";
+import { useTimer } from "../../support/store.ts";
+
+const scheduler = useTimer();
+
+/** The last moment of the year 9999: a later one has no four-digit year. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+test("a schedule's time is never before the order is due, and less than a second after", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: LATEST }), (due) => {
+      const [, second] = /^at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)$/.exec(atExpression(due)) ?? [];
+      const late = Date.parse(`${second}Z`) - due;
+      expect(late).toBeGreaterThanOrEqual(0);
+      expect(late).toBeLessThan(1_000);
+    }),
+  );
+});
+
+test.for([
+  ["2026-11-23T06:00:05.000Z", "at(2026-11-23T06:00:05)"],
+  ["2026-11-23T06:00:05.001Z", "at(2026-11-23T06:00:06)"],
+  ["2026-11-23T06:00:05.999Z", "at(2026-11-23T06:00:06)"],
+  ["2026-12-31T23:59:59.001Z", "at(2027-01-01T00:00:00)"],
+])("an order that is due at %s is scheduled %s", ([due = "", expression]) => {
+  expect(atExpression(Date.parse(due))).toBe(expression);
+});
+
+test("an order that came to be overdue while Redis was slow is scheduled for the next moment, not for a past one", async () => {
+  await expect(scheduler.timer.schedule("01ARZ3NDEKTSV4RRFFQ69G5FAV", Date.now() - 10_000)).resolves.toBeUndefined();
+});
