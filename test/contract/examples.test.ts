@@ -3,6 +3,7 @@ import { z } from "zod";
 import { childOf, namesOf, OPERATIONS, openapi } from "../support/contract.ts";
 import { expectPromised, PLACE, type Promised, promisedBy, READ, send } from "../support/examples.ts";
 import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
@@ -107,4 +108,42 @@ test("every status of an operation but API Gateway's own has an example", () => 
     const shown = new Set(promisedBy(route).map(({ status }) => String(status)));
     expect(statuses.filter((status) => !OF_API_GATEWAY.includes(status))).toEqual([...shown]);
   }
+});
+
+describe("with an inventory", () => {
+  const inventory = useInventory();
+  const functions = useFunctions(useRedis(), inventory);
+  useLogLines();
+
+  const priced = promisedBy(PLACE).filter((example) => example["x-inventory"]);
+
+  test.for(priced.filter(({ status }) => status === 409))(
+    "placing gets $status $name as openapi.yaml says, while the first request waits for the inventory",
+    async (example) => {
+      const [first = [], again = []] = (example["x-sent"] ?? []).map((sent) => [sent]);
+      const { asked, answer } = inventory.hold();
+      const placing = send(functions, first);
+      await asked;
+
+      const reply = await send(functions, again);
+
+      answer();
+      expectPromised(reply, example);
+      expect((await placing).statusCode).toBe(200);
+    },
+  );
+
+  test.for(priced.filter(({ status }) => status !== 409))(
+    "with an inventory, placing gets $status $name as openapi.yaml says",
+    async (example) => {
+      const { price, status } = example["x-inventory"] ?? {};
+      if (price !== undefined) inventory.sellAt(price);
+      else inventory.answerWith((_request, response) => status && response.writeHead(status).end());
+
+      const reply = await send(functions, example["x-sent"] ?? []);
+
+      expectPromised(reply, example);
+      expect(inventory.questions.length).toBeGreaterThan(0);
+    },
+  );
 });
