@@ -14,13 +14,26 @@ const textFiles = {
 export default defineConfig({
   plugins: [textFiles],
   test: {
-    globalSetup: ["test/support/global-setup.ts"],
     env: { POWERTOOLS_METRICS_DISABLED: "true" },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
-    include: ["{packages,test}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "packages/*/dist/**"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{packages,test}/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "packages/*/dist/**", "test/e2e/**"],
+          globalSetup: ["test/support/global-setup.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "end to end", include: ["test/e2e/**/*.test.ts"], globalSetup: ["test/e2e/setup.ts"] },
+      },
+    ],
   },
 });

@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Offline, startOffline } from "../support/offline.ts";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { childOf, namesOf, openapi } from "../support/contract.ts";
 import { PROJECT, redocly } from "../support/redocly.ts";
+import { NO_PYTHON, sharedService } from "./service.ts";
 
 const PROGRAM = join(import.meta.dirname, "../contract/client-program.txt");
 const TSC = join(PROJECT, "node_modules/typescript/bin/tsc");
@@ -22,17 +23,15 @@ const TSCONFIG = {
 
 const run = promisify(execFile);
 
-let service: Offline | undefined;
+const service = sharedService();
 let folder = "";
 
 beforeAll(async () => {
-  service = await startOffline();
   // In the project, so that types are found; git ignores the folder, and Node strips types there.
   await mkdir(join(PROJECT, ".esbuild"), { recursive: true });
   folder = await mkdtemp(join(PROJECT, ".esbuild/client-"));
 });
 afterAll(async () => {
-  await service?.stop();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
@@ -47,7 +46,7 @@ test("a client that is generated of openapi.yaml is typed, and places and reads 
   const checked = await run(process.execPath, [TSC, "--project", folder]).catch((error: unknown) => error);
   expect(checked).toMatchObject({ stdout: "" });
   const { stdout } = await run(process.execPath, [join(folder, "program.ts")], {
-    env: { ...process.env, API: service?.api },
+    env: { ...process.env, API: service.api },
   });
 
   // then
@@ -61,3 +60,32 @@ test("a client that is generated of openapi.yaml is typed, and places and reads 
     problemCode: "invalid_order",
   });
 });
+
+/** Python's `$` also matches before a last line break, and its `\d` takes every script's digits. */
+const TEXTS = ["", "tea", "tea\n", "te\na", "a\u0085", "\u007f", "😀", ".", "..", "a/../b", "..\\x", "2", "2\n", "٣"];
+
+/** Prints, for each pattern, whether it is found in each text. */
+const PYTHON = `
+import json, re, sys
+patterns, texts = json.loads(sys.argv[1])
+print(json.dumps([[re.search(pattern, text) is not None for text in texts] for pattern in patterns]))
+`;
+
+const PATTERNS = [...patternsIn(openapi.content)];
+
+test.skipIf(NO_PYTHON)("every pattern of openapi.yaml means the same in JavaScript and in Python", async () => {
+  const { stdout } = await run(inject("python") ?? "", ["-c", PYTHON, JSON.stringify([PATTERNS, TEXTS])]);
+
+  expect(PATTERNS.length).toBeGreaterThan(5);
+  expect(JSON.parse(stdout)).toEqual(
+    PATTERNS.map((pattern) => TEXTS.map((text) => new RegExp(pattern, "u").test(text))),
+  );
+});
+
+function* patternsIn(value: unknown): Generator<string> {
+  for (const name of namesOf(value)) {
+    const child = childOf(value, name);
+    if (name === "pattern" && typeof child === "string") yield child;
+    else yield* patternsIn(child);
+  }
+}

@@ -5,6 +5,7 @@ import { type Curl, readCurl } from "../support/curl.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { runScript } from "../support/run.ts";
+import { runPoller } from "./service.ts";
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order. */
 const PATIENCE_MS = 180_000;
@@ -34,10 +35,7 @@ let service: Offline;
 beforeAll(async () => {
   service = await startOffline();
 });
-
-afterAll(async () => {
-  await service?.stop();
-});
+afterAll(() => service?.stop());
 
 test("every example of the README is one that is tried here", () => {
   expect(CURL.length).toBeGreaterThan(5);
@@ -50,7 +48,7 @@ test("each example of curl gets what the README shows, one after the other", { t
   const pkThere = pkOf(CURL[0]?.output ?? "");
   let pkHere = pkThere;
   for (const { command, output } of CURL) {
-    if (output.includes('"status":"refunded"')) await runPoller();
+    if (output.includes('"status":"refunded"')) await runPoller(service);
     const curl = readCurl(here(command).replaceAll(pkThere, pkHere));
     const reply = await send(curl, /"status":"(\w+)"/.exec(output)?.[1]);
     if (curl.showsHead) pkHere = pkOf(reply.head.join("\n"));
@@ -106,12 +104,6 @@ async function send({ url, init }: Curl, status: string | undefined): Promise<{ 
 /** The database of this machine is asked in Upstash's way; all else that the README asks is in openapi.yaml. */
 const fetchFrom = (url: string, init: RequestInit): Promise<Response> =>
   new URL(url).host === new URL(service.api).host ? fetchDocumented(url, init) : fetch(url, init);
-
-async function runPoller(): Promise<void> {
-  const lambda = `http://127.0.0.1:${service.env.ORDERS_LAMBDA_PORT}/2015-03-31/functions`;
-  const reply = await fetch(`${lambda}/orders-dev-drainRefunds/invocations`, { method: "POST", body: "{}" });
-  expect(reply.headers.get("x-amz-function-error")).toBeNull();
-}
 
 /** What must be as the README shows it: columns grow with what they hold. */
 function unchanging(text: string): string {

@@ -1,34 +1,70 @@
-import { once } from "node:events";
-import { connect } from "node:net";
-import { onTestFinished } from "vitest";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, beforeAll, inject } from "vitest";
 import { fetchDocumented } from "../support/contract.ts";
-import { type Offline, startOffline } from "../support/offline.ts";
+import type { Offline } from "../support/offline.ts";
 
-const ORDER = JSON.stringify({ id: "tea-green", quantity: 2 });
+/** No sandbox, because root has none, and nothing that makes a browser contact its vendor. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
-/** `npm start`, for as long as the test runs. */
-export async function running(extra: NodeJS.ProcessEnv = {}): Promise<Offline> {
-  const service = await startOffline(extra);
-  onTestFinished(async () => {
-    await service.stop();
+/** A browser's first start, on a busy machine. */
+const START_MS = 180_000;
+
+/** The shared service, or one that a test started. */
+export type Service = Pick<Offline, "api" | "env">;
+
+/** Whether there is no browser, or no Python with the package redis: then tests are skipped. `setup.ts` says why. */
+export const NO_CHROMIUM = inject("chromium") === undefined;
+export const NO_PYTHON = inject("python") === undefined;
+
+/** The service that all test files share. */
+export function sharedService(): Service {
+  const env = inject("service");
+  return { api: `http://localhost:${env.ORDERS_API_PORT}`, env };
+}
+
+/** The URL of a port of the service on this machine. */
+export const urlOf = ({ env }: Service, part: "LAMBDA" | "REDIS" | "SCHEDULER" | "UPSTASH"): string =>
+  `${part === "REDIS" ? "redis" : "http"}://127.0.0.1:${env[`ORDERS_${part}_PORT`]}`;
+
+export function place({ api }: Service, headers: Record<string, string> = {}): Promise<Response> {
+  return fetchDocumented(`${api}/orders`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ id: "tea-green", quantity: 2 }),
   });
-  return service;
 }
 
-export function place(service: Offline): Promise<Response> {
-  const headers = { "content-type": "application/json" };
-  return fetchDocumented(`${service.api}/orders`, { method: "POST", headers, body: ORDER });
+/** Runs the refund poller now, instead of within the next minute. */
+export async function runPoller(service: Service): Promise<void> {
+  const url = `${urlOf(service, "LAMBDA")}/2015-03-31/functions/orders-dev-drainRefunds/invocations`;
+  const reply = await fetch(url, { method: "POST", body: "{}" });
+  if (reply.headers.has("x-amz-function-error")) throw new Error(`drainRefunds failed: ${await reply.text()}`);
 }
 
-/** Whether anyone takes a connection there: a process id would also tell of one that is dead and not yet collected. */
-export async function listens(port: string | undefined): Promise<boolean> {
-  const socket = connect(Number(port), "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+/**
+ * Gives the calling test file a headless Chromium with a new profile. Without a Chromium there is none, and its tests are to
+ * be skipped.
+ * @param flags besides those that every test needs
+ */
+export function useBrowser(...flags: readonly string[]): { readonly current: Browser } {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    const executablePath = inject("chromium");
+    if (executablePath) browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  }, START_MS);
+  afterAll(() => browser?.close());
+  return {
+    get current() {
+      if (!browser) throw new Error("There is no browser yet");
+      return browser;
+    },
+  };
 }

@@ -2,24 +2,20 @@ import type { Request } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { refundPoller } from "../../ops/demo/poller.ts";
-import { fill, order, orderButton } from "../shop/basket.ts";
-import { nextRefundRequest } from "../shop/next-refund-request.ts";
-import { openShop, type Shop } from "../shop/open.ts";
+import { fill, nextRefundRequest, openShop, order, orderButton, type Shop } from "../shop/open.ts";
 import { expectDocumentedEntry, fetchDocumented } from "../support/contract.ts";
-
-/** Installing Chromium and Python's package, and a browser's first start on a busy machine. */
-const SETUP_MS = 30 * 60_000;
+import { NO_CHROMIUM, NO_PYTHON, runPoller, useBrowser } from "./service.ts";
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order, up to 2 minutes late. */
 const PATIENCE_MS = 180_000;
 const TEST_MS = 3 * PATIENCE_MS;
 
+const browser = useBrowser();
 let shop: Shop;
 
 beforeAll(async () => {
-  shop = await openShop(PATIENCE_MS);
-}, SETUP_MS);
+  if (!NO_CHROMIUM && !NO_PYTHON) shop = await openShop(browser, PATIENCE_MS);
+}, PATIENCE_MS);
 
 afterAll(async () => {
   await shop?.close();
@@ -41,101 +37,112 @@ async function readStatus(pk: string): Promise<string> {
   return Order.parse(await (await fetchDocumented(`${shop.service.api}/orders/${pk}`)).json()).status;
 }
 
-const runPoller = () =>
-  refundPoller(`http://127.0.0.1:${shop.service.env.ORDERS_LAMBDA_PORT}`, "orders-dev-drainRefunds").run();
+test.skipIf(NO_CHROMIUM || NO_PYTHON)(
+  "the stock is lowered for an order, or the order is refunded, and the page shows how it ends",
+  {
+    timeout: TEST_MS,
+  },
+  async () => {
+    // given
+    await shop.redis.set("stock:tea-green", "5");
+    const page = await shop.visit();
+    const shown = page.locator("output");
+    // when
+    const first = await order(page, "tea-green", "2");
+    // then
+    await shown.filter({ hasText: "completed" }).waitFor();
+    await expect.poll(() => shop.redis.get("stock:tea-green")).toBe("3");
 
-test("the stock is lowered for an order, or the order is refunded, and the page shows how it ends", {
-  timeout: TEST_MS,
-}, async () => {
-  // given
-  await shop.redis.set("stock:tea-green", "5");
-  const page = await shop.visit();
-  const shown = page.locator("output");
-  // when
-  const first = await order(page, "tea-green", "2");
-  // then
-  await shown.filter({ hasText: "completed" }).waitFor();
-  await expect.poll(() => shop.redis.get("stock:tea-green")).toBe("3");
+    // when the next one is for more than what is left
+    const request = await nextRefundRequest(shop.redis, PATIENCE_MS);
+    await page.getByRole("button", { name: "New basket" }).click();
+    const second = await order(page, "tea-green", "4");
+    // then
+    const message = await request.came;
+    const announcements = await announcementsOf("tea-green");
+    expect(announcements.map(({ pk, quantity }) => [pk, quantity])).toEqual([
+      [first, "2"],
+      [second, "4"],
+    ]);
+    for (const announcement of announcements) expectDocumentedEntry("OrderCompleted", announcement);
+    expect(announcements[0]).toMatchObject({ price: "19.90", fee: "7.96", total: "47.76" });
+    expect(message).toEqual(announcements[1]);
+    expectDocumentedEntry("RefundRequest", message);
 
-  // when the next one is for more than what is left
-  const request = await nextRefundRequest(shop.redis, PATIENCE_MS);
-  await page.getByRole("button", { name: "New basket" }).click();
-  const second = await order(page, "tea-green", "4");
-  // then
-  const message = await request.came;
-  const announcements = await announcementsOf("tea-green");
-  expect(announcements.map(({ pk, quantity }) => [pk, quantity])).toEqual([
-    [first, "2"],
-    [second, "4"],
-  ]);
-  for (const announcement of announcements) expectDocumentedEntry("OrderCompleted", announcement);
-  expect(announcements[0]).toMatchObject({ price: "19.90", fee: "7.96", total: "47.76" });
-  expect(message).toEqual(announcements[1]);
-  expectDocumentedEntry("RefundRequest", message);
+    // when
+    await runPoller(shop.service);
+    // then
+    await shown.filter({ hasText: "refunded" }).waitFor();
+    expect(await readStatus(first)).toBe("completed");
+    expect(await shop.redis.get("stock:tea-green")).toBe("3");
+    expect(await shop.redis.xLen(REFUND_STREAM)).toBe(0);
+    expect(await shop.redis.exists(DEAD_REFUND_STREAM)).toBe(0);
+  },
+);
 
-  // when
-  await runPoller();
-  // then
-  await shown.filter({ hasText: "refunded" }).waitFor();
-  expect(await readStatus(first)).toBe("completed");
-  expect(await shop.redis.get("stock:tea-green")).toBe("3");
-  expect(await shop.redis.xLen(REFUND_STREAM)).toBe(0);
-  expect(await shop.redis.exists(DEAD_REFUND_STREAM)).toBe(0);
-});
+test.skipIf(NO_CHROMIUM || NO_PYTHON)(
+  "a button that is clicked twice makes one order",
+  { timeout: TEST_MS },
+  async () => {
+    // given
+    await shop.redis.set("stock:honey", "10");
+    const page = await shop.visit();
+    const posts: Request[] = [];
+    page.on("request", (request) => void (request.method() === "POST" && posts.push(request)));
+    await fill(page, "honey", "3");
+    // when, before any reply
+    await orderButton(page).evaluate((button: { click(): void }) => {
+      button.click();
+      button.click();
+    });
+    // then
+    await page.getByText("This order was placed before").waitFor();
+    await page.locator("output", { hasText: "completed" }).waitFor();
+    expect(posts.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(posts.map((request) => request.headers()["idempotency-key"])).size).toBe(1);
+    for (const post of posts) expect(post.postDataJSON()).toEqual({ id: "honey", quantity: "3" });
+    await expect.poll(() => shop.redis.get("stock:honey")).toBe("7");
+    expect(await ordersOf("honey")).toHaveLength(1);
+  },
+);
 
-test("a button that is clicked twice makes one order", { timeout: TEST_MS }, async () => {
-  // given
-  await shop.redis.set("stock:honey", "10");
-  const page = await shop.visit();
-  const posts: Request[] = [];
-  page.on("request", (request) => void (request.method() === "POST" && posts.push(request)));
-  await fill(page, "honey", "3");
-  // when, before any reply
-  await orderButton(page).evaluate((button: { click(): void }) => {
-    button.click();
-    button.click();
-  });
-  // then
-  await page.getByText("This order was placed before").waitFor();
-  await page.locator("output", { hasText: "completed" }).waitFor();
-  expect(posts.length).toBeGreaterThanOrEqual(2);
-  expect(new Set(posts.map((request) => request.headers()["idempotency-key"])).size).toBe(1);
-  for (const post of posts) expect(post.postDataJSON()).toEqual({ id: "honey", quantity: "3" });
-  await expect.poll(() => shop.redis.get("stock:honey")).toBe("7");
-  expect(await ordersOf("honey")).toHaveLength(1);
-});
+test.skipIf(NO_CHROMIUM || NO_PYTHON)(
+  "a refusal is shown by the detail of its problem document, and what was typed stays",
+  async () => {
+    const page = await shop.visit();
 
-test("a refusal is shown by the detail of its problem document, and what was typed stays", async () => {
-  const page = await shop.visit();
+    await fill(page, "tea-green", "0");
+    await orderButton(page).click();
 
-  await fill(page, "tea-green", "0");
-  await orderButton(page).click();
+    expect(await page.getByRole("alert").innerText()).toContain("The order is not valid");
+    expect(await page.getByLabel("Product").inputValue()).toBe("tea-green");
+  },
+);
 
-  expect(await page.getByRole("alert").innerText()).toContain("The order is not valid");
-  expect(await page.getByLabel("Product").inputValue()).toBe("tea-green");
-});
+test.skipIf(NO_CHROMIUM || NO_PYTHON)(
+  "the browser keeps a page of another origin from ordering, and from reading",
+  async () => {
+    // given
+    await shop.redis.mSet({ "stock:tea-white": "1", "stock:tea-black": "1" });
+    const pk = await order(await shop.visit(), "tea-white", "1");
+    const page = await shop.visitStranger();
+    const complaints: string[] = [];
+    page.on("console", (message) => complaints.push(message.text()));
+    // when
+    await fill(page, "tea-black", "1");
+    await orderButton(page).click();
+    // then
+    expect(await page.getByRole("alert").innerText()).toBe("The order service did not answer this page");
+    await expect.poll(() => complaints.join()).toContain("blocked by CORS policy: Response to preflight request");
+    expect(await ordersOf("tea-black")).toEqual([]);
 
-test("the browser keeps a page of another origin from ordering, and from reading", async () => {
-  // given
-  await shop.redis.mSet({ "stock:tea-white": "1", "stock:tea-black": "1" });
-  const pk = await order(await shop.visit(), "tea-white", "1");
-  const page = await shop.visitStranger();
-  const complaints: string[] = [];
-  page.on("console", (message) => complaints.push(message.text()));
-  // when
-  await fill(page, "tea-black", "1");
-  await orderButton(page).click();
-  // then
-  expect(await page.getByRole("alert").innerText()).toBe("The order service did not answer this page");
-  await expect.poll(() => complaints.join()).toContain("blocked by CORS policy: Response to preflight request");
-  expect(await ordersOf("tea-black")).toEqual([]);
-
-  // when it asks what needs no preflight
-  const read = await page.evaluate(
-    (url) => fetch(url).catch((error) => error.name),
-    `${shop.service.api}/orders/${pk}`,
-  );
-  // then
-  expect(read).toBe("TypeError");
-  await expect.poll(() => complaints.join()).toContain("blocked by CORS policy: No 'Access-Control-Allow-Origin'");
-});
+    // when it asks what needs no preflight
+    const read = await page.evaluate(
+      (url) => fetch(url).catch((error) => error.name),
+      `${shop.service.api}/orders/${pk}`,
+    );
+    // then
+    expect(read).toBe("TypeError");
+    await expect.poll(() => complaints.join()).toContain("blocked by CORS policy: No 'Access-Control-Allow-Origin'");
+  },
+);

@@ -52,19 +52,15 @@ export interface Offline {
 /**
  * Runs `npm start` on free ports with a fresh database.
  * @param extra variables over those of this process; an empty one counts as not set
- * @param options of the command line, as one gives them after `npm start --`
+ * @param options of the command line, after `npm start --`
+ * @param folder the project's, or a copy of it
  * @returns once everything runs
  * @throws Error with its whole output when it ends or takes too long before that
  */
-export function startOffline(extra: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Promise<Offline> {
-  return startOfflineIn(PROJECT, extra, ...options);
-}
-
-/** As `startOffline`, of a copy of the project in a folder. */
-export async function startOfflineIn(
-  folder: string,
+export async function startOffline(
   extra: NodeJS.ProcessEnv = {},
-  ...options: readonly string[]
+  options: readonly string[] = [],
+  folder = PROJECT,
 ): Promise<Offline> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,

@@ -1,30 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { Redis } from "@upstash/redis";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { Order } from "../../lib/orders/order.ts";
 import { COMPLETED_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { fetchDocumented } from "../support/contract.ts";
-import { type Offline, startOffline } from "../support/offline.ts";
+import { runPoller, sharedService, urlOf } from "./service.ts";
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order, up to 2 minutes late. */
 const COMPLETION_WAIT = { timeout: 180_000, interval: 100 };
 const PATIENCE_MS = 400_000;
 
-let service: Offline;
-let redis: Redis;
-
-beforeAll(async () => {
-  service = await startOffline();
-  redis = new Redis({
-    url: `http://127.0.0.1:${service.env.ORDERS_UPSTASH_PORT}`,
-    token: "local",
-    automaticDeserialization: false,
-    enableTelemetry: false,
-  });
-});
-
-afterAll(async () => {
-  await service.stop();
+const service = sharedService();
+const redis = new Redis({
+  url: urlOf(service, "UPSTASH"),
+  token: "local",
+  automaticDeserialization: false,
+  enableTelemetry: false,
 });
 
 /** Places an order as the documents tell clients to: with a key, and again with the same one after a 500. */
@@ -48,17 +40,11 @@ async function read(pk: string): Promise<Order> {
   return Order.parse(await (await fetchDocumented(`${service.api}/orders/${pk}`)).json());
 }
 
-function completedEntries(): Promise<unknown> {
-  return redis.xrange(COMPLETED_STREAM, "-", "+");
-}
-
-async function runPoller(): Promise<void> {
-  const lambda = `http://127.0.0.1:${service.env.ORDERS_LAMBDA_PORT}`;
-  const reply = await fetch(`${lambda}/2015-03-31/functions/orders-dev-drainRefunds/invocations`, {
-    method: "POST",
-    body: "{}",
-  });
-  expect(reply.headers.get("x-amz-function-error")).toBeNull();
+async function completedEntriesOf(pk: string): Promise<unknown[]> {
+  const entries = await z
+    .array(z.tuple([z.string(), z.array(z.string())]))
+    .parseAsync(await redis.xrange(COMPLETED_STREAM, "-", "+"));
+  return entries.filter(([, fields]) => fields.includes(pk));
 }
 
 test("a consumer that creates its group without MKSTREAM can start before the first order", async () => {
@@ -82,11 +68,11 @@ test("an order is pending, completes by itself after 5 seconds and never before,
   const { refunded_at, ...announced } = completed;
   expect(refunded_at).toBeUndefined();
   const fields = Object.entries({ ...announced, quantity: "2" }).flat();
-  expect(await completedEntries()).toEqual([[expect.any(String), expect.arrayContaining(fields)]]);
+  expect(await completedEntriesOf(placed.pk)).toEqual([[expect.any(String), expect.arrayContaining(fields)]]);
 
   // when another service asks for a refund
   await redis.xadd(REFUND_STREAM, "*", { pk: placed.pk, reason: "arrived broken" });
-  await runPoller();
+  await runPoller(service);
   // then
   expect(await read(placed.pk)).toMatchObject({ ...completed, status: "refunded", refunded_at: expect.any(String) });
   expect(await redis.xlen(REFUND_STREAM)).toBe(0);
