@@ -8,7 +8,7 @@ import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { OrderRequest } from "../../lib/orders/order-request.ts";
 import { order } from "../model/http-requests.ts";
 import { childOf, namesOf, openapi } from "../support/contract.ts";
-import { redocly } from "../support/redocly.ts";
+import { redocly } from "../support/run.ts";
 
 const RUNS = 3_000;
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { childOf, namesOf, openapi } from "../support/contract.ts";
-import { PROJECT, redocly } from "../support/redocly.ts";
+import { PROJECT, redocly } from "../support/run.ts";
 import { NO_PYTHON, sharedService } from "./service.ts";
 
 const PROGRAM = join(import.meta.dirname, "../contract/client-program.txt");

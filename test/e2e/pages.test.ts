@@ -1,11 +1,12 @@
+import { createServer, request } from "node:http";
+import { pipeline } from "node:stream/promises";
 import type { Page, Response } from "playwright-core";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
-import { startBasePath } from "../support/base-path.ts";
 import { expectDocumented, routeOf } from "../support/contract.ts";
 import { placeOrderEvent } from "../support/functions.ts";
-import { answering, text } from "../support/servers.ts";
+import { answering, listen, text } from "../support/servers.ts";
 import { NO_CHROMIUM, sharedService, urlOf, useBrowser } from "./service.ts";
 
 /** A name of no loopback interface, behind which the browser finds the service: to it this is any public host. */
@@ -216,3 +217,34 @@ describe.skipIf(NO_CHROMIUM)("a page of another origin", () => {
     expect(await reply?.json()).toEqual({ result: "value" });
   });
 });
+
+interface BasePath {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Serves another server below a path, as a stage or a custom domain's base path does. */
+async function startBasePath(target: string, path: string): Promise<BasePath> {
+  const server = createServer((incoming, outgoing) => {
+    const { method, url = "/" } = incoming;
+    // The service's own host, as API Gateway and most proxies put it in place of the public one.
+    const headers = { ...incoming.headers, host: new URL(target).host };
+    if (!url.startsWith(`${path}/`)) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const behind = request(`${target}${url.slice(path.length)}`, { method: method ?? "GET", headers }, (reply) => {
+      outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
+      pipeline(reply, outgoing).catch(() => outgoing.destroy());
+    });
+    pipeline(incoming, behind).catch(() => outgoing.destroy());
+  });
+  const url = `${await listen(server)}${path}`;
+  return {
+    url,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

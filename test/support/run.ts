@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 
-const PROJECT = join(import.meta.dirname, "../..");
+export const PROJECT = join(import.meta.dirname, "../..");
 
 export interface Ran {
   readonly code: number | null;
@@ -31,4 +32,18 @@ export async function runScript(
   });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: typeof code === "number" ? code : null, stdout, stderr };
+}
+
+const REDOCLY = join(PROJECT, "node_modules/@redocly/cli/bin/cli.js");
+
+/** Nothing of it leaves the machine. */
+const ENV = { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
+
+/**
+ * Runs Redocly's command in the project's folder, and gives what it prints.
+ * @throws Error when it exits with another code than 0
+ */
+export async function redocly(...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [REDOCLY, ...args], { cwd: PROJECT, env: ENV });
+  return stdout;
 }
