@@ -1,14 +1,24 @@
 import { z } from "zod";
-import { Refusal } from "./refusal.ts";
+import { UpstashError } from "./reply.ts";
+
+/** How many words belong to an option; the others stand alone. https://redis.io/docs/latest/commands/xreadgroup/ */
+const OPERANDS: Readonly<Record<string, number>> = { GROUP: 2, COUNT: 1, BLOCK: 1, CLAIM: 1 };
+
+const list = z.array(z.unknown());
 
 /** One Redis command: its name, then its arguments. Bytes where the caller sent bytes, else text. */
 export type Command = readonly [name: string, ...args: (string | Buffer)[]];
 
-const list = z.array(z.unknown());
+/** What XREAD or XREADGROUP asks for. */
+interface StreamRead {
+  /** The operands of each option, by its upper-case name. */
+  readonly options: ReadonlyMap<string, Command[number][]>;
+  readonly streams: readonly { readonly key: Command[number]; readonly id: string }[];
+}
 
 /**
  * The command in the body of `POST /`: `["SET", "key", 1, true]`. Numbers keep the digits they were written with, however
- * many; booleans become "true" and "false". Throws a 400 Refusal for anything else.
+ * many; booleans become "true" and "false". Throws a 400 UpstashError for anything else.
  */
 export function parseCommand(body: Buffer): Command {
   return commandOf(parseJson(body));
@@ -24,7 +34,7 @@ export function parseCommands(body: Buffer): Command[] {
 /**
  * The command of the path form, `/set/key/value?EX=100`: the segments of the path, then the bytes of the body if there
  * are any, then the names and values of the query. `path` is the raw one of the request line: a URL parser would resolve
- * segments such as `..`, which are arguments here. Throws a 400 Refusal when it is not valid percent-encoded UTF-8.
+ * segments such as `..`, which are arguments here. Throws a 400 UpstashError when it is not valid percent-encoded UTF-8.
  * https://upstash.com/docs/redis/features/restapi (API Semantics)
  */
 export function commandOfPath(path: string, query: URLSearchParams, body: Buffer): Command {
@@ -64,7 +74,8 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function decodeSegment(segment: string): string {
+/** @throws UpstashError with status 400 when it is not valid percent-encoded UTF-8 */
+export function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch (cause) {
@@ -72,6 +83,22 @@ function decodeSegment(segment: string): string {
   }
 }
 
-function malformed(what: string, cause?: unknown): Refusal {
-  return new Refusal(400, `ERR ${what}`, { cause });
+function malformed(what: string, cause?: unknown): UpstashError {
+  return new UpstashError(400, `ERR ${what}`, { cause });
+}
+
+/** Reads the arguments of XREAD and XREADGROUP. It refuses nothing: Redis itself refuses what is malformed. */
+export function parseStreamRead([, ...args]: Command): StreamRead {
+  const options = new Map<string, Command[number][]>();
+  let at = 0;
+  for (; at < args.length; at += 1) {
+    const name = String(args[at]).toUpperCase();
+    if (name === "STREAMS") break;
+    const count = OPERANDS[name] ?? 0;
+    options.set(name, args.slice(at + 1, at + 1 + count));
+    at += count;
+  }
+  const words = args.slice(at + 1);
+  const ids = words.splice(words.length / 2);
+  return { options, streams: words.map((key, index) => ({ key, id: String(ids[index]) })) };
 }

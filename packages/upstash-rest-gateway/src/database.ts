@@ -1,17 +1,35 @@
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
+import { z } from "zod";
 import type { Command } from "./command.ts";
-import { type CommandTable, readCommandTable } from "./command-table.ts";
-import { reasonOf } from "./reason.ts";
-import { Refusal } from "./refusal.ts";
-import type { Outcome } from "./reply.ts";
+import { type Outcome, UpstashError } from "./reply.ts";
 
 const CONNECT_TIMEOUT_MS = 1000;
-const LONGEST_RECONNECT_DELAY_MS = 500;
+
+const MAX_RECONNECT_DELAY_MS = 500;
 
 /** Integers as text keep their 64 bits, bulk strings as Buffers their bytes. Statuses are text, and so told apart. */
 const TYPE_MAPPING = { [RESP_TYPES.NUMBER]: String, [RESP_TYPES.BLOB_STRING]: Buffer };
 
-/** The one connection to Redis that all requests share. Every method throws a 500 Refusal while Redis is away. */
+const SUBCOMMANDS_FIELD = 9;
+
+const entry = z
+  .tuple([z.string(), z.number(), z.array(z.string()), z.number(), z.number(), z.number(), z.array(z.string())])
+  .rest(z.unknown());
+
+/** What the server says about one command or subcommand: https://redis.io/docs/latest/commands/command/ */
+export interface CommandTraits {
+  readonly flags: ReadonlySet<string>;
+  readonly categories: ReadonlySet<string>;
+  /** Where its keys are among its words, the name being word 0. No first key is 0; a last key below 0 counts from the end. */
+  readonly firstKey: number;
+  readonly lastKey: number;
+  readonly keyStep: number;
+}
+
+/** Traits by lower-case name; a subcommand is `config|get`. */
+export type CommandTable = ReadonlyMap<string, CommandTraits>;
+
+/** The one connection to Redis that all requests share. Every method throws a 500 UpstashError while Redis is away. */
 export interface Database {
   /** Settles when the first attempt to connect has ended, well or not; never rejects. */
   readonly attempted: Promise<void>;
@@ -19,7 +37,7 @@ export interface Database {
   commandTable(): Promise<CommandTable>;
   /** Commands that are run in one tick go out in one write and are done in that order. */
   run(command: Command): Promise<Outcome>;
-  /** Runs the commands between MULTI and EXEC. Throws a 400 Refusal when Redis discards the transaction. */
+  /** Runs the commands between MULTI and EXEC. Throws a 400 UpstashError when Redis discards the transaction. */
   transact(commands: readonly Command[]): Promise<Outcome[]>;
   close(): void;
 }
@@ -39,7 +57,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
     commandOptions: { typeMapping: TYPE_MAPPING, timeout: 0 },
     socket: {
       connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectStrategy: (retries) => Math.min(20 * 2 ** retries, LONGEST_RECONNECT_DELAY_MS),
+      reconnectStrategy: (retries) => Math.min(20 * 2 ** retries, MAX_RECONNECT_DELAY_MS),
     },
   });
   const attempted = Promise.withResolvers<void>();
@@ -90,9 +108,9 @@ export function openDatabase(url: string, log: (line: string) => void): Database
     }
   }
 
-  function unreachable(error: unknown): Refusal {
+  function unreachable(error: unknown): UpstashError {
     const cause = lost ?? error;
-    return new Refusal(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
+    return new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
   }
 
   return { attempted: attempted.promise, commandTable, run, transact, close: () => client.destroy() };
@@ -109,12 +127,38 @@ function executedOf(outcomes: readonly Outcome[]): Outcome[] {
 }
 
 /** EXEC says only that some command was refused; the reason is the first error, in that command's own reply. */
-function discarded(outcomes: readonly Outcome[]): Refusal {
+function discarded(outcomes: readonly Outcome[]): UpstashError {
   const [reason] = outcomes.flatMap((outcome) => ("error" in outcome ? outcome.error : []));
-  return new Refusal(400, `EXECABORT Transaction discarded because of: ${reason}`);
+  return new UpstashError(400, `EXECABORT Transaction discarded because of: ${reason}`);
 }
 
 /** Host and port only: a Redis URL may hold a password. */
 function hostOf(url: string): string {
   return new URL(url).host;
+}
+
+/** The table of a `COMMAND` reply in RESP2. Throws a ZodError when the reply is not one. */
+function readCommandTable(reply: unknown): CommandTable {
+  const table = new Map<string, CommandTraits>();
+  addEntries(reply, table);
+  return table;
+}
+
+function addEntries(reply: unknown, table: Map<string, CommandTraits>): void {
+  for (const fields of z.array(entry).parse(reply)) {
+    const [name, , flags, firstKey, lastKey, keyStep, categories] = fields;
+    const traits = { flags: new Set(flags), categories: new Set(categories), firstKey, lastKey, keyStep };
+    table.set(name.toLowerCase(), traits);
+    addEntries(fields[SUBCOMMANDS_FIELD] ?? [], table);
+  }
+}
+
+/**
+ * The innermost reason of an error, for a line that a person reads: what fetch throws says only that it failed, and a
+ * connection refused on every address of a host is an AggregateError, which says nothing itself.
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }

@@ -12,7 +12,9 @@ export async function startGatewayThread({
   log,
   ...options
 }: Required<Omit<UpstashGatewayOptions, "limits">>): Promise<UpstashGateway> {
-  const worker = new Worker(new URL("gateway-worker.ts", import.meta.url), { workerData: options });
+  const worker = new Worker(new URL(import.meta.url.replace("gateway-thread", "gateway-worker")), {
+    workerData: options,
+  });
   const started = Promise.withResolvers<string>();
   worker.on("message", (value: unknown) => {
     const message = Message.parse(value);

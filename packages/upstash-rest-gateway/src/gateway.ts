@@ -3,9 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { inspect } from "node:util";
 import { openDatabase } from "./database.ts";
 import { createLimitCheck, type Limits, PAY_AS_YOU_GO } from "./limits.ts";
-import { Refusal } from "./refusal.ts";
-import { encodeError } from "./reply.ts";
-import { answer, type Backend } from "./rest.ts";
+import { encodeError, UpstashError } from "./reply.ts";
+import { type Backend, reply } from "./rest.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -41,6 +40,7 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
   const limits = { ...PAY_AS_YOU_GO, ...options.limits };
   const database = openDatabase(redisUrl, log);
   const backend: Backend = {
+    redisUrl,
     tokens: new Map([
       [readOnlyToken, "read-only"],
       [token, "standard"],
@@ -56,26 +56,29 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
     // The client sends the last one back to read its own writes. Here every read sees every write: it only has to move.
     response.setHeader("upstash-sync-token", (++syncToken).toString(36));
     try {
-      response.end(await answer(request, backend));
+      const text = await reply(request, response, backend);
+      if (text !== undefined) response.end(text);
     } catch (error) {
       const clientHungUp = request.socket.destroyed;
       if (clientHungUp) return;
-      if (!(error instanceof Refusal)) log(`upstash gateway failed: ${inspect(error)}`);
-      response.statusCode = error instanceof Refusal ? error.status : 500;
+      if (!(error instanceof UpstashError)) log(`upstash gateway failed: ${inspect(error)}`);
+      response.statusCode = error instanceof UpstashError ? error.status : 500;
       // A body that was not read is thrown away by Node while the connection stays open. Closing it here would reset the
       // connection under a client that still sends, which then never sees the reply.
-      response.end(encodeError(error instanceof Refusal ? error.message : "ERR the gateway failed"));
+      response.end(encodeError(error instanceof UpstashError ? error.message : "ERR the gateway failed"));
     }
   }
 
   const server = createServer(respond);
   try {
     await once(server.listen(port, LOOPBACK), "listening");
+    await database.attempted;
   } catch (error) {
+    // A client that is closed while it connects would keep the process alive.
+    await database.attempted;
     database.close();
     throw error;
   }
-  await database.attempted;
 
   let stopping: Promise<unknown> | undefined;
   async function stop(): Promise<void> {

@@ -1,8 +1,6 @@
 import { z } from "zod";
-import type { Command } from "./command.ts";
-import type { CommandTraits } from "./command-table.ts";
-import type { Database } from "./database.ts";
-import { parseStreamRead } from "./stream-read.ts";
+import { type Command, parseStreamRead } from "./command.ts";
+import type { CommandTraits, Database } from "./database.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,9 +1,23 @@
 import { ErrorReply } from "redis";
 
+const INTEGER = /^(0|-?[1-9]\d*)$/;
+
 /** One command's outcome: what Redis replied, or the text of its error. */
 export type Outcome = { readonly result: unknown } | { readonly error: string };
 
-const INTEGER = /^(0|-?[1-9]\d*)$/;
+/**
+ * A whole request that is answered with `{"error": message}` and an HTTP status instead of replies.
+ * `message` starts with an error code as Redis writes it ("ERR ...", "NOPERM ..."), since clients read it that way.
+ */
+export class UpstashError extends Error {
+  override readonly name = "UpstashError";
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
 
 /**
  * The JSON text of an outcome, `{"result":…}` or `{"error":…}`. It is built as text because an integer keeps all of its

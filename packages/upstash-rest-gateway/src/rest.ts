@@ -1,15 +1,35 @@
-import type { IncomingMessage } from "node:http";
-import { readBody } from "./body.ts";
-import { type Command, commandOfPath, parseCommand, parseCommands } from "./command.ts";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { type Access, accessProblem, commandName } from "./access.ts";
+import { type Command, commandOfPath, decodeSegment, parseCommand, parseCommands } from "./command.ts";
 import type { Database } from "./database.ts";
 import type { LimitCheck } from "./limits.ts";
-import { Refusal } from "./refusal.ts";
-import { encodeOutcome, type Outcome } from "./reply.ts";
-import { denialReason } from "./request-guard.ts";
-import { type Access, commandName, refusalOf } from "./rules.ts";
+import { encodeOutcome, type Outcome, UpstashError } from "./reply.ts";
+import { streamMessages } from "./subscriptions.ts";
+
+const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+/** `none` is an address that a person typed or opened. `same-site` is another port of this machine, so it is foreign. */
+const OWN_SITES = ["none", "same-origin"];
+
+const METHODS_WITH_BODY = ["POST", "PUT"];
+
+const METHODS = [...METHODS_WITH_BODY, "GET", "HEAD"];
+
+/** `/subscribe/{channel}` and `/psubscribe/{pattern}`, with any number of names. */
+const SUBSCRIPTION = /^\/(p?subscribe)\/(.+)$/i;
+
+/** The three paths that take their commands from the body; every other path is a command itself. */
+const BODY_PATHS = new Set(["/", "/pipeline", "/multi-exec"]);
+
+const UNAUTHORIZED =
+  "WRONGPASS invalid or missing auth token. See https://docs.upstash.com/redis/troubleshooting/http_unauthorized for details.";
+
+const SIZE_PAGE = "https://upstash.com/docs/redis/troubleshooting/max_request_size_exceeded";
 
 /** What requests are answered with. */
 export interface Backend {
+  /** For the connections of subscribers. */
+  readonly redisUrl: string;
   /** What each bearer token may do. */
   readonly tokens: ReadonlyMap<string, Access>;
   readonly database: Database;
@@ -18,29 +38,32 @@ export interface Backend {
   readonly requestBytes: number;
 }
 
-const METHODS_WITH_BODY = ["POST", "PUT"];
-const METHODS = [...METHODS_WITH_BODY, "GET", "HEAD"];
-
-/** The three paths that take their commands from the body; every other path is a command itself. */
-const BODY_PATHS = new Set(["/", "/pipeline", "/multi-exec"]);
-
-const UNAUTHORIZED =
-  "WRONGPASS invalid or missing auth token. See https://docs.upstash.com/redis/troubleshooting/http_unauthorized for details.";
-
 /**
- * The JSON text that answers `request` with status 200; every other answer is a thrown Refusal with its status:
+ * The JSON text of the reply to `request`, with status 200, or undefined once `response` streams the messages of a
+ * subscription. Every other reply is a thrown UpstashError with its status:
  * 400 a command is malformed, refused or fails, 401 no token or a wrong one, 403 a web page of another origin sent it,
  * 404 the path names no command, 405 the method, 413 the body is too large, 500 Redis is away. Only a request with a
  * valid token has its body read. https://upstash.com/docs/redis/features/restapi (HTTP Codes)
  */
-export async function answer(request: IncomingMessage, backend: Backend): Promise<string> {
+export async function reply(
+  request: IncomingMessage,
+  response: ServerResponse,
+  backend: Backend,
+): Promise<string | undefined> {
   const { tokens, database, limitCheck, requestBytes } = backend;
   const foreign = denialReason(request.headers);
-  if (foreign !== undefined) throw new Refusal(403, `ERR ${foreign}`);
+  if (foreign !== undefined) throw new UpstashError(403, `ERR ${foreign}`);
   const { path, route, query } = targetOf(request.url ?? "");
   checkMethod(request.method ?? "", BODY_PATHS.has(route));
   const access = accessOf(tokenOf(request, query), tokens);
   checkFormat(request);
+  const subscription = SUBSCRIPTION.exec(route);
+  if (subscription) {
+    const [, command = "", names = ""] = subscription;
+    const kind = command.toLowerCase() === "subscribe" ? "subscribe" : "psubscribe";
+    await streamMessages(response, backend.redisUrl, kind, names.split("/").map(decodeSegment));
+    return undefined;
+  }
   const base64 = request.headers["upstash-encoding"] === "base64";
   const body = await readBody(request, requestBytes);
 
@@ -48,7 +71,7 @@ export async function answer(request: IncomingMessage, backend: Backend): Promis
     const table = await database.commandTable();
     const name = commandName(table, command);
     const traits = table.get(name);
-    return refusalOf(command, table, access) ?? (traits && limitCheck(command, name, traits));
+    return accessProblem(command, table, access) ?? (traits && limitCheck(command, name, traits));
   }
 
   if (route === "/pipeline") {
@@ -69,29 +92,29 @@ export async function answer(request: IncomingMessage, backend: Backend): Promis
   }
   const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
   const table = await database.commandTable();
-  if (route !== "/" && !table.has(command[0].toLowerCase())) throw new Refusal(404, `ERR no such path: ${route}`);
+  if (route !== "/" && !table.has(command[0].toLowerCase())) throw new UpstashError(404, `ERR no such path: ${route}`);
   refuse(await refusalFor(command));
   const outcome = await database.run(command);
-  if ("error" in outcome) throw new Refusal(400, outcome.error);
+  if ("error" in outcome) throw new UpstashError(400, outcome.error);
   return encodeOutcome(outcome, base64);
 }
 
 /** `path` is raw, as `commandOfPath` wants it; `route` is the same without slashes at the end. */
 function targetOf(url: string): { path: string; route: string; query: URLSearchParams } {
   const [path = "", ...rest] = url.split("?");
-  if (!path.startsWith("/")) throw new Refusal(400, "ERR malformed URL");
+  if (!path.startsWith("/")) throw new UpstashError(400, "ERR malformed URL");
   return { path, route: path.replace(/(?<=.)\/+$/, ""), query: new URLSearchParams(rest.join("?")) };
 }
 
 function checkMethod(method: string, takesBody: boolean): void {
   const allowed = takesBody ? METHODS_WITH_BODY : METHODS;
   if (!allowed.includes(method))
-    throw new Refusal(405, `ERR method ${method} is not allowed: use ${allowed.join(", ")}`);
+    throw new UpstashError(405, `ERR method ${method} is not allowed: use ${allowed.join(", ")}`);
 }
 
 function accessOf(token: string, tokens: Backend["tokens"]): Access {
   const access = tokens.get(token);
-  if (!access) throw new Refusal(401, UNAUTHORIZED);
+  if (!access) throw new UpstashError(401, UNAUTHORIZED);
   return access;
 }
 
@@ -102,13 +125,43 @@ function tokenOf(request: IncomingMessage, query: URLSearchParams): string {
 
 function checkFormat(request: IncomingMessage): void {
   const format = request.headers["upstash-response-format"] ?? "json";
-  if (format !== "json") throw new Refusal(400, "ERR the only Upstash-Response-Format here is json");
+  if (format !== "json") throw new UpstashError(400, "ERR the only Upstash-Response-Format here is json");
 }
 
 function refuse(refusal: string | undefined): void {
-  if (refusal !== undefined) throw new Refusal(400, refusal);
+  if (refusal !== undefined) throw new UpstashError(400, refusal);
 }
 
 function encodeOutcomes(outcomes: readonly Outcome[], base64: boolean): string {
   return `[${outcomes.map((outcome) => encodeOutcome(outcome, base64)).join(",")}]`;
+}
+
+/**
+ * Reads the body of `request`, at most `limitBytes`. A larger body throws a 413 UpstashError, but only once it has
+ * been read to its end and thrown away: a client that is still sending when the answer comes sees a broken pipe instead.
+ */
+async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size <= limitBytes) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  if (size <= limitBytes) return Buffer.concat(chunks, size);
+  const sizes = `Limit: ${limitBytes} bytes, Actual: ${size} bytes`;
+  throw new UpstashError(413, `ERR max request size exceeded. ${sizes}. See ${SIZE_PAGE} for details`);
+}
+
+/**
+ * Gives the reason to refuse a request, or undefined. Refused are a `Host` that is not loopback (a page whose own host
+ * name was pointed at 127.0.0.1, which is called DNS rebinding, could read the replies) and every request that a browser
+ * sends for a page of another origin. An image or a script is sent without `Origin`, so `Sec-Fetch-Site` counts too
+ * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other clients send neither.
+ */
+function denialReason(headers: IncomingHttpHeaders): string | undefined {
+  const { host = "", origin = `http://${host}`, "sec-fetch-site": site = "none" } = headers;
+  if (!LOOPBACK_HOST.test(host)) return "The Host header is not loopback. Use localhost, 127.0.0.1 or [::1]";
+  const isOwn = origin === `http://${host}` && OWN_SITES.includes(String(site));
+  return isOwn ? undefined : "Web pages of another origin cannot use this port";
 }

@@ -1,6 +1,5 @@
-import type { Command } from "./command.ts";
-import type { CommandTable, CommandTraits } from "./command-table.ts";
-import { parseStreamRead } from "./stream-read.ts";
+import { type Command, parseStreamRead } from "./command.ts";
+import type { CommandTable, CommandTraits } from "./database.ts";
 
 /** What a token allows: every command REST has, or only those that read. */
 export type Access = "standard" | "read-only";
@@ -32,7 +31,7 @@ const OTHER_DATABASE = "ERR DB index is out of range";
  * Why `command` may not run with `access`: the error text for the reply, or `undefined` when it may. What a command does
  * is read from the server's own table, so commands that a newer Redis brings fall under the same rules.
  */
-export function refusalOf(command: Command, table: CommandTable, access: Access): string | undefined {
+export function accessProblem(command: Command, table: CommandTable, access: Access): string | undefined {
   const name = commandName(table, command);
   const traits = table.get(name);
   if (!traits) return unavailable(name);
@@ -69,13 +68,13 @@ function onlyReads(name: string, { flags }: CommandTraits): boolean {
 }
 
 function notInRest(name: string): string {
-  return `ERR Command "${spoken(name)}" is not allowed in REST or it has a special context path`;
+  return `ERR Command "${displayName(name)}" is not allowed in REST or it has a special context path`;
 }
 
 function unavailable(name: string): string {
-  return `ERR Command is not available: '${spoken(name)}'. See ${COMPATIBILITY_PAGE} for details`;
+  return `ERR Command is not available: '${displayName(name)}'. See ${COMPATIBILITY_PAGE} for details`;
 }
 
-function spoken(name: string): string {
+function displayName(name: string): string {
   return name.replace("|", " ").toUpperCase();
 }
