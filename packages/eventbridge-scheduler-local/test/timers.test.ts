@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { backoff, sleepUntil } from "../src/clock.ts";
-import { createLambdaClient } from "../src/invoke.ts";
+import { createTargetClient } from "../src/targets.ts";
+import { backoff, sleepUntil } from "../src/timers.ts";
 import { startLambdaEndpoint } from "./lambda-endpoint.ts";
 
 test("a wait ends at its time, never before", async () => {
@@ -50,13 +50,12 @@ test("the wait between attempts doubles from 1 s to 60 s, and is never under hal
 });
 
 test("an invocation without an answer in time is undelivered", async () => {
-  await using lambda = await startLambdaEndpoint(() => undefined);
+  await using endpoint = await startLambdaEndpoint(() => undefined);
   const { signal } = new AbortController();
-  const client = createLambdaClient({ url: lambda.url, concurrency: 1, signal, timeoutMs: 50 });
-  const outcome = await client.invoke(
-    { partition: "aws", region: "eu-central-1", account: "123456789012", name: "slow", qualifier: undefined },
-    "{}",
-  );
+  const client = createTargetClient({ lambdaUrl: endpoint.url, concurrency: 1, signal, timeoutMs: 50 });
+  const lambda = { name: "slow", qualifier: undefined };
+  const where = { partition: "aws", region: "eu-central-1", account: "123456789012" };
+  const outcome = await client.send({ ...where, name: "slow", lambda, url: undefined }, "{}");
   client.close();
-  expect(outcome).toEqual({ kind: "undelivered", code: "INVOCATION_FAILED", message: "no answer within 50 ms" });
+  expect(outcome).toEqual({ kind: "undelivered", code: "INVOCATION_FAILED", message: "no reply within 50 ms" });
 });
