@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, onTestFinished, test } from "vitest";
-import { startRedis } from "../../local/redis/server.ts";
+import { startRedis } from "../../local/redis/redis-server.ts";
 import { fetchDocumented } from "../support/fetch-documented.ts";
 import type { Offline } from "../support/offline.ts";
 import { listens, place, running } from "./service.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type RedisServer, startRedis } from "../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
 import { useFunctions } from "../support/functions.ts";
 import { getOrderEvent, placeOrderEvent } from "../support/http-event.ts";
 import { useLogLines } from "../support/log-lines.ts";

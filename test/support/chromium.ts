@@ -1,6 +1,6 @@
 import { type Browser, chromium } from "playwright-core";
-import { findExecutables, isExecutable } from "../../local/redis/executable.ts";
-import type { Say } from "../../local/redis/machine.ts";
+import type { Log as Say } from "../../local/redis/find-redis.ts";
+import { findExecutables, isExecutable } from "../../local/redis/find-redis.ts";
 import { aptInstall, type DebianMachine, type DebianPackage, notInstalled, thisDebian } from "./debian.ts";
 
 /** Debian's and Google's names for it. */

@@ -1,6 +1,6 @@
 import pRetry from "p-retry";
-import { findExecutables, output } from "../../local/redis/executable.ts";
-import type { Say } from "../../local/redis/machine.ts";
+import type { Log as Say } from "../../local/redis/find-redis.ts";
+import { findExecutables, output } from "../../local/redis/find-redis.ts";
 
 const APT_MS = 10 * 60_000;
 

@@ -1,5 +1,5 @@
-import { findExecutables, isExecutable, output } from "../../local/redis/executable.ts";
-import type { Say } from "../../local/redis/machine.ts";
+import type { Log as Say } from "../../local/redis/find-redis.ts";
+import { findExecutables, isExecutable, output } from "../../local/redis/find-redis.ts";
 import { aptInstall, type DebianMachine, type DebianPackage, notInstalled } from "./debian.ts";
 
 /** Where Debian has its own, for which its packages are. */

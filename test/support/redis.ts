@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
-import { type RedisServer, startRedis } from "../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
 
 export type TestRedisClient = ReturnType<typeof connection>;
 

@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { type RedisServer, startRedis } from "../../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../../local/redis/redis-server.ts";
 import { startUpstashGateway } from "../src/gateway.ts";
 import { gatewayAt, type TestGateway, TOKEN } from "./use-gateway.ts";
 
