@@ -33,6 +33,7 @@ interface ApiRequest {
 interface ApiResponse {
   code(status: number): ApiResponse;
   type(mediaType: string): ApiResponse;
+  header(name: string, value: string): ApiResponse;
 }
 
 interface Toolkit {
@@ -91,7 +92,8 @@ export function allowedOrigins(cors: unknown): readonly string[] {
  * - it joins duplicate headers with a comma; serverless-offline keeps the last one
  *   (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html);
  * - it never parses a body; serverless-offline changes a body that is a JSON string, `null`, `0` or `false`;
- * - without a Content-Type the function sees `application/octet-stream`, not `application/json`;
+ * - without a Content-Type the function sees `application/octet-stream`, not `application/json`, since an HTTP API adds
+ *   none to a request with a body;
  * - any Content-Type reaches the function, also one that hapi cannot parse, such as `json`;
  * - a function that crashes or times out gives 500 or 503 and a message, not 200 and a stack trace, and hapi's own
  *   refusals, such as 413 for more than 10 MB, have the same form;
@@ -99,13 +101,11 @@ export function allowedOrigins(cors: unknown): readonly string[] {
  */
 export function emulateApiGateway(server: ApiServer, origins: readonly string[]): void {
   server.ext("onRequest", ({ headers, raw }, toolkit) => {
-    const type = headers["content-type"];
     const { rawHeaders } = raw.req;
-    if (type === undefined) rawHeaders.push("content-type", UNKNOWN_TYPE);
-    rawHeaders.splice(0, rawHeaders.length, ...joinedHeaders(rawHeaders));
+    rawHeaders.splice(0, rawHeaders.length, ...eventHeaders(rawHeaders));
     // The function sees the raw headers. This one is for serverless-offline: it passes text/plain on as text, as API
     // Gateway passes JSON, parses application/json, and encodes application/octet-stream as base64.
-    headers["content-type"] = JSON_MEDIA_TYPE.test(type ?? "") ? "text/plain" : UNKNOWN_TYPE;
+    headers["content-type"] = JSON_MEDIA_TYPE.test(headers["content-type"] ?? "") ? "text/plain" : UNKNOWN_TYPE;
     return toolkit.continue;
   });
   server.ext("onPreResponse", ({ headers, response }, toolkit) => {
@@ -114,18 +114,22 @@ export function emulateApiGateway(server: ApiServer, origins: readonly string[])
     const error = failureOf(response.source) ?? refusalOf(response);
     if (!error) return toolkit.continue;
     const { status, message } = error;
-    return toolkit.response(JSON.stringify({ message })).code(status).type("application/json");
+    const reply = toolkit.response(JSON.stringify({ message })).code(status).type("application/json");
+    for (const name of Object.keys(replyHeaders).filter(isCorsHeader)) reply.header(name, String(replyHeaders[name]));
+    return reply;
   });
 }
 
-/** Names and values by turns, each name once. */
-function joinedHeaders(rawHeaders: readonly string[]): string[] {
-  const values = new Map<string, string[]>();
+/** Names and values in alternation, as in the argument, each name once. */
+function eventHeaders(rawHeaders: readonly string[]): string[] {
+  const values = new Map<string, string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]?.toLowerCase() ?? "";
-    values.set(name, [...(values.get(name) ?? []), rawHeaders[index + 1] ?? ""]);
+    const [name = "", value = ""] = rawHeaders.slice(index, index + 2);
+    const earlier = values.get(name.toLowerCase());
+    values.set(name.toLowerCase(), earlier === undefined ? value : `${earlier},${value}`);
   }
-  return [...values].flatMap(([name, all]) => [name, all.join(",")]);
+  if (!values.get("content-type")) values.set("content-type", UNKNOWN_TYPE);
+  return [...values].flat();
 }
 
 /**
@@ -140,8 +144,12 @@ function stripCorsHeaders(
 ): void {
   if (origin === undefined || allowed.includes(origin)) return;
   for (const name of Object.keys(replyHeaders)) {
-    if (name.startsWith("access-control-")) delete replyHeaders[name];
+    if (isCorsHeader(name)) delete replyHeaders[name];
   }
+}
+
+function isCorsHeader(name: string): boolean {
+  return name.startsWith("access-control-");
 }
 
 interface GatewayError {
