@@ -22,14 +22,14 @@ const settings = readSettings(
 const stack = await startStack(settings);
 exitOnTermination(stack.stop);
 
-const api = createServer((_, response) => response.end()).listen(settings.ORDERS_API_PORT, "127.0.0.1");
+createServer((_, response) => response.end()).listen(settings.ORDERS_API_PORT, "127.0.0.1");
 /** Its functions never end. */
 const lambda = createServer().listen(settings.ORDERS_LAMBDA_PORT, "127.0.0.1");
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  // As serverless-offline: functions under way are cut off, and open connections get their time.
+  // As serverless-offline: functions under way are cut off, and open connections get 5 s.
   process.on(signal, () => {
     lambda.close().closeAllConnections();
-    api.close(() => process.exit(0));
+    setTimeout(() => process.exit(0), 5_000);
   });
 }
 
