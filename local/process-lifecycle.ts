@@ -1,19 +1,18 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a terminal sends on Ctrl-C and when it closes, and what `kill` sends. */
+/** Ctrl-C, `kill`, and the end of the terminal. */
 const TERMINATION_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** SIGKILL to npm reaches nobody else, and no signal tells of it on every system that Node runs on: hence a poll. */
+/** Only Linux can signal the death of a parent, and Node.js has no call for it, so this polls. */
 const PARENT_POLL_MS = 500;
 
 /**
  * Runs `stop` once, then exits with code 0: on Ctrl-C, on SIGTERM, when the terminal closes, and when npm is killed.
  *
- * It does not wait for the other handlers of these signals. That of serverless-offline closes its servers, but gives open
- * keep-alive connections 5 s.
+ * It does not wait for serverless-offline, whose own handler gives open connections 5 s.
  *
- * @param env where npm leaves its mark; without it a parent may end first, as a shell does that started this with `nohup`
+ * @param env has `npm_lifecycle_event` when npm is the parent; another parent, such as a shell, may end first
  */
 export function exitOnTermination(stop: () => Promise<void>, env: NodeJS.ProcessEnv = process.env): void {
   let stopping = false;
@@ -32,7 +31,7 @@ export function exitOnTermination(stop: () => Promise<void>, env: NodeJS.Process
   poll.unref();
 }
 
-/** Removes the folders `<prefix><process id>` in `parent` whose process is gone: it was killed before it could do so. */
+/** Removes the folders `<prefix><process id>` in `parent` whose process was killed before it could do so itself. */
 export function removeStaleFolders(parent: string, prefix = ""): void {
   for (const name of namesIn(parent)) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length) : "";
@@ -44,7 +43,7 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    // It was never made.
+    // It does not exist yet.
     return [];
   }
 }

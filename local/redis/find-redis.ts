@@ -56,6 +56,9 @@ export interface Machine {
  */
 type Locator = (machine: Machine, log: Log) => Promise<string | undefined>;
 
+/** Runs a command of apt or dpkg to its end and gives its standard output. */
+type Run = (file: string, ...args: string[]) => Promise<string>;
+
 /** What exists first, then the fast download, then the slow build. */
 const LOCATORS: readonly Locator[] = [onPath, inCache, debianPackages, sourceBuild];
 
@@ -141,8 +144,6 @@ export async function debianPackages({ path, cacheFolder }: Machine, log: Log): 
     await rm(work, { recursive: true, force: true });
   }
 }
-
-type Run = (file: string, ...args: string[]) => Promise<string>;
 
 /** Downloads the packages into the working folder, with those that apt would install along with them. */
 async function download(run: Run, options: readonly string[]): Promise<void> {

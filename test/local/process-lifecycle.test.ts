@@ -15,7 +15,7 @@ const SERVICE = join(import.meta.dirname, "service.ts");
 const Started = z.object({ pid: z.int(), api: z.int(), stack: z.array(z.int()) });
 
 test.for(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-  "%s ends everything within a second and without a word, with open connections and schedules under way",
+  "%s ends everything within a second and logs nothing, with open connections and invocations under way",
   async (signal) => {
     const service = await startService();
     const [client] = await Promise.all([connection(service.api), connection(service.stack[0])]);
@@ -32,7 +32,7 @@ test.for(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
   },
 );
 
-test("the end of npm alone, by SIGKILL, ends everything", async () => {
+test("SIGKILL to npm alone ends everything", async () => {
   const service = await startService("/bin/sh", "-c", `${process.execPath} "$0"; :`);
 
   process.kill(service.parent, "SIGKILL");
@@ -40,7 +40,7 @@ test("the end of npm alone, by SIGKILL, ends everything", async () => {
   await expect.poll(() => Promise.all([service.api, ...service.stack].map(isListening))).not.toContain(true);
 });
 
-test("the folders of processes that are gone are removed, and no others", async () => {
+test("only the folders of processes that no longer run are removed", async () => {
   const folder = await temporaryFolder();
   const dead = spawn("true");
   await once(dead, "exit");

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { useRedis } from "../../support/redis.ts";
-import { ask } from "./support.ts";
 
 const redis = useRedis();
 
@@ -14,10 +13,4 @@ test.for(["first", "second"])("the %s test of a file finds no keys and no cached
   await redis.client.set("left", "behind");
   await redis.client.eval(script);
   expect(await redis.client.evalSha(sha)).toBe(2);
-});
-
-test("the url and the client lead to the same Redis", async () => {
-  await redis.client.set("order", "here");
-
-  expect(await ask(redis.url, "GET", "order")).toBe("here");
 });
