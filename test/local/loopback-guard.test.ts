@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { guardServers, refuseForeignHosts, refuseForeignPages } from "../../local/request-guard.ts";
+import { guardServers, refuseForeignHosts, refuseForeignPages } from "../../local/loopback-guard.ts";
 import { freePorts } from "../support/servers.ts";
 
 const OWN_HOSTS = ["localhost", "localhost:3000", "LOCALHOST:1", "127.0.0.1:8079", "[::1]:3002"];

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { startRedis } from "../../../local/redis/server.ts";
+import { startRedis } from "../../../local/redis/redis-server.ts";
 import { ask, folderOf, program, startedRedis, temporaryFolder } from "./support.ts";
 
 test("a started Redis answers on loopback alone", async () => {
@@ -74,7 +75,7 @@ test("a killed Redis settles `exited`, and its command starts it again on the sa
 test("a port that another Redis has is refused by name, and that Redis is left alone", async () => {
   const other = await startedRedis();
 
-  await expect(startRedis({ port: other.port })).rejects.toThrow(`port ${other.port}: it is taken`);
+  await expect(startRedis({ port: other.port })).rejects.toThrow(`port ${other.port}: it is in use`);
 
   expect(await ask(other.url, "PING")).toBe("PONG");
 });
@@ -83,7 +84,7 @@ test("a Redis that is slow to find its port taken is not mistaken for the one th
   const other = await startedRedis();
   const binary = await program(await temporaryFolder(), "slow", "sleep 1; echo 'bind: Address already in use'; exit 1");
 
-  await expect(startRedis({ port: other.port, binary })).rejects.toThrow(`port ${other.port}: it is taken`);
+  await expect(startRedis({ port: other.port, binary })).rejects.toThrow(`port ${other.port}: it is in use`);
 });
 
 test("a port held by a program that never answers is refused by name", async () => {
@@ -95,7 +96,7 @@ test("a port held by a program that never answers is refused by name", async () 
   const address = silent.address();
   const port = typeof address === "object" ? address?.port : undefined;
 
-  await expect(startRedis({ port: port ?? 0 })).rejects.toThrow(`port ${port}: it is taken`);
+  await expect(startRedis({ port: port ?? 0 })).rejects.toThrow(`port ${port}: it is in use`);
 });
 
 test("a Redis that refuses to start is quoted, and leaves no temporary folder", async () => {
@@ -112,4 +113,62 @@ test("a Redis that refuses to start is quoted, and leaves no temporary folder", 
 
 test("a binary that is not there is named", async () => {
   await expect(startRedis({ binary: "/nowhere/redis-server" })).rejects.toThrow("/nowhere/redis-server cannot be run");
+});
+
+test("a second Redis in one data folder is refused in one line, and the first one's data is as it was", async () => {
+  // given
+  const dataDir = await temporaryFolder();
+  const first = await startedRedis({ dataDir });
+  await ask(first.url, "SET", "whose", "the first one's");
+  // when
+  const second = startRedis({ dataDir });
+  // then
+  await expect(second).rejects.toThrow(
+    `Another service keeps its data in ${dataDir}. Stop it, or set ORDERS_DATA_DIR to another folder.`,
+  );
+  expect(await ask(first.url, "GET", "whose")).toBe("the first one's");
+});
+
+test("a data folder whose Redis is just ending, as after Ctrl-C, is waited for and taken over", async () => {
+  // given
+  const dataDir = await temporaryFolder();
+  const first = await startedRedis({ dataDir });
+  await ask(first.url, "SET", "order", "kept");
+  // when
+  const second = startedRedis({ dataDir });
+  await wait(300);
+  process.kill(first.pid, "SIGTERM");
+  // then
+  expect(await ask((await second).url, "GET", "order")).toBe("kept");
+});
+
+test("a data folder whose Redis was killed is taken over", async () => {
+  // given
+  const dataDir = await temporaryFolder();
+  const first = await startedRedis({ dataDir });
+  await ask(first.url, "SET", "order", "kept");
+  process.kill(first.pid, "SIGKILL");
+  await first.exited;
+  expect(existsSync(join(dataDir, "redis.sock"))).toBe(true);
+  // when
+  const second = await startedRedis({ dataDir });
+  // then
+  expect(await ask(second.url, "GET", "order")).toBe("kept");
+});
+
+test("a data folder that is a file is refused in one line", async () => {
+  const file = join(await temporaryFolder(), "file");
+  await writeFile(file, "");
+
+  await expect(startRedis({ dataDir: file })).rejects.toThrow(
+    /^Cannot create the data folder \/.*\/file \(EEXIST.*\)\. Set ORDERS_DATA_DIR to another folder\.$/,
+  );
+});
+
+test("a data folder whose path is too long for a socket is refused in one line", async () => {
+  const dataDir = join(await temporaryFolder(), "long".repeat(30));
+
+  await expect(startRedis({ dataDir })).rejects.toThrow(
+    /^The path .+ is too long for a socket\. Set ORDERS_DATA_DIR to a folder with a shorter path\.$/,
+  );
 });

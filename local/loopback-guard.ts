@@ -4,7 +4,7 @@ import { z } from "zod";
 
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** `none` is an address that a person typed or opened; `same-site` is another port of this machine, so it is foreign. */
+/** `none` is an address that a person typed or opened. `same-site` is another port of this machine, so it is foreign. */
 const OWN_SITES = ["none", "same-origin"];
 
 const HOST_REFUSED = "The Host header is not loopback. Use localhost, 127.0.0.1 or [::1]";
@@ -18,16 +18,16 @@ const Listening = z.object({ server: z.instanceof(Server), options: z.object({ p
 export type Guard = (headers: IncomingHttpHeaders) => string | undefined;
 
 /**
- * Refuses every `Host` that is not loopback. A page whose own host name was pointed at 127.0.0.1 (DNS rebinding) is of
- * the same origin to the browser, and could read replies.
+ * Refuses every `Host` that is not loopback. To the browser, a page whose host name resolves to 127.0.0.1 (DNS rebinding)
+ * has the same origin as this server, and could read replies.
  */
 export const refuseForeignHosts: Guard = ({ host = "" }) => (LOOPBACK_HOST.test(host) ? undefined : HOST_REFUSED);
 
 /**
  * Refuses what a browser sends for a page of another origin, also one on another port of this machine, and every `Host`
- * that is not loopback. An image or a script is sent without `Origin`, so `Sec-Fetch-Site` counts too; browsers send it
- * to loopback since 2023 at the latest (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site).
- * What is no browser sends neither.
+ * that is not loopback. A browser requests an image or a script without `Origin`, so `Sec-Fetch-Site` counts too; browsers
+ * send it to loopback since 2023 at the latest
+ * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other programs send neither.
  */
 export const refuseForeignPages: Guard = (headers) => {
   const { host = "", origin = `http://${host}`, "sec-fetch-site": site = "none" } = headers;
@@ -36,8 +36,8 @@ export const refuseForeignPages: Guard = (headers) => {
 };
 
 /**
- * Guards every HTTP server of this process that begins to listen from now on, those of other packages too: a refused
- * request is answered with 403 before any listener of the server sees it.
+ * Guards every HTTP server of this process that starts to listen from now on, those of other packages too: a refused
+ * request gets 403 before any listener of the server sees it.
  */
 export function guardServers(guardOf: (port: number) => Guard): void {
   subscribe(LISTEN_CHANNEL, (message) => {
