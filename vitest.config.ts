@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{packages,test}/**/*.test.ts"],
+          include: ["{packages,test,tools}/**/*.test.ts"],
           exclude: ["**/node_modules/**", "packages/*/dist/**", "test/e2e/**"],
           globalSetup: ["test/support/global-setup.ts"],
         },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildBundles } from "../lambda/bundles.ts";
+import { buildBundles } from "../../tools/lambda-host/bundles.ts";
 import { measureBundles } from "./measures/bundles.ts";
 
 test("no bundle is over its size budget", async () => {

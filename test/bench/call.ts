@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Usage } from "../lambda/messages.ts";
+import type { Usage } from "../../tools/lambda-host/messages.ts";
 import type { MeasuredStack } from "./stack.ts";
 
 const HttpReply = z.object({ statusCode: z.int() });

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { serve } from "../lambda/serve.ts";
+import { serve } from "../../tools/lambda-host/serve.ts";
 import { drive } from "./load.ts";
 
 const SLOW_MS = 20;

@@ -1,4 +1,4 @@
-import type { Outcome } from "../lambda/instance.ts";
+import type { Outcome } from "../../tools/lambda-host/instance.ts";
 
 /** What a function has used so far, as AWS would bill it. */
 export interface FunctionUsage {

@@ -1,5 +1,5 @@
-import { type Bundles, buildBundles } from "../lambda/bundles.ts";
-import { serve } from "../lambda/serve.ts";
+import { type Bundles, buildBundles } from "../../tools/lambda-host/bundles.ts";
+import { serve } from "../../tools/lambda-host/serve.ts";
 import { PRICE, selling } from "../support/inventory.ts";
 import { FLOORS } from "./floors.ts";
 import { measureBatches } from "./measures/batches.ts";

@@ -1,5 +1,5 @@
+import { readMemorySizes } from "../../tools/lambda-host/limits.ts";
 import { type MeasuredStack, startStack } from "../bench/stack.ts";
-import { readMemorySizes } from "../lambda/limits.ts";
 import type { Counts } from "./counts.ts";
 import { readInfrastructure } from "./infrastructure.ts";
 import { measure, type Step } from "./measure.ts";

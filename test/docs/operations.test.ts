@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { readFunctionNames, readMemorySizes } from "../lambda/limits.ts";
+import { readFunctionNames, readMemorySizes } from "../../tools/lambda-host/limits.ts";
 import { codeIn, tableOf } from "../support/markdown.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { Bundles } from "../../lambda/bundles.ts";
+import type { Bundles } from "../../../tools/lambda-host/bundles.ts";
 import { readServerlessYml } from "../../support/bundle.ts";
 import { type Row, row } from "../row.ts";
 

@@ -1,4 +1,4 @@
-import type { Bundles } from "../../lambda/bundles.ts";
+import type { Bundles } from "../../../tools/lambda-host/bundles.ts";
 import { getOrderEvent, placeOrderEvent } from "../../support/functions.ts";
 import { call } from "../call.ts";
 import { filled, pkOf } from "../filled-database.ts";

@@ -1,4 +1,4 @@
-import { startApiGateway } from "../../lambda/api-gateway.ts";
+import { startApiGateway } from "../../../tools/lambda-host/api-gateway.ts";
 import { drive, type Load } from "../load.ts";
 import { ORDER, storeCompletedOrders } from "../orders.ts";
 import { type Row, row } from "../row.ts";

@@ -1,4 +1,4 @@
-import type { Usage } from "../../lambda/messages.ts";
+import type { Usage } from "../../../tools/lambda-host/messages.ts";
 import { use } from "../call.ts";
 import { type Row, row } from "../row.ts";
 import type { Settings } from "../settings.ts";

@@ -1,0 +1,156 @@
+import { once } from "node:events";
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as wait } from "node:timers/promises";
+import { listen } from "../../test/support/servers.ts";
+
+/** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
+const REFUSING_MS = 250;
+
+const LISTEN_PAUSE_MS = 50;
+
+/** Longer than any client waits; then a held call ends by itself. */
+const HOLD_MS = 60_000;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly content: Buffer;
+}
+
+/** One call on its way from a function to a server, in the hands of whoever decides what becomes of it. */
+export interface Call {
+  readonly path: string;
+  readonly body: string;
+  /** Has the server do it. */
+  forward(): Promise<Reply>;
+  /** Resolves when the reply has gone out, or could not. */
+  answer(reply: {
+    readonly status: number;
+    readonly headers?: IncomingHttpHeaders;
+    readonly content: Buffer | string;
+  }): Promise<void>;
+  /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
+  answerHalf(reply: Reply): void;
+  /** Ends the connection in an orderly way. */
+  close(): void;
+  /** Ends the connection without an answer: the caller sees ECONNRESET. */
+  reset(): void;
+  /** Ends the connection, and closes the port for a while: the caller's next attempt sees ECONNREFUSED. */
+  refuse(): Promise<void>;
+  /** Gives no answer for as long as the caller waits. */
+  hold(): Promise<void>;
+}
+
+export interface CallProxy {
+  readonly url: string;
+  stop(): void;
+}
+
+const NETWORK_ERRORS = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "UND_ERR_SOCKET",
+  "ERR_STREAM_WRITE_AFTER_END",
+  "ABORT_ERR",
+]);
+
+/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
+export function failUnlessNetwork(error: unknown): void {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
+    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
+  }
+  throw error;
+}
+
+/**
+ * Stands between one caller and a server.
+ * @param treat decides what becomes of each call; when it throws, the connection is ended
+ */
+export async function startProxy(target: string, treat: (call: Call) => Promise<void>): Promise<CallProxy> {
+  const agent = new Agent({ keepAlive: true });
+  let stopped = false;
+
+  const server = createServer(async (incoming, outgoing) => {
+    try {
+      const body = await buffer(incoming);
+      await treat(callOf(incoming, outgoing, body));
+    } catch (error) {
+      // The server behind is away, or the caller has gone: this connection ends.
+      outgoing.destroy();
+      failUnlessNetwork(error);
+    }
+  });
+  server.on("error", () => undefined);
+  const url = await listen(server);
+
+  function callOf(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Call {
+    const { socket } = incoming;
+    const reset = () => void socket.resetAndDestroy();
+    return {
+      path: incoming.url ?? "",
+      body: body.toString(),
+      forward: () => forward(target, agent, incoming, body),
+      async answer({ status, headers = {}, content }) {
+        const { "transfer-encoding": _, "content-length": __, connection: ___, ...kept } = headers;
+        outgoing.writeHead(status, kept);
+        await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
+      },
+      answerHalf({ status, headers, content }) {
+        const { "transfer-encoding": _, connection: __, ...kept } = headers;
+        outgoing.writeHead(status, { ...kept, "content-length": content.length });
+        outgoing.write(content.subarray(0, content.length / 2), () => outgoing.destroy());
+      },
+      close: () => void socket.destroySoon(),
+      reset,
+      async refuse() {
+        reset();
+        server.close();
+        server.closeAllConnections();
+        await wait(REFUSING_MS);
+        await listenAgain();
+      },
+      async hold() {
+        const over = new AbortController();
+        await Promise.race([once(outgoing, "close"), wait(HOLD_MS, undefined, { signal: over.signal, ref: false })]);
+        over.abort();
+        outgoing.destroy();
+      },
+    };
+  }
+
+  /** Another program may have been given the port meanwhile: then it stays closed until that one is done. */
+  async function listenAgain(): Promise<void> {
+    while (!stopped && !server.listening) {
+      server.listen(Number(new URL(url).port), "127.0.0.1");
+      await Promise.race([once(server, "listening"), wait(LISTEN_PAUSE_MS)]).catch(() => wait(LISTEN_PAUSE_MS));
+    }
+  }
+
+  return {
+    url,
+    stop() {
+      stopped = true;
+      server.close();
+      server.closeAllConnections();
+      agent.destroy();
+    },
+  };
+}
+
+async function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<Reply> {
+  const { method = "GET", url = "/", headers } = incoming;
+  const sent = request(new URL(url, target), { agent, method, headers }).end(body);
+  const [reply] = (await once(sent, "response")) as [IncomingMessage];
+  return { status: reply.statusCode ?? 500, headers: reply.headers, content: await buffer(reply) };
+}

@@ -1,0 +1,92 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { Order } from "../../lib/orders/order.ts";
+import { getOrder } from "./clients.ts";
+import type { SeededRandom } from "./faults.ts";
+import type { Journal } from "./history.ts";
+
+/** So many orders are read, each so often over its life: an illegal move is seen between two reads only. */
+const SAMPLE = 200;
+const READS = 25;
+const PAUSE_MS = 300;
+
+const LEGAL: Readonly<Record<Order["status"], readonly Order["status"][]>> = {
+  pending: ["pending", "completed", "refunded"],
+  completed: ["completed", "refunded"],
+  refunded: ["refunded"],
+};
+
+/** Reads a sample of the orders again and again, and remembers what may not have happened. */
+export interface Reader {
+  watch(order: number, pk: string): void;
+  /** Resolves when each order of the sample has been read as often as it should. */
+  stop(): Promise<void>;
+  readonly violations: readonly { readonly order: number; readonly detail: string }[];
+  /** How many orders were read, and how often in all. */
+  readonly figures: { readonly orders: number; readonly reads: number };
+}
+
+/** @param orders of the whole run: the sample is spread over them */
+export function startReader(
+  apiUrl: string,
+  orders: number,
+  chance: SeededRandom,
+  journal: Journal,
+  onRequest: () => void,
+): Reader {
+  const seen = new Map<string, Order>();
+  const violations: { order: number; detail: string }[] = [];
+  const reading: Promise<void>[] = [];
+  let reads = 0;
+  let stopped = false;
+
+  function complain(order: number, pk: string, detail: string): void {
+    violations.push({ order, detail });
+    journal.note(order, `GET ${pk}: ${detail}`);
+  }
+
+  async function look({ order, pk }: { order: number; pk: string }): Promise<void> {
+    // Another reader may read the same order meanwhile, and be answered first: only what was seen before counts.
+    const before = seen.get(pk);
+    onRequest();
+    const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
+    if (undocumented) complain(order, pk, undocumented);
+    if (status === 0 || status >= 500) return;
+    const flaw = placed ? illegal(before, placed) : `a client was told of it, but GET says ${status} ${text}`;
+    if (flaw) complain(order, pk, flaw);
+    if (!placed) return;
+    const latest = seen.get(pk);
+    if (before?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
+    if (!latest || LEGAL[latest.status].includes(placed.status)) seen.set(pk, placed);
+  }
+
+  async function follow(order: number, pk: string): Promise<void> {
+    for (let read = 1; read <= READS; read += 1) {
+      await look({ order, pk });
+      reads += 1;
+      if (!stopped) await wait(PAUSE_MS);
+    }
+  }
+
+  return {
+    watch(order, pk) {
+      if (chance.at(`sample of order ${order}`) < SAMPLE / orders) reading.push(follow(order, pk));
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(reading);
+    },
+    violations,
+    get figures() {
+      return { orders: reading.length, reads };
+    },
+  };
+}
+
+function illegal(before: Order | undefined, now: Order): string | undefined {
+  if (!before) return undefined;
+  if (!LEGAL[before.status].includes(now.status)) return `it went from ${before.status} to ${now.status}`;
+  const amounts = ["price", "fee", "total"] as const;
+  const fixed = ["pk", "product_id", "quantity", ...amounts, "created_at", "completed_at", "refunded_at"] as const;
+  const changed = fixed.find((field) => before[field] !== undefined && before[field] !== now[field]);
+  return changed && `its ${changed} went from ${before[changed]} to ${now[changed]}`;
+}

@@ -1,0 +1,72 @@
+import { readServerlessYml } from "../../test/support/bundle.ts";
+import type { Bundles } from "./bundles.ts";
+import { createFunction, type LambdaFunction } from "./function.ts";
+import type { Instance, Outcome } from "./instance.ts";
+import { createRouter, type Router } from "./routes.ts";
+
+export interface LambdaHostOptions {
+  readonly bundles: Pick<Bundles, "paths" | "runtime">;
+  /** Instances at once, of each function. */
+  readonly concurrency: (functionName: string) => number;
+  /** Each function's time-out, in ms. */
+  readonly timeoutMs: (functionName: string) => number;
+  /** Each function's memory, in MB; see `InstanceOptions`. */
+  readonly memoryMb?: (functionName: string) => number;
+  /** What a new instance finds in its environment. */
+  readonly environment: (functionName: string, instanceId: string) => Promise<Readonly<Record<string, string>>>;
+  /** Gets every line that a function logs. Default: none. */
+  readonly onLine?: (line: string, functionName: string, instanceId: string) => void;
+  /** Told how each invocation ended, before its instance handles another event. */
+  readonly onOutcome?: (outcome: Outcome, instanceId: string) => void;
+  /** Told when an instance has ended, however. */
+  readonly onExit?: (instanceId: string) => void;
+}
+
+/** Lambda on one machine: the built functions, each instance a process of its own. */
+export interface LambdaHost {
+  readonly route: Router;
+  /** @throws Error when there is no such function */
+  invoke(functionName: string, event: unknown): Promise<Outcome>;
+  has(functionName: string): boolean;
+  find(instanceId: string): Instance | undefined;
+  /** Ends a function's instances: its next events are handled by new ones. */
+  recycle(functionName: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function createLambdaHost(options: LambdaHostOptions): Promise<LambdaHost> {
+  const { functions } = await readServerlessYml();
+  const pools = new Map(Object.entries(options.bundles.paths).map(([name, path]) => [name, pool(name, path)]));
+
+  function pool(name: string, bundlePath: string): LambdaFunction {
+    return createFunction({
+      name,
+      runtimePath: options.bundles.runtime,
+      bundlePath,
+      timeoutMs: options.timeoutMs(name),
+      concurrency: options.concurrency(name),
+      ...(options.memoryMb && { memoryMb: options.memoryMb(name) }),
+      environment: (instanceId) => options.environment(name, instanceId),
+      onExit: (instanceId) => options.onExit?.(instanceId),
+      ...(options.onOutcome && { onOutcome: options.onOutcome }),
+      onLine: (line, instanceId) => options.onLine?.(line, name, instanceId),
+    });
+  }
+
+  function named(name: string): LambdaFunction {
+    const found = pools.get(name);
+    if (!found) throw new Error(`There is no function ${name}`);
+    return found;
+  }
+
+  return {
+    route: createRouter(functions),
+    invoke: (name, event) => named(name).invoke(event),
+    has: (name) => pools.has(name),
+    find: (instanceId) => pools.get(instanceId.replace(/-\d+$/, ""))?.find(instanceId),
+    recycle: (name) => named(name).recycle(),
+    async stop() {
+      await Promise.all([...pools.values()].map((lambda) => lambda.stop()));
+    },
+  };
+}
