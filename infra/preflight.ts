@@ -67,7 +67,7 @@ function checkParameters({ stage, parameters }: Deployment): Finding[] {
     problem(`${name} is not set for the stage ${stage}: set it to ${values} in infra/parameters.yml`);
   return [
     ...(parameters.access === "" ? [unset("access", "jwt or open")] : []),
-    ...(parameters.alarmEmail === "" ? [unset("alarmEmail", "an address, or to none")] : []),
+    ...(parameters.alarmEmail === "" ? [unset("alarmEmail", "an address or none")] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** `provider.httpApi.cors` of serverless.yml as infra/cors.js makes it, as far as it matters here. */
+/** `provider.httpApi.cors` of serverless.yml as infra/api.ts makes it, as far as it matters here. */
 const Cors = z.union([
   z.literal(false).transform(() => ({ allowedOrigins: [] })),
   z.object({ allowedOrigins: z.array(z.string()) }),
