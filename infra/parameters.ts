@@ -40,9 +40,11 @@ const list = z.preprocess(
           .filter(Boolean),
   z.array(z.string()),
 );
+const EMAIL = { error: "must be an e-mail address, or none" };
 /** Empty: nobody has chosen yet, and a deploy is refused. */
-const email = (error = "must be an e-mail address, or none") =>
-  z.union([z.literal(["", "none"]), z.email()], { error });
+const emailOrUndecided = z
+  .string()
+  .refine((text) => /^(none)?$/.test(text) || z.email().safeParse(text).success, EMAIL);
 
 const httpsUrl = z.url({ protocol: /^https$/, error: "must be an https address" });
 
@@ -50,8 +52,8 @@ const Parameters = z
   .strictObject(
     {
       preflight: oneOf("run", "skip"),
-      alarmEmail: email(),
-      ticketEmail: optional(z.email({ error: "must be an e-mail address, or none" })),
+      alarmEmail: emailOrUndecided,
+      ticketEmail: optional(z.email(EMAIL)),
       docsUrl: httpsUrl,
       problemTypesUrl: optional(httpsUrl.regex(/[/#]$/, { error: "must be an https address that ends with / or #" })),
       inventoryUrl: optional(

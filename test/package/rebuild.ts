@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { z } from "zod";
-import { buildOptions } from "./bundle.ts";
+import { buildOptions } from "../support/bundle.ts";
 
 /** What the plugins of `infra/` make up. */
 const GENERATED = /^(left-out|builtin|unused):/;

@@ -1,22 +1,19 @@
 import { execFile } from "node:child_process";
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { unzipSync } from "fflate";
 import { z } from "zod";
 import { Template } from "./template.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
-const BINARIES = join(PROJECT, "node_modules/.bin");
+const SERVERLESS = join(PROJECT, "node_modules/serverless/bin/serverless.js");
 
 /** All that `serverless package` reads. */
 const SOURCES = ["serverless.yml", "package.json", "openapi.yaml", "functions", "lib", "local", "infra"];
 
 const TEMPLATE = "cloudformation-template-update-stack.json";
-
-/** Nothing can listen on it without being root, and no system puts anything of the web there. */
-const CLOSED = "http://127.0.0.1:1";
 
 /** What a developer's shell may hold while packaging, and what no artefact may. */
 export const SECRETS = {
@@ -41,20 +38,10 @@ export interface Package {
 
 export interface Packager extends AsyncDisposable {
   /**
-   * @param options of the command, as `--stage` and `prod`
-   * @throws Error with what the framework said, when it refuses
+   * @param options of the command, such as `--stage` and `prod`
+   * @throws Error with the framework's output, when it refuses
    */
   package(...options: string[]): Promise<Package>;
-  /**
-   * Resolves the whole configuration and packages nothing.
-   * @throws Error with what the framework said, when it refuses
-   */
-  print(...options: string[]): Promise<void>;
-  /**
-   * Deploys as someone without an account: no credentials, no profile, and nothing that listens where AWS would.
-   * @throws Error with what the framework said, when it refuses
-   */
-  deployWithoutCredentials(): Promise<void>;
 }
 
 /** Packages in a copy of the project, because the build folder in the project is shared with whatever else runs there. */
@@ -62,37 +49,21 @@ export async function startPackager(): Promise<Packager> {
   const copy = await mkdtemp(join(tmpdir(), "orders-package-"));
   for (const source of SOURCES) await cp(join(PROJECT, source), join(copy, source), { recursive: true });
   await symlink(join(PROJECT, "node_modules"), join(copy, "node_modules"));
-  const env = { ...process.env, ...SECRETS, AWS_REGION: "", PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}` };
-
-  async function serverless(args: string[], environment: NodeJS.ProcessEnv): Promise<void> {
-    const options = { cwd: copy, env: environment };
-    await promisify(execFile)(join(BINARIES, "serverless"), args, options).catch((error: unknown) => {
-      const { stdout, stderr } = Failed.parse(error);
-      throw new Error(`serverless ${args[0]} failed:\n${stdout}${stderr}`, { cause: error });
-    });
-  }
 
   async function packageOnce(...options: string[]): Promise<Package> {
     const folder = await mkdtemp(join(copy, "package-"));
     const TMPDIR = await mkdtemp(join(copy, "tmp-"));
-    await serverless(["package", "--package", folder, ...options], { ...env, TMPDIR });
+    const args = ["package", "--package", folder, ...options];
+    const env = { ...process.env, ...SECRETS, AWS_REGION: "", TMPDIR };
+    await promisify(execFile)(process.execPath, [SERVERLESS, ...args], { cwd: copy, env }).catch((error: unknown) => {
+      const { stdout, stderr } = Failed.parse(error);
+      throw new Error(`serverless package failed:\n${stdout}${stderr}`, { cause: error });
+    });
     const template: unknown = JSON.parse(await readFile(join(folder, TEMPLATE), "utf8"));
     return { template: Template.parse(template), files: await readAll(folder), leftBehind: await readdir(TMPDIR) };
   }
 
-  async function deployWithoutCredentials(): Promise<void> {
-    const HOME = await mkdtemp(join(copy, "home-"));
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
-    const nobody = { HOME, PATH: env.PATH, AWS_EC2_METADATA_DISABLED: "true", AWS_ENDPOINT_URL: CLOSED };
-    await serverless(["deploy"], { ...Object.fromEntries(inherited), ...nobody });
-  }
-
-  return {
-    package: packageOnce,
-    print: (...options) => serverless(["print", ...options], env),
-    deployWithoutCredentials,
-    [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
-  };
+  return { package: packageOnce, [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }) };
 }
 
 async function readAll(folder: string): Promise<Map<string, string>> {
