@@ -7,7 +7,7 @@ import { z } from "zod";
 import { checkDeployment } from "../../infra/preflight.ts";
 import { useRedis } from "../support/redis.ts";
 import { runScript } from "../support/run.ts";
-import { listen } from "../support/servers.ts";
+import { answering, listen, json as reply } from "../support/servers.ts";
 
 const SERVERLESS = "node_modules/serverless/bin/serverless.js";
 const NAME = "orders/dev/redis";
@@ -15,8 +15,9 @@ const KEYS = { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "example" };
 
 const SecretRequest = z.object({ SecretId: z.string() });
 
-/** What Secrets Manager has, by name. */
+/** What Secrets Manager has, by name, and the error for what it has not. */
 const secrets = new Map<string, string>();
+let awsError = "ResourceNotFoundException";
 /** The operations that were asked of AWS; S3 and CloudFormation name none in this header. */
 const asked: string[] = [];
 
@@ -28,7 +29,7 @@ const aws = createServer(async (request, response) => {
   const SecretString = secrets.get(name);
   response.statusCode = SecretString === undefined ? 400 : 200;
   response.setHeader("content-type", "application/x-amz-json-1.1");
-  response.end(JSON.stringify(SecretString === undefined ? { __type: "ResourceNotFoundException" } : { SecretString }));
+  response.end(JSON.stringify(SecretString === undefined ? { __type: awsError, message: "no" } : { SecretString }));
 });
 
 const redis = useRedis();
@@ -45,6 +46,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   secrets.clear();
+  awsError = "ResourceNotFoundException";
   asked.length = 0;
 });
 
@@ -88,8 +90,15 @@ test("parameters that nobody has chosen are named", async () => {
   ]);
 });
 
-test("a missing secret is named with its Region", async () => {
-  expect(await problems()).toEqual([expect.stringContaining(`${NAME} does not exist in eu-central-1: create it`)]);
+test.for([
+  ["ResourceNotFoundException", `Secret ${NAME} does not exist in eu-central-1: create it`],
+  ["AccessDeniedException", "allow secretsmanager:GetSecretValue"],
+  ["ExpiredTokenException", "AWS refuses the credentials (no): log in again"],
+  ["InvalidParameterException", `Secret ${NAME} cannot be read in eu-central-1: no`],
+] as const)("%s of AWS becomes a line with its fix", async ([name, message]) => {
+  awsError = name;
+
+  expect(await problems()).toEqual([expect.stringContaining(message)]);
 });
 
 test.for<[string, object, string]>([
@@ -131,6 +140,22 @@ test("a wrong token, and a database that does not answer, are told apart by the 
   ]);
 });
 
+test("a database that does not know what Redis 7 knows is refused", async () => {
+  const old = await answering(async (request, response) => {
+    const [name] = z
+      .tuple([z.string()])
+      .rest(z.unknown())
+      .parse(await json(request));
+    reply(name === "SET" ? 400 : 200, name === "SET" ? { error: "ERR syntax error" } : { result: "" })(
+      request,
+      response,
+    );
+  });
+  store({ ...complete(), url: old });
+
+  expect(await problems()).toContain("The database is older than Redis 7.0 (ERR syntax error): create a new one");
+});
+
 test("tokens in each other's place are noticed", async () => {
   const { url, token, read_only_token } = complete();
   store({ url, token: read_only_token, read_only_token: token });
@@ -157,21 +182,19 @@ test("a database that evicts is refused; where it does not tell, that is no prob
   expect(await problems()).toEqual([]);
 });
 
+const WITH_KEYS = { AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey };
+
 /** Runs the framework as someone whose AWS is the server of this file. */
-const serverless = (...args: string[]) =>
+const serverless = (args: string[], keys: object = WITH_KEYS) =>
   runScript(SERVERLESS, args, {
-    PATH: process.env.PATH,
-    HOME: "/nonexistent",
-    AWS_EC2_METADATA_DISABLED: "true",
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+    ...{ PATH: process.env.PATH, HOME: "/nonexistent", AWS_EC2_METADATA_DISABLED: "true", AWS_ENDPOINT_URL: endpoint },
+    ...keys,
   });
 
 test("npm run doctor prints a line for each check, and ends with 0", async () => {
   store(complete());
 
-  const { code, stderr } = await serverless("preflight");
+  const { code, stderr } = await serverless(["preflight"]);
 
   expect(stderr).toContain(`✔ Secret ${NAME} is complete\n`);
   expect(stderr).toContain("✔ read_only_token reads and does not write\n");
@@ -179,7 +202,7 @@ test("npm run doctor prints a line for each check, and ends with 0", async () =>
 });
 
 test("a deploy with a problem ends before it builds or uploads anything", async () => {
-  const { code, stdout, stderr } = await serverless("deploy");
+  const { code, stdout, stderr } = await serverless(["deploy"]);
 
   expect(stderr).toContain(`✖ Secret ${NAME} does not exist`);
   expect(stdout).toContain("1 problem to fix before stage dev can be deployed");
@@ -189,9 +212,19 @@ test("a deploy with a problem ends before it builds or uploads anything", async 
 });
 
 test("in an emergency the preflight can be skipped", async () => {
-  const { stdout, stderr } = await serverless("deploy", "--param", "preflight=skip", "--package", "none");
+  const { stderr } = await serverless(["deploy", "--param", "preflight=skip", "--package", "none"]);
 
   expect(stderr).toContain("Preflight skipped");
-  expect(stdout).toContain("No serverless-state.json");
   expect(asked.filter((operation) => operation.endsWith("GetSecretValue"))).toEqual([]);
+});
+
+test("a deploy without credentials says where to get them", async () => {
+  const { code, stderr } = await serverless(["deploy"], {});
+
+  expect(stderr).toMatch(/^✖ AWS provider credentials not found\. Learn how to set up AWS provider credentials .+\.$/m);
+  expect(code).toBe(1);
+});
+
+test("what does not package needs no choice of access", async () => {
+  expect(await serverless(["print", "--stage", "prod"])).toMatchObject({ code: 0 });
 });
