@@ -1,11 +1,23 @@
+import { createClient, ErrorReply } from "redis";
 import { startGatewayThread } from "upstash-rest-gateway";
-import { READ_ONLY_TOKEN, TOKEN } from "./environment.ts";
-import { type RedisServer, startRedis } from "./redis/server.ts";
-import type { Settings } from "./settings.ts";
-import { assertRedisAnswers, assertUpstashAnswers } from "./user-database.ts";
+import { z } from "zod";
+import { isNewEnough } from "./redis/find-redis.ts";
+import { type RedisServer, startRedis } from "./redis/redis-server.ts";
+import { READ_ONLY_TOKEN, type Settings, TOKEN } from "./settings.ts";
+
+/** Longer than a first connection around the world takes, short enough to wait for. */
+const MAX_WAIT_MS = 5_000;
+
+/** It changes nothing, and Upstash refuses it to a read-only token. */
+const PROBE = ["EVAL", "return 1", "0"];
+
+const UpstashError = z.object({ error: z.string() });
+
+/** The errors of Redis for a wrong user or password; it refuses a connection for other reasons too, such as LOADING. */
+const LOGIN_ERROR = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
 
 export interface Database {
-  /** One line a part, for people. */
+  /** One line for each part, for people. */
   readonly addresses: readonly string[];
   /** Ends what was started, and nothing else. */
   stop(): Promise<void>;
@@ -22,9 +34,8 @@ export async function startDatabase(settings: Settings): Promise<Database> {
   }
   if (settings.REDIS_URL) await assertRedisAnswers(settings.REDIS_URL);
   const redis = settings.REDIS_URL ? undefined : await startPrivateRedis(settings);
-  const redisUrl = settings.REDIS_URL ?? redis?.url ?? "";
   const gateway = await startGatewayThread({
-    redisUrl,
+    redisUrl: settings.REDIS_URL ?? redis?.url ?? "",
     port: settings.ORDERS_UPSTASH_PORT,
     token: TOKEN,
     readOnlyToken: READ_ONLY_TOKEN,
@@ -49,7 +60,7 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
   });
   let stopping = false;
   void redis.exited.then(() => {
-    if (!stopping) process.stderr.write(`Redis is gone. To bring it back as it was: ${redis.command}\n`);
+    if (!stopping) process.stderr.write(`Redis stopped unexpectedly. Start it again with: ${redis.command}\n`);
   });
   return {
     ...redis,
@@ -58,4 +69,98 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
       return redis.stop();
     },
   };
+}
+
+/**
+ * Makes sure that the user's own Upstash database answers and that the token may write.
+ * @throws Error in one line that says which variable to look at
+ */
+export async function assertUpstashAnswers(url: string, token: string): Promise<void> {
+  const { status, text } = await probe(url, token).catch((cause: unknown) => {
+    const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to have a Redis started";
+    throw new Error(`Nothing answers at ${url} (${reasonOf(cause)}): ${remedy}`, { cause });
+  });
+  if (status === 200) return;
+  if (status === 401) {
+    const remedy = "copy UPSTASH_REDIS_REST_TOKEN from the database's page in Upstash's console again";
+    throw new Error(`The token is refused at ${url}: ${remedy}`);
+  }
+  if (text.includes("NOPERM")) {
+    throw new Error(`The token may only read at ${url}: set UPSTASH_REDIS_REST_TOKEN to the standard one`);
+  }
+  const reason = upstashErrorIn(text);
+  if (reason) throw new Error(`The database at ${url} refuses requests (${reason}): see Upstash's console`);
+  throw new Error(`What answers at ${url} is no Upstash database (status ${status}): correct UPSTASH_REDIS_REST_URL`);
+}
+
+async function probe(url: string, token: string): Promise<{ status: number; text: string }> {
+  const reply = await fetch(url, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify(PROBE),
+    signal: AbortSignal.timeout(MAX_WAIT_MS),
+  });
+  return { status: reply.status, text: await reply.text() };
+}
+
+function upstashErrorIn(text: string): string | undefined {
+  try {
+    return UpstashError.parse(JSON.parse(text)).error;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Makes sure that the user's own Redis answers and has every command that the scripts use.
+ * @throws Error in one line that says what to do; it has the host, never the password
+ */
+export async function assertRedisAnswers(url: string, maxWaitMs = MAX_WAIT_MS): Promise<void> {
+  const { host } = new URL(url);
+  const info = await serverInfo(url, maxWaitMs).catch((cause: unknown) => {
+    if (cause instanceof ErrorReply) {
+      const remedy = LOGIN_ERROR.test(cause.message)
+        ? "correct the user and the password in REDIS_URL"
+        : "fix that, or unset REDIS_URL to have a Redis started";
+      throw new Error(`The Redis at ${host} refuses the connection (${cause.message}): ${remedy}`, { cause });
+    }
+    const remedy = "start it, correct REDIS_URL, or unset it to have one started";
+    throw new Error(`No Redis answers at ${host} (${reasonOf(cause)}): ${remedy}`, { cause });
+  });
+  const version = /^redis_version:(.+)$/m.exec(info)?.[1]?.trim() ?? "";
+  if (!isNewEnough(version)) {
+    throw new Error(`The Redis at ${host} is version ${version}: set REDIS_URL to one of 7.0 or newer, or unset it`);
+  }
+}
+
+async function serverInfo(url: string, maxWaitMs: number): Promise<string> {
+  const client = createClient({
+    url,
+    // What a Redis that is too old understands, so that its version can be read.
+    RESP: 2,
+    disableClientInfo: true,
+    maintNotifications: "disabled",
+    socket: { reconnectStrategy: false, connectTimeout: maxWaitMs },
+  });
+  // connect() rejects with the same error.
+  client.on("error", () => undefined);
+  // What holds the port may accept the connection and never answer.
+  const late = setTimeout(() => client.destroy(), maxWaitMs);
+  try {
+    await client.connect();
+    return await client.info("server");
+  } finally {
+    clearTimeout(late);
+    if (client.isOpen) client.destroy();
+  }
+}
+
+/**
+ * The innermost reason of an error, for a line that a person reads: the message of fetch says only that it failed, and a
+ * connection refused on every address of a host is an AggregateError without a message.
+ */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }

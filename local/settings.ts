@@ -1,12 +1,23 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { z } from "zod";
 import { BaseUrl, UpstashUrl } from "../lib/env.ts";
+
+/** The tokens of the local gateway, as the README names them. */
+export const TOKEN = "local";
+export const READ_ONLY_TOKEN = "local-readonly";
+
+export const SCHEDULE_GROUP = "orders-local-completions";
+
+/** In the form of AWS: the Scheduler stand-in takes the function's name from the target, and checks the form of the rest. */
+const ACCOUNT = "000000000000";
 
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);
 
 const DELAY = "must be ms, 0 to 60000";
 
-/** Every environment variable that shapes the local stack. An empty one counts as not set. */
+/** Every environment variable that configures the local stack. An empty one counts as not set. */
 export const Settings = z.object({
   ORDERS_API_PORT: Port.default(3000),
   ORDERS_LAMBDA_PORT: Port.default(3002),
@@ -23,17 +34,105 @@ export const Settings = z.object({
 });
 export type Settings = z.infer<typeof Settings>;
 
-/** @throws Error in one line that names the variables that are wrong */
+/** @throws Error in one line that names the invalid variables */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
   const settings = Settings.safeParse(set);
   if (!settings.success) {
     const reasons = settings.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
-    throw new Error(`Set these environment variables right, or not at all: ${reasons.join("; ")}`);
+    throw new Error(`Invalid environment variables (fix or unset them): ${reasons.join("; ")}`);
   }
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = settings.data;
   if ((url === undefined) !== (token === undefined)) {
     throw new Error("Set both UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or neither");
   }
   return settings.data;
+}
+
+/**
+ * The environment of the functions on one machine. It overrides every variable of AWS's own that could lead to a real
+ * account.
+ * @param targetFunction the name of the function that completes an order
+ */
+export function localEnvironment(settings: Settings, region: string, targetFunction: string): Record<string, string> {
+  return {
+    UPSTASH_REDIS_REST_URL: settings.UPSTASH_REDIS_REST_URL ?? `http://127.0.0.1:${settings.ORDERS_UPSTASH_PORT}`,
+    UPSTASH_REDIS_REST_TOKEN: settings.UPSTASH_REDIS_REST_TOKEN ?? TOKEN,
+    INVENTORY_URL: settings.INVENTORY_URL ?? "",
+    SCHEDULE_GROUP,
+    SCHEDULE_TARGET_ARN: `arn:aws:lambda:${region}:${ACCOUNT}:function:${targetFunction}`,
+    SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/local`,
+    SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${region}:${ACCOUNT}:local`,
+    AWS_ENDPOINT_URL_SCHEDULER: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
+    // A shell or a profile where this is true would send CreateSchedule to AWS all the same.
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_SESSION_TOKEN: "",
+  };
+}
+
+/** What differs for a function that only reads: here as on AWS, its token cannot write. */
+export function readOnlyEnvironment(settings: Settings): Record<string, string> {
+  return settings.UPSTASH_REDIS_REST_TOKEN === undefined ? { UPSTASH_REDIS_REST_TOKEN: READ_ONLY_TOKEN } : {};
+}
+
+interface NamedPort {
+  readonly port: number;
+  /** What listens there, in the words of the README. */
+  readonly what: string;
+  /** The environment variable that sets it. */
+  readonly variable: string;
+}
+
+/**
+ * Makes sure that every port can be listened on at 127.0.0.1 before anything starts.
+ * @throws Error in one line that names the port and the variable, and says when it is this very service that runs there
+ */
+export async function assertPortsFree(settings: Settings): Promise<void> {
+  const ports = portsOf(settings);
+  for (const [index, { port, what, variable }] of ports.entries()) {
+    const other = ports.slice(0, index).find((earlier) => earlier.port === port);
+    if (other) throw new Error(`${other.variable} and ${variable} are both ${port}. Set one to another port.`);
+    if (await isFree(port)) continue;
+    const owner = (await isOrderService(port)) ? "an order service that already runs" : "another program";
+    throw new Error(`Port ${port} (${what}) is taken by ${owner}: stop it, or set ${variable} to another port`);
+  }
+}
+
+function portsOf(settings: Settings): NamedPort[] {
+  const ports: NamedPort[] = [
+    { port: settings.ORDERS_API_PORT, what: "the API", variable: "ORDERS_API_PORT" },
+    { port: settings.ORDERS_LAMBDA_PORT, what: "Lambda invoke", variable: "ORDERS_LAMBDA_PORT" },
+    { port: settings.ORDERS_SCHEDULER_PORT, what: "the Scheduler", variable: "ORDERS_SCHEDULER_PORT" },
+  ];
+  if (settings.UPSTASH_REDIS_REST_URL) return ports;
+  ports.push({ port: settings.ORDERS_UPSTASH_PORT, what: "Upstash REST", variable: "ORDERS_UPSTASH_PORT" });
+  if (settings.ORDERS_REDIS_PORT && !settings.REDIS_URL) {
+    ports.push({ port: settings.ORDERS_REDIS_PORT, what: "Redis", variable: "ORDERS_REDIS_PORT" });
+  }
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch {
+    // In use (EADDRINUSE) or not allowed (EACCES): the message is the same.
+    return false;
+  }
+  await once(server.close(), "close");
+  return true;
+}
+
+async function isOrderService(port: number): Promise<boolean> {
+  try {
+    const reply = await fetch(`http://127.0.0.1:${port}/openapi.yaml`, { signal: AbortSignal.timeout(2_000) });
+    return reply.ok && (await reply.text()).includes("title: Order service");
+  } catch {
+    // What listens there does not speak HTTP, or not in time: it is not this service.
+    return false;
+  }
 }

@@ -1,14 +1,12 @@
 import { startScheduler } from "eventbridge-scheduler-local";
 import { startDatabase } from "./database.ts";
-import { SCHEDULE_GROUP } from "./environment.ts";
-import { assertPortsFree, type WantedPort } from "./ports.ts";
-import type { Settings } from "./settings.ts";
+import { assertPortsFree, SCHEDULE_GROUP, type Settings } from "./settings.ts";
 
-/** How many calls each route, and the Scheduler, has under way at once. Each takes a worker thread of about 30 MB. */
+/** How many calls each route, and the Scheduler, runs at once. Each takes a worker thread of about 30 MB. */
 export const MAX_CONCURRENT_CALLS = 4;
 
 export interface Stack {
-  /** One line a part, for people. */
+  /** One line for each part, for people. */
   readonly addresses: readonly string[];
   stop(): Promise<void>;
 }
@@ -19,7 +17,7 @@ export interface Stack {
  * @throws Error in one line when a port is taken or no Redis can be had
  */
 export async function startStack(settings: Settings): Promise<Stack> {
-  await assertPortsFree(wantedPorts(settings));
+  await assertPortsFree(settings);
   const database = await startDatabase(settings);
   const scheduler = await startScheduler({
     port: settings.ORDERS_SCHEDULER_PORT,
@@ -38,17 +36,22 @@ export async function startStack(settings: Settings): Promise<Stack> {
   };
 }
 
-function wantedPorts(settings: Settings): WantedPort[] {
-  const ports: WantedPort[] = [
-    { port: settings.ORDERS_API_PORT, what: "the API", variable: "ORDERS_API_PORT" },
-    { port: settings.ORDERS_LAMBDA_PORT, what: "Lambda invoke", variable: "ORDERS_LAMBDA_PORT" },
-    { port: settings.ORDERS_SCHEDULER_PORT, what: "the Scheduler", variable: "ORDERS_SCHEDULER_PORT" },
+/** What a person needs once everything runs. Its first line is what scripts wait for. */
+export function banner(settings: Settings, stack: Stack): string {
+  const api = `http://localhost:${settings.ORDERS_API_PORT}`;
+  const lines = [
+    `Order service ready: ${api}`,
+    "",
+    `API           ${api}/orders`,
+    `Docs          ${api}/docs`,
+    `Lambda invoke http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
+    ...stack.addresses,
+    "",
+    "Place an order, and read it again 6 seconds later:",
+    "",
+    `  curl -i ${api}/orders --json '{"id": "tea-green", "quantity": 2}'`,
+    "",
+    "Ctrl-C stops everything.",
   ];
-  if (!settings.UPSTASH_REDIS_REST_URL) {
-    ports.push({ port: settings.ORDERS_UPSTASH_PORT, what: "Upstash REST", variable: "ORDERS_UPSTASH_PORT" });
-    if (settings.ORDERS_REDIS_PORT && !settings.REDIS_URL) {
-      ports.push({ port: settings.ORDERS_REDIS_PORT, what: "Redis", variable: "ORDERS_REDIS_PORT" });
-    }
-  }
-  return ports;
+  return `\n${lines.map((line) => `  ${line}`.trimEnd()).join("\n")}\n\n`;
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { Order } from "../lib/orders/order.ts";
 import type { OrderRequest } from "../lib/orders/order-request.ts";
-import { parseJson } from "../local/parse-json.ts";
 import { Failure } from "./failure.ts";
 
 /** API Gateway's own limit: no reply comes later. */
@@ -73,7 +72,7 @@ export function orderService(url: string, { hint, tokenHint, authorization }: Or
   }
 
   async function readOrder(reply: Response): Promise<Order> {
-    const body = parseJson(await reply.text());
+    const body: unknown = await reply.json().catch(() => undefined);
     const order = Order.safeParse(body);
     if (reply.ok && order.success) return order.data;
     const said = `The service replied ${reply.status} at ${reply.url}`;

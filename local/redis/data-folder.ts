@@ -1,21 +1,34 @@
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { SOCKET, somebodyAnswers } from "./data-folder-socket.ts";
+
+/**
+ * The Unix socket in a kept folder that its Redis listens on. No client uses it: it shows whether a Redis works in the
+ * folder, since two that write one append-only file spoil it, and Redis itself locks nothing. A file with a process id
+ * would not do: after a crash that id may be another program's, and in a container it mostly is. A socket answers exactly
+ * as long as its Redis lives, and Redis replaces one that a crash left behind.
+ */
+export const SOCKET = "redis.sock";
+
+/** What a socket's address can hold on macOS, without its last byte; Linux has 4 more (`sun_path` in unix(4), unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 103;
 
 /** After Ctrl-C a Redis writes its file out before it ends, and the next service may be started at once. */
-const PATIENCE_MS = 3_000;
+const MAX_WAIT_MS = 3_000;
 const POLL_MS = 50;
 
-/** Where one Redis works: a folder of the user's that stays, or a temporary one that goes. */
+/** Where one Redis works: a folder of the user's that stays, or a temporary one that is removed. */
 export interface DataFolder {
   readonly path: string;
   readonly kept: boolean;
-  close(): Promise<void>;
-  /** For a process that is exiting and cannot wait any more. */
-  closeNow(): void;
+  /** Removes a temporary folder. */
+  remove(): Promise<void>;
+  /** The same for a process that is exiting and cannot wait. */
+  removeNow(): void;
 }
 
 /** @throws Error in one line when the folder cannot be made, or when a Redis works there already. */
@@ -26,29 +39,48 @@ export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
     await mkdir(path, { recursive: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`The data folder ${path} cannot be made (${reason}): set ORDERS_DATA_DIR to another`, { cause });
+    throw new Error(`Cannot create the data folder ${path} (${reason}). Set ORDERS_DATA_DIR to another folder.`, {
+      cause,
+    });
   }
-  if (await somebodyStays(join(path, SOCKET))) {
-    throw new Error(`A service that runs keeps its data in ${path}: stop it, or set ORDERS_DATA_DIR to another folder`);
+  if (await isInUse(join(path, SOCKET))) {
+    throw new Error(`Another service keeps its data in ${path}. Stop it, or set ORDERS_DATA_DIR to another folder.`);
   }
-  return { path, kept: true, close: async () => undefined, closeNow: () => undefined };
+  return { path, kept: true, remove: async () => undefined, removeNow: () => undefined };
 }
 
-async function somebodyStays(socket: string): Promise<boolean> {
-  const deadlineMs = performance.now() + PATIENCE_MS;
-  while (await somebodyAnswers(socket)) {
+async function temporaryFolder(): Promise<DataFolder> {
+  const path = await mkdtemp(join(tmpdir(), "orders-redis-"));
+  const options = { recursive: true, force: true };
+  return { path, kept: false, remove: () => rm(path, options), removeNow: () => rmSync(path, options) };
+}
+
+async function isInUse(socket: string): Promise<boolean> {
+  const deadlineMs = performance.now() + MAX_WAIT_MS;
+  while (await isListening(socket)) {
     if (performance.now() > deadlineMs) return true;
     await wait(POLL_MS);
   }
   return false;
 }
 
-async function temporaryFolder(): Promise<DataFolder> {
-  const path = await mkdtemp(join(tmpdir(), "orders-redis-"));
-  return {
-    path,
-    kept: false,
-    close: () => rm(path, { recursive: true, force: true }),
-    closeNow: () => rmSync(path, { recursive: true, force: true }),
-  };
+/** @throws Error in one line when nobody can tell: the path is too long, or not this user's. */
+async function isListening(path: string): Promise<boolean> {
+  const relativePath = relative(process.cwd(), path);
+  const address = relativePath.length < path.length ? relativePath : path;
+  if (Buffer.byteLength(address) > MAX_SOCKET_PATH_BYTES) {
+    throw new Error(`The path ${path} is too long for a socket. Set ORDERS_DATA_DIR to a folder with a shorter path.`);
+  }
+  const socket = connect(address);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (code === "ENOENT" || code === "ECONNREFUSED") return false;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot use the data folder (${reason}). Set ORDERS_DATA_DIR to a folder of yours.`, { cause });
+  } finally {
+    socket.destroy();
+  }
 }

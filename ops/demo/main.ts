@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { RedisEnv } from "../../lib/redis/client.ts";
-import { localEnvironment } from "../../local/environment.ts";
-import { readSettings } from "../../local/settings.ts";
+import { localEnvironment, readSettings } from "../../local/settings.ts";
 import { Failure } from "../failure.ts";
 import { orderService } from "../order-service.ts";
 import { refundPoller } from "./poller.ts";

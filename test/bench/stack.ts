@@ -1,7 +1,7 @@
 import { startScheduler } from "eventbridge-scheduler-local";
 import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
-import { startRedis } from "../../local/redis/server.ts";
+import { startRedis } from "../../local/redis/redis-server.ts";
 import { startApiGateway } from "../lambda/api-gateway.ts";
 import { type Bundles, buildBundles } from "../lambda/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda/environment.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { createClient } from "redis";
-import { type RedisServer, startRedis } from "../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
 import { temporaryFolder } from "../lambda/temporary-folder.ts";
 
 const STARTS_TRIED = 20;

@@ -87,17 +87,6 @@ test("orders placed at once all complete", { timeout: PATIENCE_MS }, async () =>
   }
 });
 
-test("a body of more than 10 MB is refused as API Gateway does, with the service's problem document", async () => {
-  const reply = await fetchDocumented(`${service.api}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: " ".repeat(10 * 1024 * 1024 + 1),
-  });
-  expect(reply.status).toBe(413);
-  expect(reply.headers.get("content-type")).toContain("application/problem+json");
-  expect(await reply.json()).toMatchObject({ code: "body_too_large", status: 413 });
-});
-
 test.for([{}, { "content-type": "json" }])("a body with the headers %o is refused", async (headers) => {
   const reply = await fetchDocumented(`${service.api}/orders`, {
     method: "POST",

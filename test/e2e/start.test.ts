@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { startRedis } from "../../local/redis/server.ts";
+import { startRedis } from "../../local/redis/redis-server.ts";
 import { fetchDocumented } from "../support/contract.ts";
 import { startOffline } from "../support/offline.ts";
 import { listen } from "../support/servers.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type RedisServer, startRedis } from "../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
 import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import type { Answer } from "../support/http-front.ts";
 import { useLogLines } from "../support/log-lines.ts";

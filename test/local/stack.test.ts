@@ -1,7 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { localEnvironment } from "../../local/environment.ts";
-import { readSettings } from "../../local/settings.ts";
+import { localEnvironment, readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
 import { freePorts, listen } from "../support/servers.ts";
 
@@ -13,7 +12,7 @@ const PORTS = [
   "ORDERS_REDIS_PORT",
 ] as const;
 
-test.for(PORTS)("a port that is taken is told in one line that names it and %s", async (variable) => {
+test.for(PORTS)("a port that is taken is reported in one line that names it and %s", async (variable) => {
   // given
   const other = createServer((socket) => socket.destroy());
   const { port } = new URL(await listen(other));
@@ -30,7 +29,7 @@ test.for(PORTS)("a port that is taken is told in one line that names it and %s",
 test("two parts on one port are refused in one line that names both variables", async () => {
   const settings = readSettings({ ORDERS_API_PORT: "4000", ORDERS_SCHEDULER_PORT: "4000" });
   await expect(startStack(settings)).rejects.toThrow(
-    "Port 4000 is given to both ORDERS_API_PORT and ORDERS_SCHEDULER_PORT: set one to another port",
+    "ORDERS_API_PORT and ORDERS_SCHEDULER_PORT are both 4000. Set one to another port.",
   );
 });
 
@@ -40,10 +39,13 @@ test.for([
     { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1", UPSTASH_REDIS_REST_TOKEN: "a" },
     "Nothing answers at http://127.0.0.1:1",
   ],
-] as const)("a database of the user's that does not answer is told before anything starts: %o", async ([env, line]) => {
-  const ports = await freePorts(...PORTS);
-  await expect(startStack(readSettings({ ...ports, ...env }))).rejects.toThrow(line);
-});
+] as const)(
+  "a database of the user's that does not answer is reported before anything starts: %o",
+  async ([env, line]) => {
+    const ports = await freePorts(...PORTS);
+    await expect(startStack(readSettings({ ...ports, ...env }))).rejects.toThrow(line);
+  },
+);
 
 describe("the settings", () => {
   test("have the addresses of the README by default", () => {
@@ -65,7 +67,7 @@ describe("the settings", () => {
       UPSTASH_REDIS_REST_URL: "x.upstash.io",
     };
     expect(() => readSettings(wrong)).toThrow(
-      "Set these environment variables right, or not at all: " +
+      "Invalid environment variables (fix or unset them): " +
         "ORDERS_API_PORT must be a port, 1 to 65535; ORDERS_LAMBDA_PORT must be a port, 1 to 65535; " +
         "ORDERS_SCHEDULER_MAX_DELAY_MS must be ms, 0 to 60000; ORDERS_SCHEDULER_DELIVER_TWICE must be true or false; " +
         "REDIS_URL must be redis://… or rediss://…; UPSTASH_REDIS_REST_URL must be an http or https URL without query, fragment and credentials",
@@ -119,7 +121,8 @@ test("what the functions get leads to this machine only", () => {
 });
 
 test("the functions ask the inventory that the user names, and none otherwise", () => {
-  const told = (env: NodeJS.ProcessEnv) => localEnvironment(readSettings(env), "eu-central-1", "f").INVENTORY_URL;
-  expect(told({ INVENTORY_URL: "http://127.0.0.1:8000/shop" })).toBe("http://127.0.0.1:8000/shop");
-  expect(told({})).toBe("");
+  const inventoryOf = (env: NodeJS.ProcessEnv) =>
+    localEnvironment(readSettings(env), "eu-central-1", "f").INVENTORY_URL;
+  expect(inventoryOf({ INVENTORY_URL: "http://127.0.0.1:8000/shop" })).toBe("http://127.0.0.1:8000/shop");
+  expect(inventoryOf({})).toBe("");
 });

@@ -26,6 +26,9 @@ const MAX_TEMPLATE_BYTES = 1_000_000;
  */
 const LOSABLE = ["AWS::S3::Bucket", "AWS::Logs::LogGroup"];
 
+/** The framework names the folder of an upload after its time, and leaves that out when it compares two deploys. */
+const UPLOAD_TIME = /\b\d{13}-\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+
 const ISSUER = "https://id.example.com/";
 const ORIGINS = ["https://shop.example.com", "https://www.example.com"];
 
@@ -408,6 +411,14 @@ test("the rest of the stack is as reviewed", () => {
     ...propertiesOf("AWS::SQS::Queue", "AWS::Scheduler::ScheduleGroup", "AWS::Lambda::EventInvokeConfig"),
     createOrder: functionsOf(templateOf("prod")).get("CreateOrderLambdaFunction")?.Environment.Variables,
   }).toMatchSnapshot();
+});
+
+test("the same sources make the same package, so that an unchanged deploy is skipped", async () => {
+  const again = await packager.package(...PACKAGES.dev);
+  const comparable = ({ files }: Package) =>
+    Object.fromEntries([...files].map(([name, text]) => [name, text.replaceAll(UPLOAD_TIME, "")]));
+
+  expect(comparable(again)).toEqual(comparable(packageOf("dev")));
 });
 
 test("prod is not packaged until somebody chooses who may call it", async () => {

@@ -1,6 +1,6 @@
 import type { TestProject } from "vitest/node";
-import { redisBinary } from "../../local/redis/binary.ts";
-import { startRedis } from "../../local/redis/server.ts";
+import { findRedis } from "../../local/redis/find-redis.ts";
+import { startRedis } from "../../local/redis/redis-server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -11,7 +11,7 @@ declare module "vitest" {
 
 /** Finds Redis once, and starts one for each worker: see `useRedis`. */
 export default async function setup({ config, provide }: TestProject): Promise<() => Promise<void>> {
-  await redisBinary((line) => process.stderr.write(`${line}\n`));
+  await findRedis((line) => process.stderr.write(`${line}\n`));
   const servers = await Promise.all(Array.from({ length: config.maxWorkers }, () => startRedis()));
   provide(
     "redisUrls",

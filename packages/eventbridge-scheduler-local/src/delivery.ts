@@ -1,13 +1,16 @@
-import type { AsyncQueue } from "./async-queue.ts";
-import { sleepUntil } from "./clock.ts";
-import type { DeadLetters, ExhaustedRetryCondition, Failure } from "./dead-letters.ts";
-import type { LambdaClient } from "./invoke.ts";
-import { type Payload, payloadOf } from "./payload.ts";
+import { randomBytes, randomUUID } from "node:crypto";
+import { formatSecond } from "./expression.ts";
+import type { LambdaRetries } from "./lambda-retries.ts";
 import type { Schedule } from "./schedule.ts";
+import type { TargetClient } from "./targets.ts";
+import { sleepUntil } from "./timers.ts";
 
-export interface DeliveryOptions {
-  readonly lambda: LambdaClient;
-  readonly queue: AsyncQueue;
+/** Enough for any look at what went wrong, and a bound on memory when a whole night goes wrong. */
+const MAX_DEAD_LETTERS = 1000;
+
+interface DeliveryOptions {
+  readonly client: TargetClient;
+  readonly retries: LambdaRetries;
   readonly deadLetters: DeadLetters;
   readonly retryDelayMs: (attempt: number) => number;
   readonly log: (line: string) => void;
@@ -21,15 +24,15 @@ export type Deliver = (schedule: Schedule) => Promise<void>;
  * when Lambda has the event, whether or not the function then fails, when the policy is exhausted, or at a stop.
  */
 export function createDelivery(options: DeliveryOptions): Deliver {
-  const { lambda, queue, deadLetters, retryDelayMs, log, signal } = options;
+  const { client, retries, deadLetters, retryDelayMs, log, signal } = options;
 
   return async function deliver(schedule) {
     const firstAttemptMs = Date.now();
     for (let attempt = 1; ; attempt++) {
       const payload = payloadOf(schedule, attempt);
-      const outcome = await lambda.invoke(schedule.lambda, payload.text);
+      const outcome = await client.send(schedule.target, payload.text);
       if (signal.aborted) return;
-      if (outcome.kind === "function-error") queue.retry(schedule, payload.text, outcome.message);
+      if (outcome.kind === "function-error") retries.retry(schedule, payload.text, outcome.message);
       if (outcome.kind !== "undelivered") {
         if (attempt > 1) log(`scheduler: ${schedule.arn} was delivered at attempt ${attempt}`);
         return;
@@ -43,7 +46,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
       }
       // The first failure only: what follows is the same line up to 185 times.
       if (attempt === 1)
-        log(`scheduler: ${schedule.arn} could not be delivered, will be tried again: ${outcome.message}`);
+        log(`scheduler: ${schedule.arn} could not be delivered and will be retried: ${outcome.message}`);
       if (!(await sleepUntil(nextMs, signal))) return;
     }
   };
@@ -64,4 +67,88 @@ function exhausted(schedule: Schedule, attempt: number, nextAgeMs: number): Exha
   if (attempt > MaximumRetryAttempts) return "MaximumRetryAttempts";
   if (nextAgeMs > MaximumEventAgeInSeconds * 1000) return "MaximumEventAgeInSeconds";
   return undefined;
+}
+
+interface Payload {
+  readonly text: string;
+  readonly executionId: string;
+}
+
+/**
+ * What the target gets at the given attempt (from 1): the schedule's Input with its context attributes replaced, or,
+ * without an Input, the default event of EventBridge Scheduler, whose `detail` is the text `{}`.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+ */
+function payloadOf(schedule: Schedule, attempt: number): Payload {
+  const executionId = randomBytes(8).toString("hex");
+  const input = schedule.definition.Target.Input;
+  if (input === undefined) return { text: JSON.stringify(defaultEvent(schedule)), executionId };
+  const text = input
+    .replaceAll("<aws.scheduler.schedule-arn>", schedule.arn)
+    .replaceAll("<aws.scheduler.scheduled-time>", formatSecond(schedule.dueMs))
+    .replaceAll("<aws.scheduler.execution-id>", executionId)
+    .replaceAll("<aws.scheduler.attempt-number>", String(attempt));
+  return { text, executionId };
+}
+
+function defaultEvent(schedule: Schedule) {
+  return {
+    version: "0",
+    id: randomUUID(),
+    "detail-type": "Scheduled Event",
+    source: "aws.scheduler",
+    account: schedule.target.account,
+    time: formatSecond(schedule.dueMs),
+    region: schedule.target.region,
+    resources: [schedule.arn],
+    detail: "{}",
+  };
+}
+
+type ExhaustedRetryCondition = "MaximumRetryAttempts" | "MaximumEventAgeInSeconds";
+
+/**
+ * A message as it would lie in the schedule's queue: the payload, and the attributes that EventBridge Scheduler adds.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+ */
+interface DeadLetter {
+  readonly queueArn: string;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly executionId: string;
+  readonly condition: ExhaustedRetryCondition;
+  /** Attempts after the first. */
+  readonly retries: number;
+}
+
+/** Dead letters, oldest first, kept in memory: there is no SQS here. */
+export interface DeadLetters {
+  add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void;
+  list(): readonly DeadLetter[];
+}
+
+export function createDeadLetters(): DeadLetters {
+  const letters: DeadLetter[] = [];
+
+  function add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void {
+    const attributes = {
+      ERROR_CODE: failure.code,
+      ERROR_MESSAGE: failure.message,
+      EXECUTION_ID: failure.executionId,
+      EXHAUSTED_RETRY_CONDITION: failure.condition,
+      RETRY_ATTEMPTS: String(failure.retries),
+      SCHEDULED_TIME: formatSecond(schedule.dueMs),
+      SCHEDULE_ARN: schedule.arn,
+      TARGET_ARN: schedule.definition.Target.Arn,
+    };
+    letters.push({ queueArn, body, attributes });
+    if (letters.length > MAX_DEAD_LETTERS) letters.shift();
+  }
+
+  return { add, list: () => letters };
 }

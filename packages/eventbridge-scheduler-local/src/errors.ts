@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-const LONGEST_QUOTE = 200;
+const MAX_QUOTE_LENGTH = 200;
 
 /**
  * An error of the service as its REST-JSON protocol carries it: `type` goes into the `x-amzn-errortype` header, from
@@ -28,8 +28,8 @@ export function notFound(resource: "Schedule" | "Schedule group", name: string):
 }
 
 /** Another schedule has this name, or this one was made by a request with another client token or other parameters. */
-export function alreadyExists(name: string): SchedulerError {
-  return new SchedulerError(409, "ConflictException", `Schedule ${name} already exists.`);
+export function alreadyExists(resource: "Schedule" | "Schedule group", name: string): SchedulerError {
+  return new SchedulerError(409, "ConflictException", `${resource} ${name} already exists.`);
 }
 
 /**
@@ -55,7 +55,7 @@ function describe(issue: z.core.$ZodIssue): string {
 /** Cut short: an Input that is too long would make a message as long. */
 function quote(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > LONGEST_QUOTE ? `'${text.slice(0, LONGEST_QUOTE)}…'` : `'${text}'`;
+  return text.length > MAX_QUOTE_LENGTH ? `'${text.slice(0, MAX_QUOTE_LENGTH)}…'` : `'${text}'`;
 }
 
 function constraint(issue: z.core.$ZodIssue): string {

@@ -1,17 +1,15 @@
 import { once, setMaxListeners } from "node:events";
 import { createServer } from "node:http";
-import { createAsyncQueue } from "./async-queue.ts";
-import { backoff } from "./clock.ts";
-import { createDeadLetters } from "./dead-letters.ts";
-import { createDelivery } from "./delivery.ts";
-import { createHandler } from "./handler.ts";
-import { createLambdaClient } from "./invoke.ts";
-import { createOperations } from "./operations.ts";
-import { createStore } from "./store.ts";
-import { createTasks } from "./tasks.ts";
-import { createTimetable } from "./timetable.ts";
+import { createHandler } from "./api.ts";
+import { createDeadLetters, createDelivery } from "./delivery.ts";
+import { createLambdaRetries } from "./lambda-retries.ts";
+import { createTargetResolver } from "./schedule.ts";
+import { createSchedules } from "./schedules.ts";
+import { createTargetClient } from "./targets.ts";
+import { backoff, createBackgroundTasks, createTimers } from "./timers.ts";
 
 const LOOPBACK = "127.0.0.1";
+const DEFAULT_CONCURRENCY = 10;
 
 export interface SchedulerServer {
   readonly url: string;
@@ -22,8 +20,10 @@ export interface SchedulerServer {
 export interface SchedulerServerOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** Where Lambda's Invoke is served, such as `http://127.0.0.1:3002`. */
-  readonly lambdaUrl: string;
+  /** Where Lambda's Invoke is served, such as `http://127.0.0.1:3002` of serverless-offline. Without it, no functions are invoked. */
+  readonly lambdaUrl?: string | undefined;
+  /** HTTP targets: the URL to which events are posted, by target ARN. */
+  readonly targets?: Readonly<Record<string, string>>;
   /** The schedule groups that exist besides `default`. */
   readonly groups?: readonly string[];
   /** Fires up to so many ms late at random: AWS promises the minute only. Default 0. */
@@ -32,7 +32,7 @@ export interface SchedulerServerOptions {
   readonly deliverTwice?: boolean;
   /** The wait in ms after attempt number `attempt` (from 1) failed. Default: exponential with jitter, 1 s to 60 s. */
   readonly retryDelayMs?: (attempt: number) => number;
-  /** Invocations under way at once. Default 10. */
+  /** Events under way at once. Default 10. */
   readonly concurrency?: number;
   /** Gets one line for each failure worth a look. Default: standard error. */
   readonly log?: (line: string) => void;
@@ -54,38 +54,38 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
   const { signal } = stopping;
   setMaxListeners(0, signal); // one for each invocation and retry: thousands, and no leak
 
-  const tasks = createTasks(log);
-  const lambda = createLambdaClient({ url: options.lambdaUrl, concurrency: options.concurrency ?? 10, signal });
+  const tasks = createBackgroundTasks(log);
+  const { lambdaUrl, targets = {}, concurrency = DEFAULT_CONCURRENCY } = options;
+  const client = createTargetClient({ lambdaUrl, concurrency, signal });
   const deadLetters = createDeadLetters();
-  const queue = createAsyncQueue({ lambda, tasks, retryDelayMs, log, signal });
-  const store = createStore(options.groups ?? []);
-  const timetable = createTimetable({
-    deliver: createDelivery({ lambda, queue, deadLetters, retryDelayMs, log, signal }),
+  const retries = createLambdaRetries({ client, tasks, retryDelayMs, log, signal });
+  const timers = createTimers({
+    deliver: createDelivery({ client, retries, deadLetters, retryDelayMs, log, signal }),
     tasks,
     maxDelayMs: options.maxDelayMs ?? 0,
     deliverTwice: options.deliverTwice ?? false,
     random,
     completed(schedule) {
-      if (schedule.definition.ActionAfterCompletion === "DELETE") store.remove(schedule);
+      if (schedule.definition.ActionAfterCompletion === "DELETE") remove(schedule);
     },
   });
+  const resolveTarget = createTargetResolver(targets, lambdaUrl !== undefined);
+  const { operations, remove } = createSchedules(options.groups ?? [], resolveTarget, timers);
 
-  const server = createServer(
-    createHandler({ operations: createOperations(store, timetable), store, deadLetters, log }),
-  );
+  const server = createServer(createHandler({ operations, deadLetters, log }));
   server.listen(options.port ?? 0, LOOPBACK);
   await once(server, "listening");
   const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the Scheduler stand-in listens on no port");
+  if (address === null || typeof address === "string") throw new Error("The Scheduler listens on no port");
 
   async function end(): Promise<void> {
     const closed = once(server, "close");
     server.close();
     server.closeAllConnections();
     stopping.abort();
-    timetable.close();
+    timers.close();
     await Promise.all([closed, tasks.settled()]);
-    lambda.close();
+    client.close();
   }
 
   let ended: Promise<void> | undefined;

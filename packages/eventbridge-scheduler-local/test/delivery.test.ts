@@ -1,18 +1,26 @@
 import { describe, test } from "vitest";
 import { PATIENT, QUEUE_ARN, schedule, soon, startHarness, target } from "./harness.ts";
-import { type Answer, first, startLambdaEndpoint, succeed, unavailable, unknownFunction } from "./lambda-endpoint.ts";
+import {
+  type Answer,
+  failFunction,
+  first,
+  startLambdaEndpoint,
+  succeed,
+  unavailable,
+  unknownFunction,
+} from "./lambda-endpoint.ts";
 
-const attemptNumber = target({ Input: "<aws.scheduler.attempt-number>" });
+const attemptNumber = target({ Input: '"<aws.scheduler.attempt-number>"' });
 
 describe.concurrent("a delivery", () => {
   test("that the endpoint refuses is tried again until it succeeds", async ({ expect }) => {
     await using harness = await startHarness({ answer: first(unavailable, unknownFunction, unavailable) });
     await harness.create(schedule("retried", soon(), { Target: attemptNumber }));
     await expect.poll(() => harness.exists("retried"), PATIENT).toBe(false);
-    expect(harness.lambda.invocations.map(({ payload }) => payload)).toEqual(["1", "2", "3", "4"]);
+    expect(harness.lambda.invocations.map(({ payload }) => payload)).toEqual(['"1"', '"2"', '"3"', '"4"']);
     expect(harness.log).toEqual([
       expect.stringMatching(
-        /schedule\/orders\/retried could not be delivered, will be tried again: .*503: no capacity$/,
+        /schedule\/orders\/retried could not be delivered and will be retried: .*503: no capacity$/,
       ),
       expect.stringMatching(/schedule\/orders\/retried was delivered at attempt 4$/),
     ]);
@@ -54,10 +62,10 @@ describe.concurrent("a delivery", () => {
     expect(await harness.deadLetters()).toEqual([
       {
         queueArn: QUEUE_ARN,
-        body: "3",
+        body: '"3"',
         attributes: {
           ERROR_CODE: "ResourceNotFoundException",
-          ERROR_MESSAGE: 'Lambda answered 404: {"Message":"Function not found: x","Type":"User"}',
+          ERROR_MESSAGE: 'the target replied with status 404: {"Message":"Function not found: x","Type":"User"}',
           EXECUTION_ID: expect.stringMatching(/^[0-9a-f]{16}$/),
           EXHAUSTED_RETRY_CONDITION: "MaximumRetryAttempts",
           RETRY_ATTEMPTS: "2",
@@ -69,7 +77,7 @@ describe.concurrent("a delivery", () => {
     ]);
     expect(harness.log.slice(1)).toEqual([
       expect.stringMatching(
-        /\/dead was not delivered after 3 attempts .* dead-letter queue arn:aws:sqs:.*orders-dead: Lambda/,
+        /\/dead was not delivered after 3 attempts .* dead-letter queue arn:aws:sqs:.*orders-dead: the target replied/,
       ),
     ]);
   });
@@ -98,5 +106,49 @@ describe.concurrent("a delivery", () => {
     await expect.poll(() => harness.log, PATIENT).toHaveLength(1);
     expect(harness.log[0]).toMatch(/\/none was not delivered after 1 attempts .* it has no dead-letter queue/);
     expect(await harness.deadLetters()).toEqual([]);
+  });
+});
+
+describe("Lambda's own retries", () => {
+  describe.concurrent("a function that fails", () => {
+    test("gets the same event up to twice more, whatever the schedule's policy, and is then logged", async ({
+      expect,
+    }) => {
+      await using harness = await startHarness({ answer: failFunction });
+      const never = { RetryPolicy: { MaximumRetryAttempts: 0 }, DeadLetterConfig: { Arn: QUEUE_ARN } };
+      const Input = '"<aws.scheduler.execution-id>"';
+      await harness.create(schedule("throws", soon(), { Target: target({ ...never, Input }) }));
+
+      await expect.poll(() => harness.log, PATIENT).toHaveLength(1);
+
+      expect(harness.log[0]).toMatch(
+        /function orders-dev-completeOrder failed 3 times for .*\/throws.*the handler threw/,
+      );
+      const payloads = harness.lambda.invocations.map(({ payload }) => payload);
+      expect(payloads).toHaveLength(3);
+      expect(new Set(payloads).size).toBe(1);
+      // The event was delivered: the schedule's own dead-letter queue never sees it.
+      expect(await harness.deadLetters()).toEqual([]);
+      expect(await harness.exists("throws")).toBe(false);
+    });
+
+    test("and then succeeds is not logged", async ({ expect }) => {
+      await using harness = await startHarness({ answer: first(failFunction) });
+      const at = soon();
+      await harness.create(schedule("once", at));
+      await harness.create(schedule("after", at + 1000));
+      await expect.poll(() => harness.exists("after"), PATIENT).toBe(false);
+      expect(harness.lambda.invocations).toHaveLength(3);
+      expect(harness.log).toEqual([]);
+    });
+
+    test("keeps its attempts while the endpoint is away", async ({ expect }) => {
+      await using harness = await startHarness({
+        answer: first(failFunction, unavailable, unavailable, unavailable, failFunction),
+      });
+      await harness.create(schedule("patient", soon()));
+      await expect.poll(() => harness.lambda.invocations.length, PATIENT).toBe(6);
+      expect(harness.log).toEqual([]);
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { type RedisServer, startRedis } from "../../../local/redis/server.ts";
+import { type RedisServer, startRedis } from "../../../local/redis/redis-server.ts";
 import { useRedis } from "../../../test/support/redis.ts";
 import { startUpstashGateway } from "../src/gateway.ts";
 import { startGatewayThread } from "../src/gateway-thread.ts";

@@ -1,6 +1,6 @@
 /** A program that starts a Redis and ends in the way it is told: run by the tests of what becomes of that Redis. */
 import { existsSync } from "node:fs";
-import { startRedis } from "../../../local/redis/server.ts";
+import { startRedis } from "../../../local/redis/redis-server.ts";
 
 const [ending, dataDir] = process.argv.slice(2);
 const server = await startRedis(dataDir === undefined ? {} : { dataDir });

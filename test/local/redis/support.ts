@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { onTestFinished } from "vitest";
-import type { Machine, Say } from "../../../local/redis/machine.ts";
-import { type RedisServer, type RedisServerOptions, startRedis } from "../../../local/redis/server.ts";
+import type { Log, Machine } from "../../../local/redis/find-redis.ts";
+import { type RedisServer, type RedisServerOptions, startRedis } from "../../../local/redis/redis-server.ts";
 
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "orders-test-"));
@@ -49,22 +49,16 @@ export async function program(folder: string, name: string, script: string): Pro
   return file;
 }
 
-/** A machine with an empty PATH of one folder, nothing built and no service policy; all of it goes with the test. */
-export async function bareMachine(overrides: Partial<Machine> = {}): Promise<Machine> {
+/** A machine with nothing on PATH and an empty cache; both go with the test. */
+export async function bareMachine(): Promise<Machine> {
   const folder = await temporaryFolder();
   const path = join(folder, "bin");
   await mkdir(path);
-  return {
-    path,
-    root: false,
-    buildsFolder: join(folder, "builds"),
-    servicePolicyFile: join(folder, "policy"),
-    ...overrides,
-  };
+  return { path, cacheFolder: join(folder, "cache") };
 }
 
-/** Collects what is said. */
-export function said(): Say & { readonly lines: string[] } {
+/** Collects the lines. */
+export function said(): Log & { readonly lines: string[] } {
   const lines: string[] = [];
   return Object.assign((line: string) => void lines.push(line), { lines });
 }

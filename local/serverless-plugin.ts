@@ -1,0 +1,190 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { stop as stopEsbuild } from "esbuild";
+import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer } from "./api-gateway.ts";
+import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
+import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
+import { localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
+import { banner, MAX_CONCURRENT_CALLS, type Stack, startStack } from "./stack.ts";
+
+/** The function that schedules invoke, the one that only reads, and the one that makes the stream of completed orders. */
+const COMPLETE_ORDER = "completeOrder";
+const GET_ORDER = "getOrder";
+const SWEEP_ORDERS = "sweepOrders";
+
+const BUILD_FOLDERS = ".esbuild";
+
+/** The commands that zip bundles. */
+const PACKAGING_COMMAND = /^(package|deploy)/;
+
+/** What the plugin uses of the Serverless Framework, whose package has no types. */
+interface Serverless {
+  readonly serviceDir: string;
+  readonly processedInput: { readonly commands: readonly string[] };
+  readonly service: {
+    readonly custom: { readonly esbuild: EsbuildOptions; readonly "serverless-offline": object };
+    readonly provider: {
+      environment?: Record<string, unknown>;
+      readonly region: string;
+      readonly httpApi: { readonly cors: unknown };
+    };
+    readonly functions: Record<string, { readonly name: string; environment?: Record<string, unknown> }>;
+  };
+  readonly pluginManager: { getPlugins(): readonly object[] };
+}
+
+interface EsbuildOptions {
+  outputWorkFolder?: string;
+  outputFileExtension?: string;
+}
+
+/**
+ * Runs the whole service on one machine: starts the local stack before serverless-offline, points the functions at it,
+ * and prints every address. Packaging and deploying only get a build folder of their own.
+ */
+export default class LocalStackPlugin {
+  /** `serverless offline` fires "before:offline:start", `serverless offline start` the hook after it. */
+  readonly hooks = {
+    initialize: () => this.#beforeInvokeLocal(),
+    "before:offline:start": () => this.#start(),
+    "before:offline:start:init": () => this.#start(),
+    "before:package:finalize": () => this.#forgetBuildFolder(),
+  };
+
+  readonly #serverless: Serverless;
+  readonly #command: string;
+
+  constructor(serverless: Serverless) {
+    this.#serverless = serverless;
+    this.#command = serverless.processedInput.commands.join(" ");
+    // Here, because serverless-esbuild reads its options in a hook that runs before this plugin's.
+    const { esbuild } = serverless.service.custom;
+    esbuild.outputWorkFolder = ownBuildFolder(serverless.serviceDir, this.#command);
+    // It finds bundles by this extension only.
+    if (this.#command === "invoke local") esbuild.outputFileExtension = ".js";
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const settings = readSettings(process.env);
+      // In MB, for this thread and every worker. The default of 16 lets each worker keep up to 48 MB of short-lived objects.
+      setFlagsFromString("--max-semi-space-size=2");
+      const stack = await startStack(settings);
+      exitOnTermination(stack.stop);
+      Object.assign(this.#serverless.service.custom["serverless-offline"], offlineOptions(settings));
+      this.#pointFunctionsAtStack(settings);
+      guardOffline(settings);
+      void this.#announce(settings, stack);
+    } catch (error) {
+      exitWith(error);
+    }
+  }
+
+  /** In `initialize`, because the framework's own hooks of this command ask AWS what references stand for. */
+  #beforeInvokeLocal(): void {
+    if (this.#command !== "invoke local") return;
+    const environment = this.#pointFunctionsAtStack(readSettings(process.env));
+    Object.assign(process.env, environment);
+  }
+
+  #pointFunctionsAtStack(settings: Settings): Record<string, string> {
+    const { provider, functions } = this.#serverless.service;
+    const environment = localEnvironment(settings, provider.region, functions[COMPLETE_ORDER]?.name ?? COMPLETE_ORDER);
+    // A function's own variables win over the provider's, and some are references that only CloudFormation resolves.
+    for (const [name, definition] of Object.entries(functions)) {
+      const own = name === GET_ORDER ? readOnlyEnvironment(settings) : {};
+      definition.environment = { ...definition.environment, ...environment, ...own };
+    }
+    provider.environment = { ...provider.environment, ...environment };
+    // A profile would add its own region and credentials to those given here.
+    delete process.env.AWS_PROFILE;
+    return environment;
+  }
+
+  async #announce(settings: Settings, stack: Stack): Promise<void> {
+    try {
+      const { pluginManager, service } = this.#serverless;
+      const server = await startedApiServer(pluginManager.getPlugins());
+      emulateApiGateway(server, allowedOrigins(service.provider.httpApi.cors));
+      limitConcurrency(server, MAX_CONCURRENT_CALLS);
+      await invokeOnce(settings, service.functions[SWEEP_ORDERS]?.name ?? SWEEP_ORDERS);
+      await releaseStartupMemory();
+      process.stdout.write(banner(settings, stack));
+    } catch (error) {
+      exitWith(error);
+    }
+  }
+
+  /**
+   * The framework writes the service into the state file, and a deploy whose state file is that of the last one is skipped.
+   * With a process id in it no deploy ever was.
+   */
+  #forgetBuildFolder(): void {
+    delete this.#serverless.service.custom.esbuild.outputWorkFolder;
+  }
+}
+
+/**
+ * Gives each process a build folder of its own, removed when the process exits. In a shared one, `npm run package` would
+ * delete the bundles of a running `npm start`, and a .js that is left over would win over the newer .mjs beside it.
+ * Packaging gets its folder for temporary files in there too: serverless-esbuild leaves one behind for each function.
+ * @param command such as "offline start"
+ * @returns its path in the project
+ */
+function ownBuildFolder(projectDir: string, command: string): string {
+  removeStaleFolders(join(projectDir, BUILD_FOLDERS));
+  const folder = join(BUILD_FOLDERS, String(process.pid));
+  const path = join(projectDir, folder);
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
+  if (PACKAGING_COMMAND.test(command)) {
+    process.env.TMPDIR = join(path, "tmp");
+    mkdirSync(process.env.TMPDIR, { recursive: true });
+  }
+  return folder;
+}
+
+/** Here and not in serverless.yml: there an empty variable would count as set. */
+function offlineOptions(settings: Settings) {
+  return {
+    httpPort: settings.ORDERS_API_PORT,
+    lambdaPort: settings.ORDERS_LAMBDA_PORT,
+    // API Gateway passes every Cookie header on. hapi would refuse what RFC 6265 does not allow.
+    disableCookieValidation: true,
+  };
+}
+
+/**
+ * Before serverless-offline starts its servers. Pages of other origins reach the API as they do on AWS: CORS decides
+ * whether they may read replies, and every request that changes anything is JSON, for which browsers ask first.
+ */
+function guardOffline({ ORDERS_API_PORT }: Settings): void {
+  guardServers((port) => (port === ORDERS_API_PORT ? refuseForeignHosts : refuseForeignPages));
+}
+
+/**
+ * On AWS the first sweep runs within a minute of a deploy, and makes the stream that consumers wait for. Here nobody waits
+ * a minute. A sweep that fails logs why, and the next one is due in a minute.
+ */
+async function invokeOnce({ ORDERS_LAMBDA_PORT }: Settings, functionName: string): Promise<void> {
+  const url = `http://127.0.0.1:${ORDERS_LAMBDA_PORT}/2015-03-31/functions/${functionName}/invocations`;
+  await fetch(url, { method: "POST", body: "{}" });
+}
+
+/**
+ * Releases about 400 MB that only the start needs: esbuild's process, which starts again when a file changes
+ * (its `stop`, in esbuild/lib/main.d.ts), and what loading the framework left on the heap.
+ */
+async function releaseStartupMemory(): Promise<void> {
+  await stopEsbuild();
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: unknown = runInNewContext("gc");
+  if (typeof collectGarbage === "function") collectGarbage({ type: "major", flavor: "last-resort" });
+}
+
+/** One line for the person at the terminal; the framework would add its own and a stack trace. */
+function exitWith(error: unknown): never {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

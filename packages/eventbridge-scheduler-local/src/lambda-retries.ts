@@ -1,0 +1,44 @@
+import type { Schedule } from "./schedule.ts";
+import type { TargetClient } from "./targets.ts";
+import { type BackgroundTasks, sleepUntil } from "./timers.ts";
+
+/** Lambda's defaults. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html */
+const ATTEMPTS = 3;
+const MAX_AGE_MS = 6 * 60 * 60 * 1000;
+
+export interface LambdaRetriesOptions {
+  readonly client: TargetClient;
+  readonly tasks: BackgroundTasks;
+  readonly retryDelayMs: (attempt: number) => number;
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Lambda's queue of asynchronous events: an event whose function failed is tried up to twice more. */
+export interface LambdaRetries {
+  /** Takes over an event whose first run failed with `error`, and returns at once. */
+  retry(schedule: Schedule, payload: string, error: string): void;
+}
+
+export function createLambdaRetries({ client, tasks, retryDelayMs, log, signal }: LambdaRetriesOptions): LambdaRetries {
+  async function work(schedule: Schedule, payload: string, firstError: string): Promise<void> {
+    const queuedMs = Date.now();
+    let error = firstError;
+    let failures = 1;
+    for (let attempt = 1; failures < ATTEMPTS && Date.now() - queuedMs < MAX_AGE_MS; attempt++) {
+      if (!(await sleepUntil(Date.now() + retryDelayMs(attempt), signal))) return;
+      const outcome = await client.send(schedule.target, payload);
+      if (signal.aborted || outcome.kind === "done") return;
+      error = outcome.message;
+      // An endpoint that is away runs no function, so it uses up no attempt, like Lambda's own failures.
+      if (outcome.kind === "function-error") failures++;
+    }
+    log(`scheduler: function ${schedule.target.name} failed ${failures} times for ${schedule.arn}: ${error}`);
+  }
+
+  return {
+    retry(schedule, payload, error) {
+      tasks.start(() => work(schedule, payload, error));
+    },
+  };
+}

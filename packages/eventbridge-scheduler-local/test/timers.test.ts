@@ -1,0 +1,61 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createTargetClient } from "../src/targets.ts";
+import { backoff, sleepUntil } from "../src/timers.ts";
+import { startLambdaEndpoint } from "./lambda-endpoint.ts";
+
+test("a wait ends at its time, never before", async () => {
+  const { signal } = new AbortController();
+  for (let i = 0; i < 200; i++) {
+    const time = Date.now() + (i % 7) + 0.5;
+    expect(await sleepUntil(time, signal)).toBe(true);
+    expect(Date.now()).toBeGreaterThanOrEqual(time);
+  }
+});
+
+test("a wait that is cancelled says so, before it began as well", async () => {
+  const cancellation = new AbortController();
+  const wait = sleepUntil(Date.now() + 1e12, cancellation.signal);
+  cancellation.abort();
+  expect(await wait).toBe(false);
+  expect(await sleepUntil(Date.now() + 1e12, cancellation.signal)).toBe(false);
+});
+
+test("a wait of over 2^31 ms overflows no timer", async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on("warning", warn);
+  const cancellation = new AbortController();
+  const wait = sleepUntil(Date.now() + 2 ** 32, cancellation.signal);
+  await sleepUntil(Date.now() + 20, cancellation.signal); // an overflow warns at once, and again each ms
+  cancellation.abort();
+  await wait;
+  process.off("warning", warn);
+  expect(warnings).toEqual([]);
+});
+
+test("the wait between attempts doubles from 1 s to 60 s, and is never under half of that", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 185 }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (attempt, draw) => {
+        const ceiling = attempt > 6 ? 60_000 : 1000 * 2 ** (attempt - 1);
+        const wait = backoff(attempt, () => draw);
+        expect(wait).toBeGreaterThanOrEqual(ceiling / 2);
+        expect(wait).toBeLessThanOrEqual(ceiling);
+      },
+    ),
+  );
+});
+
+test("an invocation without an answer in time is undelivered", async () => {
+  await using endpoint = await startLambdaEndpoint(() => undefined);
+  const { signal } = new AbortController();
+  const client = createTargetClient({ lambdaUrl: endpoint.url, concurrency: 1, signal, timeoutMs: 50 });
+  const lambda = { name: "slow", qualifier: undefined };
+  const where = { partition: "aws", region: "eu-central-1", account: "123456789012" };
+  const outcome = await client.send({ ...where, name: "slow", lambda, url: undefined }, "{}");
+  client.close();
+  expect(outcome).toEqual({ kind: "undelivered", code: "INVOCATION_FAILED", message: "no reply within 50 ms" });
+});

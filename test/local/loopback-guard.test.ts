@@ -1,0 +1,106 @@
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { text } from "node:stream/consumers";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { guardServers, refuseForeignHosts, refuseForeignPages } from "../../local/loopback-guard.ts";
+import { freePorts } from "../support/servers.ts";
+
+const OWN_HOSTS = ["localhost", "localhost:3000", "LOCALHOST:1", "127.0.0.1:8079", "[::1]:3002"];
+const FOREIGN_HOSTS = [
+  undefined,
+  "",
+  "evil.example:8079",
+  "127.0.0.1.evil.example",
+  "localhost.evil.example",
+  "0.0.0.0",
+];
+
+const FOREIGN_PAGES = [
+  { what: "an image of another site", headers: { "sec-fetch-site": "cross-site" } },
+  { what: "an image of another port of this machine", headers: { "sec-fetch-site": "same-site" } },
+  { what: "a form of another origin", headers: { origin: "https://evil.example" } },
+  { what: "a form of another port", headers: { origin: "http://127.0.0.1:3000" } },
+  { what: "a sandboxed page", headers: { origin: "null", "sec-fetch-site": "same-origin" } },
+  { what: "a page behind a rebound name", headers: { host: "evil.example:80", "sec-fetch-site": "same-origin" } },
+];
+
+let apiPort = 0;
+let invocations = 0;
+
+beforeAll(async () => {
+  const { API } = await freePorts("API");
+  apiPort = Number(API);
+  guardServers((port) => (port === apiPort ? refuseForeignHosts : refuseForeignPages));
+});
+
+describe("the host of a request", () => {
+  test.each(OWN_HOSTS)("%s is served", (host) => {
+    expect(refuseForeignHosts({ host })).toBeUndefined();
+    expect(refuseForeignPages({ host })).toBeUndefined();
+  });
+
+  test.each(FOREIGN_HOSTS)("%s is refused", (host) => {
+    expect(refuseForeignHosts({ ...(host !== undefined && { host }) })).toContain("localhost");
+    expect(refuseForeignPages({ ...(host !== undefined && { host }) })).toContain("localhost");
+  });
+});
+
+describe("where pages of other origins are refused", () => {
+  const host = "127.0.0.1:8079";
+
+  test.each(FOREIGN_PAGES)("$what is", ({ headers }) => {
+    expect(refuseForeignPages({ host, ...headers })).toBeDefined();
+  });
+
+  test.each([
+    { what: "a program", headers: {} },
+    { what: "an address that a person typed", headers: { "sec-fetch-site": "none" } },
+    { what: "a page of this port", headers: { origin: `http://${host}`, "sec-fetch-site": "same-origin" } },
+  ])("$what is served", ({ headers }) => {
+    expect(refuseForeignPages({ host, ...headers })).toBeUndefined();
+  });
+});
+
+describe("the servers of other packages", () => {
+  test.each(FOREIGN_PAGES)("are closed to $what", async ({ headers }) => {
+    const url = await startOther();
+
+    expect(await send(url, headers)).toMatchObject({ status: 403 });
+    expect(await send(url, { ...headers, expect: "100-continue" })).toMatchObject({ status: 403 });
+    expect(invocations).toBe(0);
+    expect(await send(url)).toEqual({ status: 200, text: "invoked" });
+    expect(await send(url, { expect: "100-continue" })).toEqual({ status: 200, text: "invoked" });
+  });
+
+  test("have the guard of their port", async () => {
+    const url = await startOther(apiPort);
+
+    expect(await send(url, { origin: "https://evil.example" })).toMatchObject({ status: 200 });
+    expect(await send(url, { host: "evil.example" })).toMatchObject({ status: 403 });
+  });
+});
+
+/** A server that knows of no guard, as serverless-offline's own. */
+async function startOther(port = 0): Promise<string> {
+  invocations = 0;
+  const server = createServer((_request, response) => {
+    invocations += 1;
+    response.end("invoked");
+  });
+  server.on("checkContinue", (sent, response) => server.emit("request", sent, response));
+  await once(server.listen(port, "127.0.0.1"), "listening");
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await once(server.close(), "close");
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
+  return `http://127.0.0.1:${address.port}`;
+}
+
+/** Not by `fetch`, which sets some of these headers itself. */
+async function send(url: string, headers: Record<string, string> = {}) {
+  const sent = request(url, { method: "POST", headers, agent: false }).end();
+  const [reply] = await once(sent, "response");
+  return { status: reply.statusCode, text: await text(reply) };
+}

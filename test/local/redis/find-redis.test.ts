@@ -1,0 +1,285 @@
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  debianPackages,
+  findExecutables,
+  findRedis,
+  type Machine,
+  sourceBuild,
+} from "../../../local/redis/find-redis.ts";
+import { listen } from "../../support/servers.ts";
+import { bareMachine, program, said, temporaryFolder } from "./support.ts";
+
+const REDIS_7 = "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'";
+const REDIS_6 = "echo 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=1'";
+const VALKEY_8 = "echo 'Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'";
+
+const HAS_APT = (await findExecutables("apt-get", process.env.PATH ?? "")).length > 0;
+
+beforeEach(() => {
+  for (const proxy of ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"]) vi.stubEnv(proxy, "");
+  return () => {
+    vi.unstubAllEnvs();
+  };
+});
+
+describe("a Redis that exists", () => {
+  test("on PATH as redis-server comes first, and nothing is logged", async () => {
+    const machine = await bareMachine();
+    const redis = await program(machine.path, "redis-server", REDIS_7);
+    await program(machine.path, "valkey-server", VALKEY_8);
+    await cachedServer(machine);
+    const log = said();
+
+    expect(await findRedis(log, machine)).toBe(redis);
+    expect(log.lines).toEqual([]);
+  });
+
+  test("as valkey-server is used where redis-server is too old, and a line says why", async () => {
+    const machine = await bareMachine();
+    const old = await program(machine.path, "redis-server", REDIS_6);
+    const valkey = await program(machine.path, "valkey-server", VALKEY_8);
+    const log = said();
+
+    expect(await findRedis(log, machine)).toBe(valkey);
+    expect(log.lines).toEqual([`Skipping ${old}: version 6.0.16 is older than 7.0`]);
+  });
+
+  test("further down PATH is found behind an old one", async () => {
+    const machine = await bareMachine();
+    const further = join(machine.path, "further");
+    await mkdir(further);
+    await program(machine.path, "redis-server", REDIS_6);
+    const newer = await program(further, "redis-server", REDIS_7);
+
+    expect(await findRedis(said(), { ...machine, path: `${machine.path}:${further}` })).toBe(newer);
+  });
+
+  test("in the cache is used where the one on PATH does not run, before anything is downloaded", async () => {
+    const machine = await bareMachine();
+    const broken = await program(machine.path, "redis-server", "echo 'libjemalloc.so.2: cannot open' >&2; exit 127");
+    for (const tool of ["apt-get", "apt-cache", "dpkg"]) await program(machine.path, tool, "exit 1");
+    const cached = await cachedServer(machine);
+    const log = said();
+
+    expect(await findRedis(log, machine)).toBe(cached);
+    expect(log.lines).toEqual([`Skipping ${broken}: it does not run: libjemalloc.so.2: cannot open`]);
+  });
+});
+
+test("when nothing works, one message says what was tried and ends in what to do", async () => {
+  const machine = await bareMachine();
+  for (const tool of ["apt-cache", "dpkg"]) await program(machine.path, tool, "exit 1");
+  await program(machine.path, "apt-get", "echo 'E: Could not resolve deb.debian.org' >&2; exit 100");
+
+  const failure = await findRedis(said(), machine).catch((error: unknown) => error);
+
+  expect(failure).toBeInstanceOf(AggregateError);
+  const { message } = failure instanceof Error ? failure : { message: "" };
+  expect(message).toContain("  - apt-get update: E: Could not resolve deb.debian.org\n");
+  expect(message).toContain("  - source build: make is not on PATH\n");
+  for (const remedy of ["valkey-server 7.0 or newer", "REDIS_URL", "UPSTASH_REDIS_REST_TOKEN", "C compiler"]) {
+    expect(message).toContain(remedy);
+  }
+  expect(message).toMatch(/Do one of these and start again:(\n {2}- .+){4}$/);
+  expect(await readdir(machine.cacheFolder)).toEqual([]);
+});
+
+/** The real apt and dpkg, on a repository of two packages and a machine on which none is installed. */
+describe.skipIf(!HAS_APT)("the Debian package", () => {
+  test("is unpacked with its libraries in the cache, without package lists, and found by the next start", async () => {
+    const machine = await debian({ version: "5:7.0.15-1~deb12u6", reports: REDIS_7 });
+    const log = said();
+
+    const binary = await findRedis(log, machine);
+
+    expect(binary).toBe(join(machine.cacheFolder, "debian/redis-server"));
+    expect(log.lines).toEqual([
+      `No Redis found. Downloading the package redis-server to ${dirname(binary)}; nothing is installed …`,
+    ]);
+    expect(execFileSync(binary, ["two words"], { encoding: "utf8" })).toBe(
+      `libraries ${dirname(binary)}/usr/lib/x86_64-linux-gnu arguments 1\nRedis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1\n`,
+    );
+    expect(await readFile(join(dirname(binary), "usr/lib/x86_64-linux-gnu/libtest.so"), "utf8")).toBe("a library");
+    expect(await readdir(machine.cacheFolder)).toEqual(["debian"]);
+    expect(await findRedis(log, machine)).toBe(binary);
+    expect(log.lines).toHaveLength(1);
+  });
+
+  test("replaces one in the cache that no longer runs, and what a killed start left is removed", async () => {
+    const machine = await debian({ version: "5:7.0.15-1~deb12u6", reports: REDIS_7 });
+    await mkdir(join(machine.cacheFolder, "debian"), { recursive: true });
+    await program(join(machine.cacheFolder, "debian"), "redis-server", "exit 1");
+    const dead = String(2 ** 22 + 1);
+    await mkdir(join(machine.cacheFolder, `unpacking-${dead}/unpacked`), { recursive: true });
+
+    await debianPackages(machine, said());
+
+    expect(await readdir(machine.cacheFolder)).toEqual(["debian"]);
+    expect((await stat(join(machine.cacheFolder, "debian/usr/bin/redis-server"))).isFile()).toBe(true);
+  });
+
+  test.for([
+    ["is older than 7.0", "5:6.0.16-1ubuntu1", REDIS_6, "the package redis-server is version 5:6.0.16-1ubuntu1"],
+    ["does not run", "5:7.0.15-1", "exit 3", "the package redis-server: it does not run"],
+  ] as const)("that %s is refused, and leaves nothing", async ([, version, reports, reason]) => {
+    const machine = await debian({ version, reports });
+
+    await expect(debianPackages(machine, said())).rejects.toThrow(reason);
+
+    expect(await readdir(machine.cacheFolder)).toEqual([]);
+  });
+});
+
+describe("the source build", () => {
+  test("is made by redis-memory-server, and found by the next start", async () => {
+    const machine = await withCompiler();
+    const archive = await sourceArchive();
+    const requested: string[] = [];
+    await mirror((request, response) => {
+      requested.push(request.url ?? "");
+      response.setHeader("content-length", archive.length).end(archive);
+    });
+    const log = said();
+
+    const binary = await findRedis(log, machine);
+
+    expect(requested).toEqual(["/releases/redis-7.2.12.tar.gz"]);
+    expect(log.lines).toEqual([
+      `No Redis found. Building Redis 7.2.12 in ${machine.cacheFolder}, which takes some minutes …`,
+    ]);
+    expect(await findRedis(log, machine)).toBe(binary);
+    expect(requested).toHaveLength(1);
+  });
+
+  test("gives the reason in one line when the download fails", async () => {
+    const machine = await withCompiler();
+    await mirror((_, response) => response.writeHead(503).end());
+
+    await expect(sourceBuild(machine, said())).rejects.toThrow(/^source build: Status Code isnt 200!$/);
+  });
+
+  test("checks the TLS certificate of the source", async () => {
+    const machine = await withCompiler();
+    vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", "https://127.0.0.1:1");
+    vi.stubEnv("NODE_OPTIONS", `--import=data:text/javascript,${encodeURIComponent(WRITE_TLS_CHOICE)}`);
+    vi.stubEnv("TLS_CHOICE_FILE", join(machine.path, "tls"));
+
+    await expect(sourceBuild(machine, said())).rejects.toThrow("ECONNREFUSED");
+
+    expect(await readFile(join(machine.path, "tls"), "utf8")).toBe("true");
+  });
+});
+
+async function cachedServer({ cacheFolder }: Machine): Promise<string> {
+  const folder = join(cacheFolder, "7.2.12");
+  await mkdir(folder, { recursive: true });
+  return program(folder, "redis-server", REDIS_7);
+}
+
+/** A machine without package lists, whose package redis-server needs a library. */
+async function debian({ version, reports }: { version: string; reports: string }): Promise<Machine> {
+  const folder = await temporaryFolder();
+  const repository = join(folder, "repository");
+  const server = `#!/bin/sh\necho "libraries $LD_LIBRARY_PATH arguments $#"\n${reports}\n`;
+  const packages = await Promise.all([
+    addPackage(repository, { Package: "redis-server", Version: version, Depends: "redis-tools, libtest" }, [
+      ["usr/bin/redis-server", server],
+    ]),
+    addPackage(repository, { Package: "redis-tools", Version: version }, []),
+    addPackage(repository, { Package: "libtest", Version: "1.0" }, [
+      ["usr/lib/x86_64-linux-gnu/libtest.so", "a library"],
+    ]),
+  ]);
+  await writeFile(join(repository, "Packages"), packages.join("\n"));
+  await writeFile(join(folder, "sources.list"), `deb [trusted=yes] file:${repository} ./\n`);
+  await writeFile(join(folder, "status"), "");
+  await mkdir(join(folder, "state/lists/partial"), { recursive: true });
+  await writeFile(
+    join(folder, "apt.conf"),
+    `Dir::Etc::sourcelist "${folder}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State "${folder}/state";
+Dir::State::status "${folder}/status";
+`,
+  );
+  vi.stubEnv("APT_CONFIG", join(folder, "apt.conf"));
+  const { cacheFolder } = await bareMachine();
+  return { path: await pathWithoutRedis(), cacheFolder };
+}
+
+/** What apt and dpkg need, and no server. */
+async function pathWithoutRedis(): Promise<string> {
+  const folder = await temporaryFolder();
+  for (const tool of ["apt-get", "apt-cache", "dpkg", "dpkg-deb", "tar", "sh", "rm"]) {
+    const [file] = await findExecutables(tool, process.env.PATH ?? "");
+    if (file !== undefined) await program(folder, tool, `exec ${file} "$@"`);
+  }
+  return folder;
+}
+
+/** @returns its paragraph of the file Packages */
+async function addPackage(
+  repository: string,
+  fields: Record<string, string>,
+  files: readonly (readonly [string, string])[],
+): Promise<string> {
+  const root = await temporaryFolder();
+  const control = Object.entries({ ...fields, Architecture: "all", Maintainer: "a test", Description: "a test" })
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join("");
+  for (const [path, content] of [["DEBIAN/control", control], ...files] as const) {
+    await mkdir(join(root, dirname(path)), { recursive: true });
+    await writeFile(join(root, path), content, { mode: path.startsWith("usr/bin") ? 0o755 : 0o644 });
+  }
+  await mkdir(repository, { recursive: true });
+  const archive = join(repository, `${fields.Package}.deb`);
+  await promisify(execFile)("dpkg-deb", ["--build", "--root-owner-group", root, archive]);
+  const content = await readFile(archive);
+  const digest = createHash("sha256").update(content).digest("hex");
+  return `${control}Filename: ./${fields.Package}.deb\nSize: ${content.length}\nSHA256: ${digest}\n`;
+}
+
+/** Runs inside the build process, ahead of the package: writes down which TLS check it asks for. */
+const WRITE_TLS_CHOICE = `
+import { writeFileSync } from "node:fs";
+import { Agent } from "node:https";
+const { createConnection } = Agent.prototype;
+Agent.prototype.createConnection = function (options, ...rest) {
+  writeFileSync(process.env.TLS_CHOICE_FILE, String(options.rejectUnauthorized));
+  return createConnection.call(this, options, ...rest);
+};`;
+
+/** Its make leaves a "server" where Redis's own make does. */
+async function withCompiler(): Promise<Machine> {
+  const machine = await bareMachine();
+  await program(machine.path, "cc", "exit 0");
+  await program(
+    machine.path,
+    "make",
+    `printf '#!/bin/sh\\necho Redis server v=7.2.12\\n' > src/redis-server && /bin/chmod 755 src/redis-server`,
+  );
+  return machine;
+}
+
+async function sourceArchive(): Promise<Buffer> {
+  const folder = await temporaryFolder();
+  await mkdir(join(folder, "redis-7.2.12", "src"), { recursive: true });
+  await writeFile(join(folder, "redis-7.2.12", "Makefile"), "all:\n");
+  await promisify(execFile)("tar", ["-czf", "redis.tar.gz", "redis-7.2.12"], { cwd: folder });
+  return readFile(join(folder, "redis.tar.gz"));
+}
+
+async function mirror(listener: RequestListener): Promise<void> {
+  const server = createServer(listener);
+  vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", await listen(server));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+}
