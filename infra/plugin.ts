@@ -7,13 +7,13 @@ import { stackResources } from "./stack.ts";
 interface Serverless {
   readonly processedInput: {
     readonly commands: readonly string[];
-    readonly options: { readonly stage?: string; readonly param?: readonly string[] };
+    readonly options: { readonly param?: readonly string[] };
   };
   readonly configurationInput: {
     readonly service: string;
     readonly params: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   };
-  readonly service: { readonly provider: { readonly region: string } };
+  readonly service: { readonly provider: { readonly region: string; readonly stage: string } };
   readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: "aws"): { getAwsSdkV3Config(): Promise<SecretsConfig> };
 }
@@ -21,8 +21,6 @@ interface Serverless {
 interface Writers {
   readonly log: { notice(line: string): void };
 }
-
-const DEFAULT_STAGE = "dev";
 
 /**
  * Validates the parameters before anything else happens, gives serverless.yml what is computed from them as `${infra:…}`, and
@@ -50,8 +48,7 @@ export default class InfrastructurePlugin {
   constructor(serverless: Serverless, _options: unknown, { log }: Writers) {
     this.#serverless = serverless;
     this.#log = log;
-    const { options } = serverless.processedInput;
-    this.#stage = options.stage ?? DEFAULT_STAGE;
+    this.#stage = serverless.service.provider.stage;
     this.#parameters = this.#readParameters();
     const stack = `${serverless.configurationInput.service}-${this.#stage}`;
     const values: Readonly<Record<string, unknown>> = {
@@ -64,7 +61,12 @@ export default class InfrastructurePlugin {
       orderRetentionDays: String(this.#parameters.orderRetentionDays),
     };
     this.configurationVariablesSources = {
-      infra: { resolve: async ({ address }: { readonly address: string }) => ({ value: values[address] ?? "" }) },
+      // `null` is an unknown name, which the framework refuses; a parameter without a value is an empty text.
+      infra: {
+        resolve: async ({ address }: { readonly address: string }) => ({
+          value: address in values ? (values[address] ?? "") : null,
+        }),
+      },
     };
   }
 
