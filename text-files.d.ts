@@ -5,7 +5,7 @@ declare module "*.lua" {
   export default text;
 }
 
-/** Files that are imported `with { type: "asset" }`: see infra/esbuild-plugins.js. */
+/** Files that are imported `with { type: "asset" }`: see infra/esbuild-plugins.ts. */
 
 declare module "*.yaml" {
   import type { BuiltAsset } from "./lib/docs/assets.ts";

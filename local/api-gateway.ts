@@ -8,7 +8,7 @@ const JSON_MEDIA_TYPE = /^application\/json\b/i;
 
 const POLL_MS = 20;
 
-/** `provider.httpApi.cors` of serverless.yml as infra/cors.js makes it, as far as it matters here. */
+/** `provider.httpApi.cors` of serverless.yml as infra/api.ts makes it, as far as it matters here. */
 const Cors = z.union([
   z.literal(false).transform(() => ({ allowedOrigins: [] })),
   z.object({ allowedOrigins: z.array(z.string()) }),

@@ -3,7 +3,7 @@ import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: 
 import openapiYaml, { json as openapiJson } from "../../openapi.yaml" with { type: "asset" };
 import initializer from "./initializer.js" with { type: "asset" };
 
-/** What the build makes of a file (infra/esbuild-plugins.js). The contents are in base64. */
+/** What the build makes of a file (infra/esbuild-plugins.ts). The contents are in base64. */
 export interface BuiltAsset {
   /** The file's, with a fingerprint of its content. */
   readonly name: string;

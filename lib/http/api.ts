@@ -6,7 +6,7 @@ import { problemCode, problemReply, problemStatus } from "./problem.ts";
 /** Middy replies this long before Lambda ends the function, so that the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
 
-/** Checked when the stack is packaged: `infra/problem-types.js`. */
+/** Checked when the stack is packaged: `infra/parameters.ts`. */
 const { PROBLEM_TYPES_URL: typesUrl } = process.env;
 
 /** An HTTP API event, payload version 2. */

@@ -1,4 +1,9 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
 import { z } from "zod";
+import { accessLogFormat } from "../../infra/api.ts";
+import { readParameters } from "../../infra/parameters.ts";
+import { stackResources } from "../../infra/stack.ts";
 import type { Infrastructure } from "./counts.ts";
 
 /** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
@@ -8,17 +13,11 @@ const ROUTES_OF_ORDERS = 2;
 /** The address and tokens of Redis: serverless.yml, `custom.redis`. */
 const SECRETS = 1;
 
-const Resources = z.object({
-  Resources: z.record(z.string(), z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) })),
-});
-const Stacked = z.object({
-  resources: z.custom<(framework: { resolveVariable: (name: string) => Promise<string> }) => Promise<unknown>>(
-    (value) => typeof value === "function",
-  ),
-});
+const Resource = z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) });
+const Default = z.object({ default: z.record(z.string(), z.unknown()) });
 const Metrics = z.array(z.object({ MetricStat: z.unknown().optional() })).optional();
 const DashboardBody = z.object({ "Fn::Sub": z.string() });
-/** What API Gateway puts into one line of the access log (`infra/access-log.js`). */
+/** What API Gateway puts into one line of the access log (`infra/api.ts`). */
 const ACCESS_SAMPLE: Readonly<Record<string, string>> = {
   "$context.requestTime": "23/Nov/2026:06:40:04 +0000",
   "$context.integration.requestId": "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa",
@@ -36,22 +35,23 @@ const OWN_METRIC = /\["Orders(\/[\w-]+)?","(?<name>\w+)"/g;
 
 /** What `infra/` deploys besides the functions, counted in what it generates. */
 export async function readInfrastructure(): Promise<Infrastructure> {
-  const [alarms, dashboards] = [await generated("alarms/index.js"), await generated("dashboard/index.js")];
+  const file = new URL("../../infra/parameters.yml", import.meta.url);
+  const parameters = readParameters({
+    ...Default.parse(parse(await readFile(file, "utf8"))),
+    stage: {},
+    commandLine: [],
+  });
+  const resources = z.array(Resource).parse(Object.values(stackResources("orders-dev", parameters).Resources));
+  const ofType = (type: string) => resources.filter(({ Type }) => Type === type).map(({ Properties }) => Properties);
+  const [alarms, dashboards] = [ofType("AWS::CloudWatch::Alarm"), ofType("AWS::CloudWatch::Dashboard")];
   return {
     alarmMetrics: alarms.reduce((total, properties) => total + metricsOf(properties), 0),
     customMetrics: new Set(dashboards.flatMap(ownMetrics)).size,
     routeMetrics: METRICS_A_ROUTE * ROUTES_OF_ORDERS,
     dashboards: dashboards.length,
     secrets: SECRETS,
-    accessLogBytes: await accessLogBytes(),
+    accessLogBytes: accessLogBytes(),
   };
-}
-
-async function generated(file: string): Promise<Record<string, unknown>[]> {
-  const { resources } = Stacked.parse(await import(urlOf(file)));
-  // Thresholds and names do not change how many there are.
-  const made = Resources.parse(await resources({ resolveVariable: async () => "1000" }));
-  return Object.values(made.Resources).map(({ Properties }) => Properties);
 }
 
 /** An alarm on a calculation reads each of its metrics; the calculation itself is free. */
@@ -63,10 +63,7 @@ function ownMetrics({ DashboardBody: body }: Record<string, unknown>): string[] 
   return [...DashboardBody.parse(body)["Fn::Sub"].matchAll(OWN_METRIC)].map(({ groups }) => groups?.name ?? "");
 }
 
-async function accessLogBytes(): Promise<number> {
-  const { format } = z.object({ format: z.string() }).parse(await import(urlOf("access-log.js")));
-  const line = format.replaceAll(/\$context\.[\w.]+/g, (name) => z.string().parse(ACCESS_SAMPLE[name]));
+function accessLogBytes(): number {
+  const line = accessLogFormat.replaceAll(/\$context\.[\w.]+/g, (name) => z.string().parse(ACCESS_SAMPLE[name]));
   return Buffer.byteLength(line);
 }
-
-const urlOf = (file: string): string => new URL(`../../infra/${file}`, import.meta.url).href;

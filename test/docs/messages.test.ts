@@ -10,7 +10,7 @@ const PROJECT = join(import.meta.dirname, "../..");
 const SPEAKERS = [
   "local/**/*.ts",
   "ops/**/*.{ts,cjs}",
-  "infra/*.js",
+  "infra/*.ts",
   "test/support/*.ts",
   "node_modules/serverless/lib/plugins/aws/provider.js",
 ];

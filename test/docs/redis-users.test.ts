@@ -14,7 +14,7 @@ import { useRedis } from "../support/redis.ts";
 
 const GUIDE = await readFile(new URL("../../docs/operations.md", import.meta.url), "utf8");
 
-/** The users that the guide makes, each with the words behind its name and the token of its line. */
+/** The users that the guide makes: their names, and the rules of their lines with a token. */
 const USERS = [...GUIDE.matchAll(/^ +ACL SETUSER (\S+) (.+)$/gm)].map(([, name = "", rules = ""]) => ({
   name,
   rules: rules.replace(/><[^>]+>/, ">its-token").split(" "),
@@ -24,19 +24,25 @@ const redis = useRedis();
 useLogLines();
 
 /** Makes the user as the guide does, and gives the address that logs in as it. */
-async function addressOf(user: (typeof USERS)[number] | undefined): Promise<string> {
+async function addressOf(name: string): Promise<string> {
+  const user = USERS.find((each) => each.name === name);
   if (!user) throw new Error("The guide makes no such user");
   await redis.client.sendCommand(["ACL", "SETUSER", user.name, ...user.rules]);
   return redis.url.replace("redis://", `redis://${user.name}:its-token@`);
 }
 
-test("the guide makes two users: one that writes, one that reads", () => {
-  expect(USERS.map(({ name }) => name)).toEqual(["orders-2", "orders-2-read"]);
-});
+/** A connection on which only the rights of the user count. */
+async function login(name: string) {
+  const client = createClient({ url: await addressOf(name), RESP: 2, disableClientInfo: true });
+  client.on("error", () => undefined);
+  await client.connect();
+  onTestFinished(() => client.destroy());
+  return client;
+}
 
 test("the user that writes may do all that the service does", async () => {
   // given
-  const gateway = await startUpstashGateway({ redisUrl: await addressOf(USERS[0]) });
+  const gateway = await startUpstashGateway({ redisUrl: await addressOf("orders-2") });
   onTestFinished(() => gateway.stop());
   const service = createRedis({ UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: "local" });
   const timer = { schedule: async () => {} };
@@ -67,10 +73,7 @@ test("the user that writes may do all that the service does", async () => {
 
 test("the user that reads may read an order, and nothing else", async () => {
   // given
-  const reader = createClient({ url: await addressOf(USERS[1]), RESP: 2, disableClientInfo: true });
-  reader.on("error", () => undefined);
-  await reader.connect();
-  onTestFinished(() => reader.destroy());
+  const reader = await login("orders-2-read");
   const pk = await storeOrder(redis.client);
   // then
   expect(await reader.hGetAll(`order:${pk}`)).toMatchObject({ pk });
@@ -80,5 +83,36 @@ test("the user that reads may read an order, and nothing else", async () => {
     ["XLEN", "order_completed"],
   ]) {
     await expect(reader.sendCommand(command)).rejects.toThrow("NOPERM");
+  }
+});
+
+test("a partner may read and acknowledge completed orders and add refund requests, and nothing else", async () => {
+  // given
+  const [reader, refunds] = [await login("shop-a-reader"), await login("shop-a-refunds")];
+  await redis.client.xGroupCreate("order_completed", "shop-a", "0", { MKSTREAM: true });
+  const id = await redis.client.xAdd("order_completed", "*", { pk: newPk() });
+  // then
+  const read = ["XREADGROUP", "GROUP", "shop-a", "one", "STREAMS", "order_completed", ">"];
+  expect(JSON.stringify(await reader.sendCommand(read))).toContain(id);
+  expect(await reader.sendCommand(["XACK", "order_completed", "shop-a", id])).toBe(1);
+  expect(await refunds.sendCommand(["XADD", "refund_order", "*", "pk", newPk()])).toMatch(/^\d+-\d+$/);
+  // then
+  const entry = ["*", "pk", newPk()];
+  for (const command of [
+    ["XADD", "order_completed", ...entry],
+    ["XADD", "refund_order", ...entry],
+    ["XDEL", "order_completed", id],
+    ["XGROUP", "DESTROY", "order_completed", "shop-a"],
+    ["GET", "order:none"],
+  ]) {
+    await expect(reader.sendCommand(command)).rejects.toThrow("NOPERM");
+  }
+  for (const command of [
+    ["XADD", "order_completed", ...entry],
+    ["XRANGE", "refund_order", "-", "+"],
+    ["XTRIM", "refund_order", "MAXLEN", "0"],
+    ["HGETALL", "order:none"],
+  ]) {
+    await expect(refunds.sendCommand(command)).rejects.toThrow("NOPERM");
   }
 });

@@ -1,0 +1,98 @@
+import { FUNCTIONS, reference, routeIds } from "./functions.ts";
+import { throttledRequests } from "./metrics.ts";
+import type { Parameters } from "./parameters.ts";
+
+const AUTHORIZER = "OrdersAuthorizer";
+const ADDRESS = `https://${reference("HttpApi")}.execute-api.${reference("AWS::Region")}.${reference("AWS::URLSuffix")}`;
+
+const DOCS = "docs";
+const DOCS_ROUTES = routeIds(DOCS);
+/** All others: a new route is protected by default. */
+const ORDER_ROUTES = FUNCTIONS.filter((name) => name !== DOCS).flatMap(routeIds);
+
+/**
+ * One line of the API's access log: JSON in which each value is a string, because a missing value is written as "-". No error
+ * message: API Gateway inserts it unescaped, and a quote in it would break the line. No client address, user agent or path:
+ * they would identify people, and nothing here needs them.
+ * (API Gateway Developer Guide, "Customize HTTP API access logs")
+ */
+export const accessLogFormat = JSON.stringify({
+  time: "$context.requestTime",
+  // Lambda's, as in problem documents and, as function_request_id, in the functions' log lines.
+  request_id: "$context.integration.requestId",
+  // API Gateway's, which clients find in the header apigw-requestid.
+  api_request_id: "$context.requestId",
+  route: "$context.routeKey",
+  status: "$context.status",
+  latency_ms: "$context.responseLatency",
+  function_latency_ms: "$context.integration.latency",
+  function_status: "$context.integration.status",
+  api_error: "$context.error.responseType",
+});
+
+/** `provider.httpApi.cors`: which pages of other origins may call the API from a browser. By default none. */
+export const cors = ({ corsOrigins }: Parameters) =>
+  corsOrigins.length > 0 && {
+    allowedOrigins: corsOrigins,
+    allowedMethods: ["GET", "HEAD", "POST"],
+    allowedHeaders: ["Content-Type", "Idempotency-Key", "Authorization"],
+    exposedResponseHeaders: ["Location", "Idempotent-Replayed", "Retry-After"],
+    maxAge: 3600,
+  };
+
+/**
+ * What the framework has no key for: throttling, and protection that a parameter switches on. The routes of serverless.yml
+ * stay as they are, also for a run on one machine.
+ */
+export const apiStack = (stack: string, parameters: Parameters) => ({
+  Resources: {
+    ...(parameters.jwtIssuer && { [AUTHORIZER]: authorizer(parameters) }),
+    ThrottledRequests: throttledRequestsFilter(stack),
+  },
+  extensions: {
+    HttpApiStage: {
+      Properties: {
+        DefaultRouteSettings: {
+          DetailedMetricsEnabled: true,
+          ThrottlingRateLimit: parameters.throttleRate,
+          ThrottlingBurstLimit: parameters.throttleBurst,
+        },
+      },
+    },
+    ...(parameters.jwtIssuer &&
+      onRoutes(ORDER_ROUTES, { AuthorizationType: "JWT", AuthorizerId: { Ref: AUTHORIZER } })),
+    ...(parameters.docsPage === "closed" && onRoutes(DOCS_ROUTES, { AuthorizationType: "AWS_IAM" })),
+  },
+  Outputs: {
+    Docs: { Description: "The docs page of this stage", Value: { "Fn::Sub": `${ADDRESS}/docs` } },
+  },
+});
+
+const authorizer = ({ jwtIssuer, jwtAudience }: Parameters) => ({
+  Type: "AWS::ApiGatewayV2::Authorizer",
+  Properties: {
+    ApiId: { Ref: "HttpApi" },
+    Name: "orders",
+    AuthorizerType: "JWT",
+    IdentitySource: ["$request.header.Authorization"],
+    JwtConfiguration: { Issuer: jwtIssuer, Audience: jwtAudience },
+  },
+});
+
+/** The default value gives CloudWatch a 0 for each minute in which only other requests were logged. */
+function throttledRequestsFilter(stack: string) {
+  const { namespace, name } = throttledRequests(stack);
+  return {
+    Type: "AWS::Logs::MetricFilter",
+    Properties: {
+      LogGroupName: { Ref: "HttpApiLogGroup" },
+      FilterPattern: '{ $.status = "429" }',
+      MetricTransformations: [
+        { MetricNamespace: namespace, MetricName: name, MetricValue: "1", DefaultValue: 0, Unit: "Count" },
+      ],
+    },
+  };
+}
+
+const onRoutes = (ids: readonly string[], properties: object) =>
+  Object.fromEntries(ids.map((id) => [id, { Properties: properties }]));

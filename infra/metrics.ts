@@ -1,0 +1,47 @@
+import { functionId, reference } from "./functions.ts";
+
+/** A CloudWatch metric. The values of dimensions are templates of Fn::Sub. */
+export interface Metric {
+  readonly namespace: string;
+  readonly name: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+}
+
+/** What the functions count in their log lines (embedded metric format). `service` separates the stages. */
+export const serviceMetric = (stack: string, name: string): Metric => ({
+  namespace: "Orders",
+  name,
+  dimensions: { service: stack },
+});
+
+/**
+ * Replies with 429, which API Gateway has no metric for: a filter of the access log counts them (`api.ts`). Such a metric has
+ * no constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the namespace
+ * separates the stages.
+ */
+export const throttledRequests = (stack: string): Metric => ({
+  namespace: `Orders/${stack}`,
+  name: "ThrottledRequests",
+  dimensions: {},
+});
+
+/** Of all routes: Count, 4xx, 5xx, Latency (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
+export const apiMetric = (name: string): Metric => ({
+  namespace: "AWS/ApiGateway",
+  name,
+  dimensions: { ApiId: reference("HttpApi") },
+});
+
+/** Invocations, Errors, Throttles, Duration, ConcurrentExecutions (Lambda Developer Guide, "Metrics"). */
+export const functionMetric = (functionName: string, name: string): Metric => ({
+  namespace: "AWS/Lambda",
+  name,
+  dimensions: { FunctionName: reference(functionId(functionName)) },
+});
+
+/** How many messages wait in a dead-letter queue. */
+export const waitingMessages = (queueId: string): Metric => ({
+  namespace: "AWS/SQS",
+  name: "ApproximateNumberOfMessagesVisible",
+  dimensions: { QueueName: reference(`${queueId}.QueueName`) },
+});

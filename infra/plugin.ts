@@ -1,0 +1,120 @@
+import { accessLogFormat, cors } from "./api.ts";
+import { type Parameters, readParameters } from "./parameters.ts";
+import { checkDeployment, type Finding, type SecretsConfig } from "./preflight.ts";
+import { stackResources } from "./stack.ts";
+
+/** What the plugin uses of the framework, whose package has no types. */
+interface Serverless {
+  readonly processedInput: {
+    readonly commands: readonly string[];
+    readonly options: { readonly param?: readonly string[] };
+  };
+  readonly configurationInput: {
+    readonly service: string;
+    readonly params: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
+  readonly service: { readonly provider: { readonly region: string; readonly stage: string } };
+  readonly classes: { readonly Error: new (message: string) => Error };
+  getProvider(name: "aws"): { getAwsSdkV3Config(): Promise<SecretsConfig> };
+}
+
+interface Writers {
+  readonly log: { notice(line: string): void };
+}
+
+/**
+ * Validates the parameters before anything else happens, gives serverless.yml what is computed from them as `${infra:…}`, and
+ * checks before a deploy, or as `serverless preflight`, that secret and database are usable.
+ */
+export default class InfrastructurePlugin {
+  readonly configurationVariablesSources;
+  readonly commands = {
+    preflight: {
+      usage: "Checks that a stage can be deployed: parameters, credentials, secret and database",
+      lifecycleEvents: ["check"],
+    },
+  };
+  readonly hooks = {
+    initialize: () => this.#beforeDeploy(),
+    "before:package:initialize": () => this.#assertAccessChosen(),
+    "preflight:check": () => this.#preflight(),
+  };
+
+  readonly #serverless: Serverless;
+  readonly #log: Writers["log"];
+  readonly #stage: string;
+  readonly #parameters: Parameters;
+
+  constructor(serverless: Serverless, _options: unknown, { log }: Writers) {
+    this.#serverless = serverless;
+    this.#log = log;
+    this.#stage = serverless.service.provider.stage;
+    this.#parameters = this.#readParameters();
+    const stack = `${serverless.configurationInput.service}-${this.#stage}`;
+    const values: Readonly<Record<string, unknown>> = {
+      ...this.#parameters,
+      accessLogFormat,
+      cors: cors(this.#parameters),
+      resources: stackResources(stack, this.#parameters),
+      // Environment variables are text.
+      completedStreamMaxLength: String(this.#parameters.completedStreamMaxLength),
+      orderRetentionDays: String(this.#parameters.orderRetentionDays),
+    };
+    this.configurationVariablesSources = {
+      // `null` is an unknown name, which the framework refuses; a parameter without a value is an empty text.
+      infra: {
+        resolve: async ({ address }: { readonly address: string }) => ({
+          value: address in values ? (values[address] ?? "") : null,
+        }),
+      },
+    };
+  }
+
+  #readParameters(): Parameters {
+    const { configurationInput, processedInput } = this.#serverless;
+    try {
+      return readParameters({
+        default: configurationInput.params.default ?? {},
+        stage: configurationInput.params[this.#stage] ?? {},
+        commandLine: processedInput.options.param ?? [],
+      });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      // The framework prints the stack of any other error.
+      throw new this.#serverless.classes.Error(error.message);
+    }
+  }
+
+  /** Only packaging is refused: a run on one machine, a rollback or a look at the logs need no choice. */
+  #assertAccessChosen(): void {
+    if (this.#parameters.access !== "") return;
+    throw new this.#serverless.classes.Error(
+      `access is not set for the stage ${this.#stage}: set it to jwt or open in infra/parameters.yml ` +
+        '(docs/operations.md, "Protect the API")',
+    );
+  }
+
+  async #beforeDeploy(): Promise<void> {
+    if (this.#serverless.processedInput.commands.join(" ") !== "deploy") return;
+    if (this.#parameters.preflight === "skip") this.#log.notice("Preflight skipped: preflight=skip");
+    else await this.#preflight();
+  }
+
+  async #preflight(): Promise<void> {
+    const findings = await checkDeployment({
+      service: this.#serverless.configurationInput.service,
+      stage: this.#stage,
+      region: this.#serverless.service.provider.region,
+      parameters: this.#parameters,
+      aws: await this.#serverless.getProvider("aws").getAwsSdkV3Config(),
+    });
+    for (const finding of findings) this.#log.notice(`${MARKS[finding.level]} ${finding.message}`);
+    const problems = findings.filter(({ level }) => level === "problem").length;
+    if (problems === 0) return;
+    throw new this.#serverless.classes.Error(
+      `${problems === 1 ? "1 problem" : `${problems} problems`} to fix before stage ${this.#stage} can be deployed (✖ above)`,
+    );
+  }
+}
+
+const MARKS: Readonly<Record<Finding["level"], string>> = { ok: "✔", note: "•", problem: "✖" };

@@ -1,0 +1,174 @@
+import {
+  GetSecretValueCommand,
+  SecretsManagerClient,
+  type SecretsManagerClientConfig,
+} from "@aws-sdk/client-secrets-manager";
+import type { Redis } from "@upstash/redis";
+import { z } from "zod";
+import { UpstashUrl } from "../lib/env.ts";
+import { createRedis } from "../lib/redis/client.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** One line, which names the fix where there is a problem. A note needs no fix, or only a person can check it. */
+export interface Finding {
+  readonly level: "ok" | "note" | "problem";
+  readonly message: string;
+}
+
+export type SecretsConfig = SecretsManagerClientConfig;
+
+export interface Deployment {
+  readonly service: string;
+  readonly stage: string;
+  readonly region: string;
+  readonly parameters: Pick<Parameters, "access" | "alarmEmail">;
+  /** Region and credentials of the deploy. */
+  readonly aws: SecretsConfig;
+}
+
+const GUIDE = 'docs/operations.md, "First deploy"';
+
+/** Keys that no order has, and that the users of a token rotation may read and write. */
+const WRITTEN_KEY = "order:preflight";
+const READ_KEY = "order:none";
+const EXPIRY_MS = 1_000;
+
+type Command = readonly [name: string, ...args: (string | number)[]];
+
+/** Without blanks: a token that was pasted with a line break is refused by Upstash, with an error that does not say why. */
+const Token = z.string().regex(/^\S+$/);
+const Secret = z.object({
+  // Plain http is for a stand-in on this machine only.
+  url: z.string().refine((text) => UpstashUrl.safeParse(text).success, { error: "must be the https address" }),
+  token: Token,
+  read_only_token: Token,
+});
+type Secret = z.infer<typeof Secret>;
+
+const problem = (message: string): Finding => ({ level: "problem", message });
+const note = (message: string): Finding => ({ level: "note", message });
+const ok = (message: string): Finding => ({ level: "ok", message });
+
+/**
+ * What must be true before a stage is deployed: the parameters that have no default are set, the secret can be read and is
+ * complete, and the database does what the service needs of it.
+ */
+export async function checkDeployment(deployment: Deployment): Promise<Finding[]> {
+  const name = `${deployment.service}/${deployment.stage}/redis`;
+  const secret = await readSecret(name, deployment).catch((error: unknown) => secretProblem(name, deployment, error));
+  return [
+    ...checkParameters(deployment),
+    ...("level" in secret ? [secret] : [ok(`Secret ${name} is complete`), ...(await checkDatabase(secret))]),
+  ];
+}
+
+function checkParameters({ stage, parameters }: Deployment): Finding[] {
+  const unset = (name: string, values: string) =>
+    problem(`${name} is not set for the stage ${stage}: set it to ${values} in infra/parameters.yml`);
+  return [
+    ...(parameters.access === "" ? [unset("access", "jwt or open")] : []),
+    ...(parameters.alarmEmail === "" ? [unset("alarmEmail", "an address or none")] : []),
+  ];
+}
+
+async function readSecret(name: string, { aws }: Deployment): Promise<Secret | Finding> {
+  const { SecretString = "" } = await new SecretsManagerClient(aws).send(new GetSecretValueCommand({ SecretId: name }));
+  const secret = Secret.safeParse(parseJson(SecretString));
+  if (secret.success) return secret.data;
+  const wrong = secret.error.issues.map(({ path }) => path.join(".")).filter(Boolean);
+  const fields = wrong.length > 0 ? `: wrong or missing ${wrong.join(", ")}` : " is not a JSON object";
+  return problem(`Secret ${name}${fields}. It needs url (https), token and read_only_token: write it again (${GUIDE})`);
+}
+
+function secretProblem(name: string, { region }: Deployment, error: unknown): Finding {
+  if (!(error instanceof Error)) throw error;
+  // The framework's message has its fix.
+  if ("code" in error && error.code === "AWS_CREDENTIALS_NOT_FOUND") return problem(error.message);
+  switch (error.name) {
+    case "ResourceNotFoundException":
+      return problem(`Secret ${name} does not exist in ${region}: create it (${GUIDE})`);
+    case "AccessDeniedException":
+      return problem(
+        `Secret ${name} must not be read: allow secretsmanager:GetSecretValue (docs/operations.md, "Rights")`,
+      );
+    case "UnrecognizedClientException":
+    case "ExpiredTokenException":
+      return problem(`AWS refuses the credentials (${oneLine(error)}): log in again`);
+    default:
+      return problem(`Secret ${name} cannot be read in ${region}: ${oneLine(error)}`);
+  }
+}
+
+async function checkDatabase({ url, token, read_only_token }: Secret): Promise<Finding[]> {
+  const client = (value: string) => createRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: value });
+  const [writer, reader] = [client(token), client(read_only_token)];
+  const unreachable = await failureOf(writer, ["PING"]);
+  if (unreachable !== undefined) {
+    return [
+      problem(
+        `The database ${new URL(url).host} does not accept token: ${unreachable}. Check url and token in the console`,
+      ),
+    ];
+  }
+  return [await checkWrite(writer), ...(await checkReadOnly(reader)), ...(await describeServer(writer))];
+}
+
+/** SET with NX and GET needs Redis 7.0 (https://redis.io/docs/latest/commands/set/), and every new order uses it. */
+async function checkWrite(writer: Redis): Promise<Finding> {
+  const failure = await failureOf(writer, ["SET", WRITTEN_KEY, "1", "NX", "GET", "PX", EXPIRY_MS]);
+  if (failure === undefined) return ok("token writes, and the database is compatible with Redis 7");
+  if (failure.includes("NOPERM"))
+    return problem("token must not write: put the standard token there, not the read-only one");
+  if (/syntax/i.test(failure)) return problem(`The database is older than Redis 7.0 (${failure}): create a new one`);
+  return problem(`token cannot write: ${failure}`);
+}
+
+async function checkReadOnly(reader: Redis): Promise<Finding[]> {
+  const unread = await failureOf(reader, ["HGETALL", READ_KEY]);
+  if (unread !== undefined) return [problem(`read_only_token cannot read: ${unread}. Copy it again from the console`)];
+  const refused = await failureOf(reader, ["DEL", WRITTEN_KEY]);
+  if (refused?.includes("NOPERM")) return [ok("read_only_token reads and does not write")];
+  return [
+    problem(`read_only_token can write (${refused ?? "DEL was accepted"}): put the database's read-only token there`),
+  ];
+}
+
+/**
+ * What INFO tells; Upstash reports fewer fields than Redis (https://upstash.com/docs/redis/commands/server/info). The
+ * users of a rotation may not run it, because Redis counts it as dangerous.
+ */
+async function describeServer(writer: Redis): Promise<Finding[]> {
+  const info = await writer.exec<unknown>(["INFO"]).catch(() => "");
+  const field = (name: string) => new RegExp(`^${name}:(.+)$`, "m").exec(String(info))?.[1]?.trim();
+  const size = ["redis_version", "used_memory_human"].flatMap((name) => (field(name) ? `${name} ${field(name)}` : []));
+  const policy = field("maxmemory_policy");
+  return [
+    ...(size.length > 0 ? [note(`The database reports ${size.join(", ")}`)] : []),
+    policy === undefined
+      ? note("The database does not report its eviction policy: see in the console that eviction is off")
+      : policy === "noeviction"
+        ? ok("Eviction is off")
+        : problem(`Eviction is on (${policy}), which loses orders: switch it off in the console`),
+  ];
+}
+
+/** The error of a command, or nothing when it succeeded. */
+async function failureOf(redis: Redis, command: Command): Promise<string | undefined> {
+  return redis.exec<unknown>([...command]).then(
+    () => undefined,
+    (error: unknown) => oneLine(error),
+  );
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(/\s+/g, " ").trim();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import { FUNCTIONS, functionId, logGroupId, ownArn, reference, roleId } from "./functions.ts";
+
+/** Passing the schedules' role needs a condition: without one it could be passed to any service that trusts it. */
+const MAKE_SCHEDULES = [
+  {
+    Effect: "Allow",
+    Action: "scheduler:CreateSchedule",
+    Resource: ownArn("scheduler", `schedule/${reference("CompletionSchedules")}/*`),
+  },
+  {
+    Effect: "Allow",
+    Action: "iam:PassRole",
+    Resource: { "Fn::GetAtt": ["CompletionSchedulerRole", "Arn"] },
+    Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } },
+  },
+];
+
+/** Lambda delivers to an on-failure destination with the rights of the function's role. */
+const REPORT_FAILURES = [
+  { Effect: "Allow", Action: "sqs:SendMessage", Resource: { "Fn::GetAtt": ["FailedInvocations", "Arn"] } },
+];
+
+/** X-Ray's actions accept no resource (Service Authorization Reference, "AWS X-Ray"). */
+const WRITE_TRACES = {
+  Effect: "Allow",
+  Action: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+  Resource: "*",
+};
+
+/** What a function may do besides writing its own log and traces. */
+const GRANTS: Readonly<Record<string, readonly object[]>> = {
+  createOrder: MAKE_SCHEDULES,
+  completeOrder: REPORT_FAILURES,
+  drainRefunds: REPORT_FAILURES,
+  sweepOrders: REPORT_FAILURES,
+};
+
+/** One role per function: a vulnerable function exposes only its own rights. */
+export const roleResources = () => Object.fromEntries(FUNCTIONS.map((name) => [roleId(name), role(name)]));
+
+const role = (name: string) => ({
+  Type: "AWS::IAM::Role",
+  Properties: {
+    Description: { "Fn::Sub": `What ${name} of ${reference("AWS::StackName")} may do` },
+    AssumeRolePolicyDocument: {
+      Version: "2012-10-17",
+      Statement: [{ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" }],
+    },
+    Policies: [
+      {
+        PolicyName: functionId(name),
+        PolicyDocument: {
+          Version: "2012-10-17",
+          Statement: [writeLog(name), WRITE_TRACES, ...(GRANTS[name] ?? [])],
+        },
+      },
+    ],
+  },
+});
+
+/** Not `logs:CreateLogGroup`: the stack makes the group with a retention; one that Lambda makes is kept forever. */
+const writeLog = (name: string) => ({
+  Effect: "Allow",
+  Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+  Resource: { "Fn::GetAtt": [logGroupId(name), "Arn"] },
+});

@@ -1,0 +1,38 @@
+import { alarmStack } from "./alarms.ts";
+import { apiStack } from "./api.ts";
+import { dashboardStack } from "./dashboard.ts";
+import { functionId, POLLERS } from "./functions.ts";
+import type { Parameters } from "./parameters.ts";
+import { roleResources } from "./roles.ts";
+
+/** What an order runs. Reserved concurrency is a limit too, so that a flood of orders cannot take all of the account's. */
+const ORDER_FUNCTIONS = ["createOrder", "completeOrder"];
+
+/** Pollers run once a minute; a retry by Lambda may overlap the next minute's run. */
+const POLLER_CONCURRENCY = 2;
+
+/**
+ * The part of the CloudFormation stack that depends on parameters or on the list of functions, as `resources` of serverless.yml
+ * takes it. `completions.yml` and `dead-letters.yml` are the rest.
+ * @param stack `orders-prod`: the service and the stage, with which every name in the stack begins
+ */
+export function stackResources(stack: string, parameters: Parameters) {
+  const [api, alarms, dashboard] = [
+    apiStack(stack, parameters),
+    alarmStack(stack, parameters),
+    dashboardStack(stack, parameters),
+  ];
+  return {
+    Resources: { ...roleResources(), ...api.Resources, ...alarms.Resources, ...dashboard.Resources },
+    extensions: { ...api.extensions, ...reservedConcurrency(parameters) },
+    Outputs: { ...api.Outputs, ...alarms.Outputs, ...dashboard.Outputs },
+  };
+}
+
+/** Extends the functions of serverless.yml: its key `reservedConcurrency` cannot be left empty. */
+function reservedConcurrency({ reservedConcurrency: reserved }: Parameters) {
+  if (reserved === undefined) return {};
+  const reserve = (names: readonly string[], executions: number) =>
+    names.map((name) => [functionId(name), { Properties: { ReservedConcurrentExecutions: executions } }]);
+  return Object.fromEntries([...reserve(ORDER_FUNCTIONS, reserved), ...reserve(POLLERS, POLLER_CONCURRENCY)]);
+}

@@ -1,0 +1,230 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { json } from "node:stream/consumers";
+import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { checkDeployment } from "../../infra/preflight.ts";
+import { useRedis } from "../support/redis.ts";
+import { runScript } from "../support/run.ts";
+import { answering, listen, json as reply } from "../support/servers.ts";
+
+const SERVERLESS = "node_modules/serverless/bin/serverless.js";
+const NAME = "orders/dev/redis";
+const KEYS = { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "example" };
+
+const SecretRequest = z.object({ SecretId: z.string() });
+
+/** What Secrets Manager has, by name, and the error for what it has not. */
+const secrets = new Map<string, string>();
+let awsError = "ResourceNotFoundException";
+/** The operations that were asked of AWS; S3 and CloudFormation name none in this header. */
+const asked: string[] = [];
+
+/** Secrets Manager: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html */
+const aws = createServer(async (request, response) => {
+  const operation = String(request.headers["x-amz-target"] ?? `${request.method} ${request.url}`);
+  asked.push(operation);
+  const name = operation.endsWith("GetSecretValue") ? SecretRequest.parse(await json(request)).SecretId : "";
+  const SecretString = secrets.get(name);
+  response.statusCode = SecretString === undefined ? 400 : 200;
+  response.setHeader("content-type", "application/x-amz-json-1.1");
+  response.end(JSON.stringify(SecretString === undefined ? { __type: awsError, message: "no" } : { SecretString }));
+});
+
+const redis = useRedis();
+let database: UpstashGateway;
+let endpoint: string;
+
+beforeAll(async () => {
+  database = await startUpstashGateway({ redisUrl: redis.url });
+  endpoint = await listen(aws);
+});
+afterAll(async () => {
+  await database.stop();
+  await once(aws.close(), "close");
+});
+beforeEach(() => {
+  secrets.clear();
+  awsError = "ResourceNotFoundException";
+  asked.length = 0;
+});
+
+const complete = () => ({ url: database.url, token: "local", read_only_token: "local-readonly" });
+const store = (secret: object) => secrets.set(NAME, JSON.stringify(secret));
+
+async function problems(parameters: Partial<Parameters<typeof checkDeployment>[0]["parameters"]> = {}) {
+  const findings = await checkDeployment({
+    service: "orders",
+    stage: "dev",
+    region: "eu-central-1",
+    parameters: { access: "open", alarmEmail: "none", ...parameters },
+    aws: { region: "eu-central-1", endpoint, credentials: KEYS },
+  });
+  for (const { message } of findings) expect(message).not.toMatch(/\n|local-readonly/);
+  return findings.filter(({ level }) => level === "problem").map(({ message }) => message);
+}
+
+/** Has the database run its commands as a user with these rights, until the test ends. */
+async function databaseOf(...rights: string[]): Promise<string> {
+  await redis.client.sendCommand(["ACL", "SETUSER", "limited", "on", ">word", ...rights]);
+  const gateway = await startUpstashGateway({ redisUrl: redis.url.replace("redis://", "redis://limited:word@") });
+  onTestFinished(() => gateway.stop());
+  return gateway.url;
+}
+
+test("a stage with a complete secret and a fit database has no problem, and nothing stays in the database", async () => {
+  store(complete());
+
+  expect(await problems()).toEqual([]);
+
+  await expect.poll(() => redis.client.dbSize()).toBe(0);
+});
+
+test("parameters that nobody has chosen are named", async () => {
+  store(complete());
+
+  expect(await problems({ access: "", alarmEmail: "" })).toEqual([
+    "access is not set for the stage dev: set it to jwt or open in infra/parameters.yml",
+    "alarmEmail is not set for the stage dev: set it to an address or none in infra/parameters.yml",
+  ]);
+});
+
+test.for([
+  ["ResourceNotFoundException", `Secret ${NAME} does not exist in eu-central-1: create it`],
+  ["AccessDeniedException", "allow secretsmanager:GetSecretValue"],
+  ["ExpiredTokenException", "AWS refuses the credentials (no): log in again"],
+  ["InvalidParameterException", `Secret ${NAME} cannot be read in eu-central-1: no`],
+] as const)("%s of AWS becomes a line with its fix", async ([name, message]) => {
+  awsError = name;
+
+  expect(await problems()).toEqual([expect.stringContaining(message)]);
+});
+
+test.for<[string, object, string]>([
+  ["without a field", { url: "https://a.upstash.io", token: "x" }, "wrong or missing read_only_token"],
+  [
+    "with a token that was pasted with a line break",
+    { ...{ url: "https://a", token: "x\n" }, read_only_token: "y" },
+    "wrong or missing token",
+  ],
+  [
+    "with plain http to another machine",
+    { url: "http://a.upstash.io", token: "x", read_only_token: "y" },
+    "missing url",
+  ],
+  [
+    "with the address of the Redis protocol",
+    { url: "rediss://a.upstash.io", token: "x", read_only_token: "y" },
+    "missing url",
+  ],
+])("a secret %s is refused", async ([, secret, reason]) => {
+  store(secret);
+
+  expect(await problems()).toEqual([expect.stringContaining(reason)]);
+});
+
+test("a secret that is not JSON is refused", async () => {
+  secrets.set(NAME, "url=https://a.upstash.io");
+
+  expect(await problems()).toEqual([expect.stringContaining("is not a JSON object")]);
+});
+
+test("a wrong token, and a database that does not answer, are told apart by the database's own words", async () => {
+  store({ ...complete(), token: "another" });
+  expect(await problems()).toEqual([expect.stringMatching(/^The database 127\S+ does not accept token: .*WRONGPASS/)]);
+
+  store({ ...complete(), url: "http://127.0.0.1:1" });
+  expect(await problems()).toEqual([
+    expect.stringMatching(/^The database 127\S+ does not accept token: .*ECONNREFUSED/),
+  ]);
+});
+
+test("a database that does not know what Redis 7 knows is refused", async () => {
+  const old = await answering(async (request, response) => {
+    const [name] = z
+      .tuple([z.string()])
+      .rest(z.unknown())
+      .parse(await json(request));
+    reply(name === "SET" ? 400 : 200, name === "SET" ? { error: "ERR syntax error" } : { result: "" })(
+      request,
+      response,
+    );
+  });
+  store({ ...complete(), url: old });
+
+  expect(await problems()).toContain("The database is older than Redis 7.0 (ERR syntax error): create a new one");
+});
+
+test("tokens in each other's place are noticed", async () => {
+  const { url, token, read_only_token } = complete();
+  store({ url, token: read_only_token, read_only_token: token });
+
+  expect(await problems()).toEqual([
+    expect.stringContaining("token must not write"),
+    expect.stringContaining("read_only_token can write"),
+  ]);
+});
+
+test("a read-only token that cannot read orders is noticed", async () => {
+  store({ ...complete(), url: await databaseOf("~*", "+@all", "-hgetall") });
+
+  expect(await problems()).toEqual([expect.stringContaining("read_only_token cannot read")]);
+});
+
+test("a database that evicts is refused; where it does not tell, that is no problem", async () => {
+  store(complete());
+  await redis.client.configSet("maxmemory-policy", "allkeys-lru");
+  onTestFinished(async () => void (await redis.client.configSet("maxmemory-policy", "noeviction")));
+  expect(await problems()).toEqual([expect.stringContaining("Eviction is on (allkeys-lru)")]);
+
+  store({ ...complete(), url: await databaseOf("~*", "+@all", "-info") });
+  expect(await problems()).toEqual([]);
+});
+
+const WITH_KEYS = { AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey };
+
+/** Runs the framework as someone whose AWS is the server of this file. */
+const serverless = (args: string[], keys: object = WITH_KEYS) =>
+  runScript(SERVERLESS, args, {
+    ...{ PATH: process.env.PATH, HOME: "/nonexistent", AWS_EC2_METADATA_DISABLED: "true", AWS_ENDPOINT_URL: endpoint },
+    ...keys,
+  });
+
+test("npm run doctor prints a line for each check, and ends with 0", async () => {
+  store(complete());
+
+  const { code, stderr } = await serverless(["preflight"]);
+
+  expect(stderr).toContain(`✔ Secret ${NAME} is complete\n`);
+  expect(stderr).toContain("✔ read_only_token reads and does not write\n");
+  expect(code).toBe(0);
+});
+
+test("a deploy with a problem ends before it builds or uploads anything", async () => {
+  const { code, stdout, stderr } = await serverless(["deploy"]);
+
+  expect(stderr).toContain(`✖ Secret ${NAME} does not exist`);
+  expect(stdout).toContain("1 problem to fix before stage dev can be deployed");
+  expect(code).toBe(1);
+  // The framework asks STS whose account it is.
+  expect(asked.filter((operation) => !/GetSecretValue|^POST \/$/.test(operation))).toEqual([]);
+});
+
+test("in an emergency the preflight can be skipped", async () => {
+  const { stderr } = await serverless(["deploy", "--param", "preflight=skip", "--package", "none"]);
+
+  expect(stderr).toContain("Preflight skipped");
+  expect(asked.filter((operation) => operation.endsWith("GetSecretValue"))).toEqual([]);
+});
+
+test("a deploy without credentials says where to get them", async () => {
+  const { code, stderr } = await serverless(["deploy"], {});
+
+  expect(stderr).toMatch(/^✖ AWS provider credentials not found\. Learn how to set up AWS provider credentials .+\.$/m);
+  expect(code).toBe(1);
+});
+
+test("what does not package needs no choice of access", async () => {
+  expect(await serverless(["print", "--stage", "prod"])).toMatchObject({ code: 0 });
+});
