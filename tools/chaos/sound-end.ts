@@ -66,7 +66,7 @@ export const orders = (...hashes: Hash[]) => new Map(hashes.map((hash) => [hash.
 
 /** The end of a run in which all went well, but for what is given. */
 export function evidence(given: Partial<Facts> & Partial<Omit<Evidence, "facts">> = {}): Evidence {
-  const { placements = [placement], metrics = new Map([["RefundsApplied", 1]]), seen = [], prices, ...facts } = given;
+  const { placements = [placement], metrics = new Map(), seen = [], prices, ...facts } = given;
   const requests = given.requests ?? new Map([valid, invalid].map((request) => [request.ref, request]));
   const sound: Facts = {
     orders: orders(announced, refunded),

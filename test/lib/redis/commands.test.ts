@@ -1,12 +1,20 @@
-import * as z from "zod";
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { connect } from "node:net";
 import { json as readJson } from "node:stream/consumers";
 import type { Redis } from "@upstash/redis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import * as z from "zod";
 import { completeOrder } from "../../../lib/orders/complete-orders.ts";
-import { MAX_PIPELINE_MS, redisFailure, runCommand, runPipeline, script, scriptCommand, type Command } from "../../../lib/redis/commands.ts";
+import {
+  type Command,
+  MAX_PIPELINE_MS,
+  redisFailure,
+  runCommand,
+  runPipeline,
+  script,
+  scriptCommand,
+} from "../../../lib/redis/commands.ts";
 import { INSTANCE_FAULTS, passOn, REDIS_FAULTS } from "../../../tools/chaos/call-faults.ts";
 import { startProxy } from "../../../tools/chaos/proxy.ts";
 import { newPk, STREAM_MAX_LENGTH } from "../../support/orders.ts";
