@@ -20,7 +20,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
-    include: ["{packages,test}/**/*.test.ts"],
+    include: ["{packages,test,tools}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "packages/*/dist/**"],
   },
 });

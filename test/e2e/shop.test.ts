@@ -2,7 +2,7 @@ import type { Request } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Order } from "../../lib/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { refundPoller } from "../../ops/demo/poller.ts";
+import { refundPoller } from "../../tools/demo/poller.ts";
 import { fill, order, orderButton } from "../shop/basket.ts";
 import { nextRefundRequest } from "../shop/next-refund-request.ts";
 import { openShop, type Shop } from "../shop/open.ts";
