@@ -1,4 +1,4 @@
-import { type Outcome, runTool } from "../support/tool.ts";
+import { type Outcome, runTool } from "../../tools/command.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { run } from "./run.ts";

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { validOptions } from "../support/tool.ts";
+import { validOptions } from "../../tools/command.ts";
 import { PROTECTIONS } from "./undo/protections.ts";
 
 export const Options = z.strictObject({

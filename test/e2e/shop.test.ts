@@ -2,7 +2,7 @@ import type { Request } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Order } from "../../lib/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { refundPoller } from "../../tools/demo/poller.ts";
+import { invokeRefundPoller } from "../../tools/order-service.ts";
 import { fill, order, orderButton } from "../shop/basket.ts";
 import { nextRefundRequest } from "../shop/next-refund-request.ts";
 import { openShop, type Shop } from "../shop/open.ts";
@@ -43,7 +43,7 @@ async function readStatus(pk: string): Promise<string> {
 }
 
 const runPoller = () =>
-  refundPoller(`http://127.0.0.1:${shop.service.env.ORDERS_LAMBDA_PORT}`, "orders-dev-drainRefunds").run();
+  invokeRefundPoller(`http://127.0.0.1:${shop.service.env.ORDERS_LAMBDA_PORT}`, "orders-dev-drainRefunds");
 
 test("the stock is lowered for an order, or the order is refunded, and the page shows how it ends", {
   timeout: TEST_MS,
