@@ -166,9 +166,9 @@ describe("list", () => {
     const replayed = await runScript(COMMAND, ["replay", letter], env);
     await gateway.stop();
 
-    expect(listed).toMatchObject({ code: 0, stderr: "" });
+    expect(listed).toMatchObject({ code: 0, stderr: `Database: ${gateway.url}\n` });
     expect(replayed.code).toBe(1);
-    expect(replayed.stderr).toMatch(/^The token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
+    expect(replayed.stderr).toMatch(/\nThe token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
     expect(replayed.stderr).not.toContain(letter);
   });
 
@@ -370,7 +370,7 @@ describe("an interrupted replay", () => {
 
     const { code, stdout, stderr } = await runScript(COMMAND, ["replay", letter], env);
 
-    expect({ code, stderr, lost }).toEqual({ code: 0, stderr: "", lost: 1 });
+    expect({ code, stderr, lost }).toEqual({ code: 0, stderr: `Database: ${server.url}\n`, lost: 1 });
     expect(stdout).toContain("1 dead letter had been put back or deleted meanwhile");
     expect(await store.client.xLen("refund_order")).toBe(2);
   });
@@ -417,7 +417,7 @@ describe("drop", () => {
   test("without --yes and not at a terminal, nothing is dropped: 2", async () => {
     const ids = await writeDeadLetters(1);
 
-    const { code, stdout, stderr } = await deadRefunds("drop", ...ids);
+    const { code, stdout, stderr } = await runScript(COMMAND, ["drop", ...ids], databaseEnv());
 
     expect(code).toBe(2);
     expect(stdout).toBe("");

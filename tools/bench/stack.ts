@@ -1,6 +1,9 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { IncomingMessage } from "node:http";
 import { startScheduler } from "eventbridge-scheduler-local";
 import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
+import { z } from "zod";
 import { startRedis } from "../../local/redis/server.ts";
 import { startApiGateway } from "../../test/lambda/api-gateway.ts";
 import { type Bundles, buildBundles } from "../../test/lambda/bundles.ts";
@@ -9,130 +12,143 @@ import { createLambdaHost } from "../../test/lambda/host.ts";
 import type { Outcome } from "../../test/lambda/instance.ts";
 import { startInvokeEndpoint } from "../../test/lambda/invoke-endpoint.ts";
 import { readMemorySizes, readTimeouts } from "../../test/lambda/limits.ts";
-import type { Router } from "../../test/lambda/routes.ts";
-import { createMeter, type FunctionUsage } from "./meter.ts";
-import { countRequests } from "./request-counter.ts";
+import type { Usage } from "../../test/lambda/messages.ts";
+import type { RecordedRequest } from "./baseline.ts";
 
-/** A schedule is fired up to so late: no run lasts so long. */
+/** Longer than any run: a held schedule does not fire. */
 const HELD_MS = 86_400_000;
+
+/** Node publishes every request that a server of this process gets (https://nodejs.org/api/diagnostics_channel.html, "HTTP"). */
+const REQUEST_START = "http.server.request.start";
+
+/** Set by the client for each request. */
+const CONNECTION_HEADERS = /^(host|connection|content-length|transfer-encoding)$/i;
+
+const RequestStart = z.object({ request: z.instanceof(IncomingMessage) });
+const HttpReply = z.object({ statusCode: z.int() });
 
 export type RedisClient = ReturnType<typeof connection>;
 
-/** An event that EventBridge Scheduler handed to Lambda. */
-export interface Delivery {
-  readonly event: unknown;
-  readonly outcome: Outcome;
-  /** When Lambda had handled it, in ms since the epoch. */
-  readonly endedMs: number;
+/** What a function has used so far, as AWS would bill it. */
+export interface FunctionUsage {
+  failures: number;
+  /** Of each invocation, in order, in ms; none of one whose instance died. */
+  readonly durationsMs: number[];
+  /** Of each instance, in order, in ms. */
+  readonly initsMs: number[];
+  /** What it wrote to its log, in UTF-8, line ends included. */
+  logBytes: number;
 }
 
 /** How many HTTP requests each server has got. */
-export interface Requests {
+export interface RequestCounts {
   readonly api: number;
   readonly upstash: number;
   readonly scheduler: number;
 }
 
-/** The whole service on one machine, with its meters. */
+/** The whole service on one machine, metered. */
 export interface MeasuredStack extends AsyncDisposable {
-  /** Where the HTTP API is; its functions are invoked, and metered, as by `invoke`. */
+  /** The HTTP API; its functions are invoked, and metered, as by `invoke`. */
   readonly apiUrl: string;
-  readonly route: Router;
-  /** The database itself, past the gateway: to fill it, and for `INFO commandstats`, which has commands inside scripts. */
+  /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
   readonly redis: RedisClient;
-  /** @throws Error when there is no such function; a function that fails is an outcome */
-  invoke(functionName: string, event: unknown): Promise<Outcome>;
-  /** Ends a function's instances: its next event is a cold start. All that it has logged is metered by then. */
+  /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
+  call(functionName: string, event: unknown): Promise<Usage & { readonly reply: unknown }>;
+  /** Ends a function's instances: its next event is a cold start. Its whole log is metered by then. */
   recycle(functionName: string): Promise<void>;
   usageOf(functionName: string): FunctionUsage;
-  requests(): Requests;
-  /** What Scheduler has delivered, in the order of the ends. */
-  readonly deliveries: readonly Delivery[];
+  requestCounts(): RequestCounts;
+  /** The requests that Upstash and EventBridge Scheduler get while `work` runs. */
+  record(work: () => Promise<unknown>): Promise<RecordedRequest[]>;
 }
 
 export interface StackOptions {
-  /** Built by whoever starts several stacks; by default the functions of serverless.yml, for this one. */
+  /** Built by the caller of several stacks; by default the functions of serverless.yml, for this one. */
   readonly bundles?: Pick<Bundles, "paths" | "runtime">;
-  /** Instances at once of each function; by default 1. */
-  readonly concurrency?: (functionName: string) => number;
-  /** The inventory that tells prices; by default there is none. */
-  readonly inventoryUrl?: string;
-  /** Schedules are taken and never fired, so that completions do not disturb what is measured. Default false. */
+  /** Concurrent instances of each function. Default 1. */
+  readonly concurrency?: number;
+  /** Schedules are accepted and never fire, so that completions do not disturb what is measured. Default false. */
   readonly holdSchedules?: boolean;
 }
 
-/** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler: nothing between them. */
-export async function startStack(options: StackOptions = {}): Promise<MeasuredStack> {
+/** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
+export async function startStack({
+  bundles,
+  concurrency = 1,
+  holdSchedules,
+}: StackOptions = {}): Promise<MeasuredStack> {
   const parts = new AsyncDisposableStack();
   try {
-    const meter = createMeter();
-    const requests = parts.adopt(countRequests(), (counter) => counter.stop());
-    const bundles = options.bundles ?? parts.use(await buildBundles());
+    const usages = new Map<string, FunctionUsage>();
+    const requests = parts.adopt(observeRequests(), ({ stop }) => stop());
     const { url: redisUrl } = parts.adopt(await startRedis(), stop);
     const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
     await redis.connect();
-    const gateway = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
-    const deliveries: Delivery[] = [];
-    const endpoint = parts.adopt(await startInvokeEndpoint(deliver), stop);
+    const upstash = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
+    const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
+      host.has(name) ? invoke(name, event) : undefined;
+    const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
     const scheduler = parts.adopt(
       await startScheduler({
-        lambdaUrl: endpoint.url,
+        lambdaUrl: lambda.url,
         groups: [SCHEDULE_GROUP],
         log: () => undefined,
-        ...(options.holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 }),
+        ...(holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 }),
       }),
       stop,
     );
     const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
+    const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
     const host = parts.adopt(
       await createLambdaHost({
-        bundles,
-        concurrency: options.concurrency ?? (() => 1),
+        bundles: bundles ?? parts.use(await buildBundles()),
+        concurrency: () => concurrency,
         timeoutMs,
         memoryMb,
-        environment: async (name) =>
-          functionEnvironment({
-            name,
-            upstashUrl: gateway.url,
-            schedulerUrl: scheduler.url,
-            inventoryUrl: options.inventoryUrl ?? "",
-            skewMs: 0,
-          }),
-        onLine: (line, name) => meter.countLine(name, line),
+        environment: async (name) => functionEnvironment({ name, ...urls }),
+        onLine: (line, name) => {
+          usageOf(name).logBytes += Buffer.byteLength(line) + 1;
+        },
       }),
       stop,
     );
     const api = parts.adopt(await startApiGateway(host.route, invoke), stop);
 
-    async function invoke(functionName: string, event: unknown): Promise<Outcome> {
-      const outcome = await host.invoke(functionName, event);
-      meter.countOutcome(functionName, outcome);
-      return outcome;
+    function usageOf(name: string): FunctionUsage {
+      const usage = usages.get(name) ?? { failures: 0, durationsMs: [], initsMs: [], logBytes: 0 };
+      usages.set(name, usage);
+      return usage;
     }
 
-    function deliver(functionName: string, event: unknown): Promise<Outcome> | undefined {
-      return host.has(functionName) ? delivered(functionName, event) : undefined;
-    }
-
-    async function delivered(functionName: string, event: unknown): Promise<Outcome> {
-      const outcome = await invoke(functionName, event);
-      deliveries.push({ event, outcome, endedMs: Date.now() });
+    async function invoke(name: string, event: unknown): Promise<Outcome> {
+      const outcome = await host.invoke(name, event);
+      const usage = usageOf(name);
+      if (!outcome.ok) usage.failures += 1;
+      if (outcome.usage) usage.durationsMs.push(outcome.usage.durationMs);
+      if (outcome.usage?.initMs !== undefined) usage.initsMs.push(outcome.usage.initMs);
       return outcome;
     }
 
     return {
       apiUrl: api.url,
-      route: host.route,
       redis,
-      invoke,
+      async call(name, event) {
+        const outcome = await invoke(name, event);
+        if (!outcome.ok) throw new Error(`${name} failed: ${outcome.errorType} ${outcome.errorMessage}`);
+        const { data } = HttpReply.safeParse(outcome.reply);
+        if (data && data.statusCode >= 400) throw new Error(`${name} replied ${JSON.stringify(outcome.reply)}`);
+        if (!outcome.usage) throw new Error(`${name} did not report its usage`);
+        return { ...outcome.usage, reply: outcome.reply };
+      },
       recycle: host.recycle,
-      usageOf: meter.of,
-      requests: () => ({
-        api: requests.at(api.url),
-        upstash: requests.at(gateway.url),
-        scheduler: requests.at(scheduler.url),
+      usageOf,
+      requestCounts: () => ({
+        api: requests.count(api.url),
+        upstash: requests.count(upstash.url),
+        scheduler: requests.count(scheduler.url),
       }),
-      deliveries,
+      record: (work) => requests.record([upstash.url, scheduler.url], work),
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
     };
   } catch (error) {
@@ -144,6 +160,51 @@ export async function startStack(options: StackOptions = {}): Promise<MeasuredSt
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
 
 function connection(url: string) {
-  // No time-out: among thousands of commands at once the last waits longer than its default.
+  // No time-out: among thousands of commands at once the last one waits longer than the default.
   return createClient({ url, disableOfflineQueue: true, commandOptions: { timeout: 0 } });
+}
+
+/** Counts and records HTTP requests at the servers of this process: a proxy would slow every call down. */
+function observeRequests() {
+  const counts = new Map<number, number>();
+  let recording: { readonly request: IncomingMessage; readonly chunks: Buffer[] }[] | undefined;
+
+  function observe(message: unknown): void {
+    const { request } = RequestStart.parse(message);
+    const port = request.socket.localPort ?? 0;
+    counts.set(port, (counts.get(port) ?? 0) + 1);
+    if (!recording) return;
+    const chunks: Buffer[] = [];
+    recording.push({ request, chunks });
+    const push = request.push.bind(request);
+    request.push = (chunk, encoding) => {
+      if (chunk instanceof Buffer) chunks.push(chunk);
+      return push(chunk, encoding);
+    };
+  }
+
+  async function record(urls: readonly string[], work: () => Promise<unknown>): Promise<RecordedRequest[]> {
+    const recorded: NonNullable<typeof recording> = [];
+    recording = recorded;
+    await work();
+    recording = undefined;
+    return recorded.flatMap(({ request: { socket, url, method = "GET", headersDistinct }, chunks }) => {
+      const server = urls.find((candidate) => Number(new URL(candidate).port) === socket.localPort);
+      const headers = Object.entries(headersDistinct).filter(([name]) => !CONNECTION_HEADERS.test(name));
+      if (server === undefined) return [];
+      return {
+        url: `${server}${url}`,
+        method,
+        headers: Object.fromEntries(headers.map(([name, values = []]) => [name, values.join(", ")])),
+        body: Buffer.concat(chunks).toString(),
+      };
+    });
+  }
+
+  subscribe(REQUEST_START, observe);
+  return {
+    count: (url: string) => counts.get(Number(new URL(url).port)) ?? 0,
+    record,
+    stop: () => void unsubscribe(REQUEST_START, observe),
+  };
 }

@@ -1,8 +1,7 @@
 import { z } from "zod";
-import type { Infrastructure } from "./counts.ts";
 
 /** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
-const METRICS_A_ROUTE = 6;
+const METRICS_PER_ROUTE = 6;
 /** `POST /orders` and `GET /orders/{pk}`; routes that nobody calls write no metric. */
 const ROUTES_OF_ORDERS = 2;
 /** The address and tokens of Redis: serverless.yml, `custom.redis`. */
@@ -34,13 +33,25 @@ const ACCESS_SAMPLE: Readonly<Record<string, string>> = {
 /** Of the namespace `Orders`, and of the stage's own below it. */
 const OWN_METRIC = /\["Orders(\/[\w-]+)?","(?<name>\w+)"/g;
 
+/** What exists all month, and the access log. */
+export interface Infrastructure {
+  readonly alarmMetrics: number;
+  readonly customMetrics: number;
+  /** API Gateway's detailed metrics of the routes that orders use: custom metrics to CloudWatch. */
+  readonly routeMetrics: number;
+  readonly dashboards: number;
+  readonly secrets: number;
+  /** Per request to the API. */
+  readonly accessLogBytes: number;
+}
+
 /** What `infra/` deploys besides the functions, counted in what it generates. */
 export async function readInfrastructure(): Promise<Infrastructure> {
   const [alarms, dashboards] = [await generated("alarms/index.js"), await generated("dashboard/index.js")];
   return {
     alarmMetrics: alarms.reduce((total, properties) => total + metricsOf(properties), 0),
     customMetrics: new Set(dashboards.flatMap(ownMetrics)).size,
-    routeMetrics: METRICS_A_ROUTE * ROUTES_OF_ORDERS,
+    routeMetrics: METRICS_PER_ROUTE * ROUTES_OF_ORDERS,
     dashboards: dashboards.length,
     secrets: SECRETS,
     accessLogBytes: await accessLogBytes(),
