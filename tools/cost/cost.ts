@@ -141,7 +141,9 @@ export function billOf(
   return { perMillionOrders, perMonth, plans };
 }
 
-export const totalUsd = (lines: readonly Line[]): number => lines.reduce((total, { usd }) => total + usd, 0);
+export function totalUsd(lines: readonly Line[]): number {
+  return lines.reduce((total, { usd }) => total + usd, 0);
+}
 
 /**
  * How long a call is billed on Lambda, in ms, by a model: all of the measured time is taken as CPU time, which Lambda gives in

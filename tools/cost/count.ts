@@ -122,11 +122,11 @@ async function countCalls(stack: MeasuredStack, counted: CountedCalls): Promise<
     await call(at);
     for (const [name, times] of Object.entries(await commandsOf(stack.redis))) {
       const ran = times - (commandsBefore[name] ?? 0);
-      if (ran > 0) commands[name] = (commands[name] ?? 0) + ran / calls;
+      if (ran > 0) commands[name] = (commands[name] ?? 0) + ran;
     }
     const requestsAfter = stack.requestCounts();
     for (const server of ["api", "upstash", "scheduler"] as const) {
-      requests[server] += (requestsAfter[server] - requestsBefore[server]) / calls;
+      requests[server] += requestsAfter[server] - requestsBefore[server];
     }
   }
   // Its whole log is metered by then.
@@ -145,8 +145,12 @@ async function countCalls(stack: MeasuredStack, counted: CountedCalls): Promise<
     warmMs: warm.length > 0 ? median(warm) : coldMs,
     coldMs,
     logBytes: (usage.logBytes - before.logBytes) / calls,
-    requests,
-    commands: rounded(commands),
+    requests: {
+      api: requests.api / calls,
+      upstash: requests.upstash / calls,
+      scheduler: requests.scheduler / calls,
+    },
+    commands: Object.fromEntries(Object.entries(commands).map(([name, times]) => [name, times / calls])),
   };
 }
 
@@ -156,11 +160,6 @@ async function commandsOf(redis: RedisClient): Promise<Commands> {
     ({ groups }) => [groups?.name ?? "", Number(groups?.calls)] as const,
   );
   return Object.fromEntries(entries.filter(([name]) => !HOUSEKEEPING.test(name)));
-}
-
-/** Without the rounding errors of sums of fractions. */
-function rounded(values: Commands): Commands {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value.toFixed(6))]));
 }
 
 async function placeOrder(apiUrl: string): Promise<string> {
