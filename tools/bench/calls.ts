@@ -37,7 +37,7 @@ const ORDER_FUNCTIONS: readonly OrderFunction[] = [
   },
   {
     name: "completeOrder",
-    maxCpuRatio: 2,
+    maxCpuRatio: 2.5,
     events: async ({ redis }, count) => (await storeOverdueOrders(redis, count)).map((pk) => ({ event: { pk }, pk })),
   },
 ];

@@ -95,7 +95,7 @@ const latencies = (loads: readonly Load[]): number[] => loads.flatMap(({ latenci
 function compared(row: Row): string {
   const [ratio, difference] = [ratioOf(row), differenceOf(row)];
   if (ratio === undefined || difference === undefined) return "";
-  if (row.target?.of !== "difference") return `${number(ratio)}×`;
+  if (row.target?.of !== "difference" && row.group !== "memory") return `${number(ratio)}×`;
   return `${difference < 0 ? "-" : "+"}${amount(Math.abs(difference), row.unit)}`;
 }
 
