@@ -12,6 +12,9 @@ const REFUND_BATCH = 80;
 const SWEEP_BATCH = 200;
 const BATCHES = 3;
 
+const HOUR_MS = 3_600_000;
+const SCHEDULE_TIME = /at\([\dT:-]+\)/g;
+
 const OrderReply = z.object({ body: z.string().transform((body) => Order.parse(JSON.parse(body))) });
 
 /** A function on the way of an order. */
@@ -120,7 +123,9 @@ async function recordRequests(stack: MeasuredStack, name: string, events: OrderF
     reply = (await stack.call(name, second?.event)).reply;
   });
   const recordedPk = second?.pk ?? OrderReply.parse(reply).body.pk;
-  const text = JSON.stringify(recorded);
+  // EventBridge Scheduler rejects a time in the past, which that of the recorded schedule soon is.
+  const inAnHour = new Date(Date.now() + HOUR_MS).toISOString().slice(0, "yyyy-MM-ddTHH:mm:ss".length);
+  const text = JSON.stringify(recorded).replaceAll(SCHEDULE_TIME, `at(${inAnHour})`);
   if (!text.includes(recordedPk)) throw new Error(`The requests of ${name} do not name the order ${recordedPk}`);
   return (pk: string): RecordedRequest[] => JSON.parse(text.replaceAll(recordedPk, pk));
 }
