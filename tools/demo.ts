@@ -9,7 +9,7 @@ import { createRedis } from "../lib/redis/client.ts";
 import { redisFailure } from "../lib/redis/failure.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../lib/redis/keys.ts";
 import { localEnvironment } from "../local/environment.ts";
-import { readSettings } from "../local/settings.ts";
+import { readSettings, type Settings } from "../local/settings.ts";
 import { describeRedisError, EXIT, Failure, parseOptions, runTool, waitFor } from "./command.ts";
 import { invokeRefundPoller, orderService } from "./order-service.ts";
 
@@ -56,15 +56,15 @@ await runTool({
   usage: USAGE,
   readOptions(args) {
     const value = { type: "string" } as const;
-    return parseOptions(Options, args, { orders: value, timeout: value, stage: value });
+    const options = parseOptions(Options, args, { orders: value, timeout: value, stage: value });
+    return { ...options, settings: readSettings(process.env) };
   },
   run: runDemo,
 });
 
 /** @throws Failure that names every order that did not get to its end, or says why the demo could not start */
-async function runDemo({ orders, timeout, stage }: Options) {
+async function runDemo({ orders, timeout, stage, settings }: Options & { readonly settings: Settings }) {
   const startedAt = performance.now();
-  const settings = readSettings(process.env);
   const hints = { hint: START_HINT, tokenHint: START_HINT };
   const service = orderService(`http://localhost:${settings.ORDERS_API_PORT}`, hints);
   // Only the database's part of what the functions get is used: region and target do not matter.

@@ -101,7 +101,7 @@ export async function measureHttp(
       const byService: Load[][] = urls.map(() => []);
       for (let round = 0; round < rounds; round += 1) {
         for (const [index, url] of inTurn(urls, round)) {
-          log(`${name} at ${url}, ${count} connections`);
+          log(`${name} at ${url}, connections: ${count}`);
           byService[index]?.push(await drive({ ...requestOf(index, url), connections: count, duration: seconds }));
         }
       }
