@@ -15,9 +15,9 @@ import { meetsTarget, type Row } from "./statistics.ts";
 const USAGE = `npm run bench -- [--quick]
 npm run bench -- --against <url> [--rounds 3] [--seconds 5] [--burst 500]
 
-Measures the built functions on this machine, and writes docs/benchmarks.md and its charts. Takes about six minutes.
+Measures the built functions on this machine, and writes docs/benchmarks.md and its charts. Takes about four minutes.
 
-  --quick          a smoke run: a minute of few calls, and nothing is written. Ends with 1 when a function makes more
+  --quick          a smoke run of a minute, and nothing is written. Ends with 1 when a function makes more
                    requests, or a bundle is larger, than it should
   --against <url>  sends the same load to this service and to another one, in turns, and prints a table. The other one needs
                    POST /orders and GET /orders/{pk}
