@@ -5,7 +5,7 @@ import { type MeasuredStack, startStack } from "./stack.ts";
 import { type Call, interleave, median, type Row } from "./statistics.ts";
 
 const MIN_ITEMS_PER_SECOND = 5_000;
-const MAX_GROWTH_RATIO = 1.3;
+const MAX_GROWTH_RATIO = 1.5;
 
 /** Prime, so that the reads of a round are spread over all orders. */
 const STRIDE = 7_919;

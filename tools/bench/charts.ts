@@ -12,7 +12,7 @@ const LEGEND_WIDTH = 210;
 /** Okabe and Ito's colours, which colour-blind readers can distinguish, on light and dark pages. */
 const STYLE = `<style>
 text { fill: #1f2328 } .muted { fill: #59636e }
-.s0 { fill: #0072b2 } .s1 { fill: #a0a7ae } .s2 { fill: #e69f00 }
+.s0 { fill: #0072b2 } .s1 { fill: #a0a7ae }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .muted { fill: #9198a1 } .s0 { fill: #56b4e9 } .s1 { fill: #6e7681 } }
 </style>`;
 
@@ -52,7 +52,7 @@ export const CHARTS: readonly Chart[] = [
       return drawBars(
         "Requests per second",
         "more is better",
-        connections.map((at) => `${at} connections`),
+        connections.map((at) => `${at} connection${at === 1 ? "" : "s"}`),
         [
           { name: "GET /orders/{pk}", values: valuesOf(shown, "GET /orders/{pk}", connections) },
           { name: "POST /orders", values: valuesOf(shown, "POST /orders", connections) },
