@@ -233,7 +233,7 @@ export function reportOf({ operations }: Counts, bill: Bill, { reads, refunds, .
 function pageOf(report: string, { orders }: Options): string {
   const sources = Object.entries(prices).map(([name, { usd, per, unit, region, source, date, note }]) => [
     name,
-    `$${usd} per ${per === 1 ? "" : `${decimal(per)} `}${unit}`,
+    `$${usd} per ${per === 1 ? unit.replace(/(?<=[a-z])s$/, "") : `${decimal(per)} ${unit}`}`,
     region,
     `[${date}](${source})`,
     note,
