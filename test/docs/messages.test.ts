@@ -9,7 +9,7 @@ const PROJECT = join(import.meta.dirname, "../..");
 /** Where the messages of the table come from; the tests beside those files have each of them said. */
 const SPEAKERS = [
   "local/**/*.ts",
-  "ops/**/*.{ts,cjs}",
+  "tools/**/*.{ts,cjs}",
   "infra/*.ts",
   "test/support/*.ts",
   "node_modules/serverless/lib/plugins/aws/provider.js",

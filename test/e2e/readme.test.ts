@@ -62,7 +62,7 @@ test("each example of curl gets what the README shows, one after the other", { t
 test("the demo writes what the README shows", { timeout: PATIENCE_MS }, async () => {
   const args = DEMO?.command.match(/-- (.+) \| cat$/)?.[1]?.split(" ") ?? [];
 
-  const { code, stdout } = await runScript("ops/demo/main.ts", args, { ...service.env, FORCE_COLOR: "" });
+  const { code, stdout } = await runScript("tools/demo.ts", args, { ...service.env, FORCE_COLOR: "" });
 
   expect(code).toBe(0);
   // Orders that are on their way at once report in any order.

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import pLimit from "p-limit";
 import { z } from "zod";
-import { type Outcome, runTool, validOptions } from "../../test/support/tool.ts";
+import { type Outcome, runTool, validOptions } from "../command.ts";
 import { run } from "./run.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./undo/changes.ts";
 

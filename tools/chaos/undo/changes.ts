@@ -78,7 +78,7 @@ const DEFECTS = {
     {
       file: lib("orders/complete-orders.lua"),
       find: /(local stored = redis\.pcall\('HSET')/,
-      replacement: `if tonumber(string.match(values[2], '%d+$')) % 500 == 0 then
+      replacement: `if tonumber(string.match(values[2], '%d+$$')) % 500 == 0 then
           redis.call('XADD', completed_stream, '*', unpack(completed_entry(values)))
         end
         $1`,

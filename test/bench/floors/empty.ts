@@ -1,4 +1,0 @@
-/** What Lambda itself takes: a handler that does nothing. */
-export async function handler() {
-  return { statusCode: 204 };
-}

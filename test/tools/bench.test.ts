@@ -1,0 +1,156 @@
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { drawBars } from "../../tools/bench/charts.ts";
+import { measureHttp, perSecond } from "../../tools/bench/http-load.ts";
+import { measureBundles } from "../../tools/bench/instances.ts";
+import { comparisonTable } from "../../tools/bench/report.ts";
+import { interleave, median, meetsTarget, p99, type Row } from "../../tools/bench/statistics.ts";
+import { buildBundles } from "../../tools/lambda-host/bundles.ts";
+import { runScript } from "../support/run.ts";
+import { listen } from "../support/servers.ts";
+
+const COMPLETION_MS = 300;
+
+/** An order service of another make: its orders have an id, and complete after 0.3 s. */
+async function orderServer(delayMs: number): Promise<string> {
+  const placedAt: number[] = [];
+  const server = createServer(async (request, response) => {
+    await sleep(delayMs);
+    response.setHeader("content-type", "application/json");
+    if (request.method === "POST") {
+      request.resume();
+      return response.end(JSON.stringify({ id: placedAt.push(Date.now()) - 1 }));
+    }
+    const id = Number(request.url?.split("/").at(-1));
+    const age = Date.now() - (placedAt[id] ?? Number.NaN);
+    if (Number.isNaN(age)) return response.writeHead(404).end("{}");
+    return response.end(JSON.stringify({ id, status: age > COMPLETION_MS ? "completed" : "pending" }));
+  });
+  const url = await listen(server);
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return url;
+}
+
+test("two services get the same load in turns, and a table compares them", async () => {
+  const urls = [await orderServer(0), await orderServer(20)];
+  const turns: string[] = [];
+
+  const settings = { connections: [8], rounds: 1, seconds: 1, burst: 20 };
+  const results = await measureHttp(urls, settings, (line) => turns.push(line));
+
+  const [first, second] = [0, 1].map((service) => turns.filter((line) => line.includes(urls[service] ?? "")).length);
+  expect([first, second]).toEqual([3, 3]);
+  for (const { connections, loads } of results.loads) {
+    const [fast = Number.NaN, slow = Number.NaN] = loads.map(perSecond);
+    // A reply takes 20 ms.
+    expect(slow).toBeLessThanOrEqual(connections * 50);
+    expect(fast).toBeGreaterThan(slow);
+    expect(Math.min(...(loads[1]?.flatMap(({ latenciesMs }) => latenciesMs) ?? []))).toBeGreaterThan(18);
+  }
+  for (const seconds of results.burstSeconds.flat()) expect(seconds).toBeGreaterThan(COMPLETION_MS / 1_000);
+  const table = comparisonTable(results, settings.burst);
+  expect(table).toMatch(/^\| GET \/orders\/\{pk\}, 8 connections +\| +[\d,.]+ \| +\d+(\.\d)? \|/m);
+  expect(table).toMatch(/^\| POST \/orders, 8 connections .+ – \|$/m);
+  expect(table).toMatch(/^Of 20 orders at once the last is completed after 0\.\d+ s, theirs after 0\.\d+ s\.$/m);
+});
+
+test("a service that fails is not measured", async () => {
+  const server = createServer((_, response) => response.writeHead(500).end());
+  const url = await listen(server);
+  onTestFinished(() => void server.close());
+
+  const { code, stderr } = await runScript("tools/bench/main.ts", ["--against", url, "--burst", "1"], process.env);
+
+  expect(code).toBe(1);
+  expect(stderr).toContain(`POST ${url}/orders was answered 500`);
+});
+
+test("no bundle is over its size budget", async () => {
+  await using bundles = await buildBundles();
+  const rows = await measureBundles(bundles);
+  expect(rows.filter((row) => meetsTarget(row) === true).length).toBeGreaterThan(4);
+  expect(rows.filter((row) => meetsTarget(row) === false)).toEqual([]);
+});
+
+describe("a row", () => {
+  const row: Row = { group: "cpu", measure: "a call", name: "getOrder", unit: "ms", value: 1.5, baseline: 1 };
+
+  test.for([
+    [{ of: "ratio", bound: "at most", value: 1.5 }, true],
+    [{ of: "ratio", bound: "at most", value: 1.4 }, false],
+    [{ of: "difference", bound: "at most", value: 0.5 }, true],
+    [{ of: "value", bound: "at least", value: 1.6 }, false],
+    [{ of: "value", bound: "exactly", value: 1.5 }, true],
+  ] as const)("with the target %j meets it: %s", ([target, met]) => {
+    expect(meetsTarget({ ...row, target })).toBe(met);
+  });
+
+  test("without a target has no verdict, and without a value misses", () => {
+    expect(meetsTarget(row)).toBeUndefined();
+    expect(meetsTarget({ ...row, value: Number.NaN, target: { of: "value", bound: "at most", value: 9 } })).toBe(false);
+  });
+});
+
+describe("statistics", () => {
+  test("a median has as many values below as above it", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer(), { minLength: 1 }), (values) => {
+        const middle = median(values);
+        expect(values.filter((value) => value < middle).length).toBeLessThanOrEqual(values.length / 2);
+        expect(values.filter((value) => value > middle).length).toBeLessThanOrEqual(values.length / 2);
+      }),
+    );
+  });
+
+  test("a p99 is the value that 99 % do not exceed, and takes 2,000 calls", () => {
+    const values = Array.from({ length: 2_000 }, (_, index) => index + 1);
+    expect(p99(values)).toBe(1_980);
+    expect(p99(values.slice(1))).toBeUndefined();
+  });
+
+  test("sides take turns, in the opposite order every other round", async () => {
+    const order: string[] = [];
+    const side = (name: string) => async (index: number) => {
+      await sleep(1);
+      order.push(`${name}${index}`);
+      return index;
+    };
+    expect(await interleave([side("a"), side("b")], 2, 2)).toEqual([
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      [
+        [0, 1],
+        [2, 3],
+      ],
+    ]);
+    expect(order).toEqual(["a0", "a1", "b0", "b1", "b2", "b3", "a2", "a3"]);
+  });
+});
+
+describe("a chart", () => {
+  test("has bars as long as their values, none for a missing one, and names the better direction", () => {
+    const svg = drawBars(
+      "Calls",
+      "less is better",
+      ["a", "b"],
+      [
+        { name: "ours", values: [10, undefined] },
+        { name: "theirs", values: [5, 20] },
+      ],
+    );
+    const widths = [...svg.matchAll(/width="([\d.]+)" height="14"/g)].map(([, width]) => Number(width));
+    expect(widths).toEqual([300, 150, 600]);
+    expect(svg).toContain(">less is better</text>");
+  });
+
+  test("escapes text", () => {
+    expect(drawBars("a < b & c", "", ["x<y"], [])).toContain("<title>a &lt; b &amp; c ()</title>");
+  });
+});

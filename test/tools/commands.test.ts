@@ -1,0 +1,271 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { json } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { transform } from "esbuild";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { type Offline, startOffline } from "../support/offline.ts";
+import { runScript } from "../support/run.ts";
+import { listen } from "../support/servers.ts";
+
+const PREFLIGHT = "tools/preflight.cjs";
+const PK = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
+const TERMINAL_SEQUENCES = /\p{Cc}(?<!\n)/u;
+
+/** Only root could listen on it, and no system serves HTTP there. */
+const CLOSED_PORT = "1";
+
+let service: Offline;
+
+beforeAll(async () => {
+  service = await startOffline();
+});
+
+afterAll(async () => {
+  await service.stop();
+});
+
+describe("the preflight", () => {
+  /** A checkout with nothing but the script, and the packages that are named. */
+  async function checkout(...packages: string[]): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), "orders-checkout-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await cp(PREFLIGHT, join(folder, PREFLIGHT));
+    for (const name of packages) await mkdir(join(folder, "node_modules", name), { recursive: true });
+    return folder;
+  }
+
+  test("prints nothing with the packages and their Node", async () => {
+    expect(await runScript(PREFLIGHT, [], {})).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("asks for the packages when they are missing, also before npm start", async () => {
+    const folder = await checkout();
+    await cp("package.json", join(folder, "package.json"));
+    const PATH = process.env.PATH?.split(delimiter).filter((part) => !part.includes("node_modules"));
+
+    const start = promisify(execFile)("npm", ["start"], {
+      cwd: folder,
+      env: { ...process.env, PATH: PATH?.join(delimiter) },
+    });
+
+    await expect(start).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("\nThe packages are missing: run `npm ci` first, with Node 20 or newer\n"),
+    });
+  });
+
+  test.for(["12.22.12", "20.20.2"])("on Node %s, says how to get the right one", async (version) => {
+    const folder = await checkout("serverless");
+    const pose = join(folder, "pose.cjs");
+    await writeFile(pose, `Object.defineProperty(process, "versions", { value: { node: "${version}" } });`);
+
+    const { code, stderr } = await runScript(join(folder, PREFLIGHT), [], { NODE_OPTIONS: `--require ${pose}` });
+
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `\nThis is Node ${version}, and npm ci has brought no Node 24: run it again, with Node 20 or newer and without --ignore-scripts\n`,
+    );
+  });
+
+  test("can be read by any Node", async () => {
+    // esbuild rejects what ES5 cannot express.
+    await expect(transform(await readFile(PREFLIGHT, "utf8"), { target: "es5" })).resolves.toMatchObject({
+      warnings: [],
+    });
+  });
+
+  test("runs before every npm script except those for the code's format", async () => {
+    const { scripts } = z
+      .object({ scripts: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(await readFile("package.json", "utf8")));
+    const without = Object.keys(scripts).filter((name) => !scripts[name]?.startsWith(`node ${PREFLIGHT} && `));
+
+    expect(without.toSorted()).toEqual(["fix", "format", "lint", "types"]);
+  });
+});
+
+describe("the demo", () => {
+  const demo = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    runScript("tools/demo.ts", args, { ...service.env, FORCE_COLOR: "", ...env });
+  const pksIn = (output: string, state: string) =>
+    [...output.matchAll(new RegExp(`^(${PK})  .*  ${state} `, "gm"))].map(([, pk]) => pk ?? "");
+
+  test("shows every order pending, completed and refunded, then the streams, in plain lines", async () => {
+    const { code, stdout, stderr } = await demo(["--orders", "3"], { FORCE_COLOR: "1" });
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).not.toMatch(TERMINAL_SEQUENCES);
+    const pks = pksIn(stdout, "pending");
+    expect(pks).toHaveLength(3);
+    for (const pk of pks) {
+      const states = [...stdout.matchAll(new RegExp(`^${pk} .*  (\\w+) \\d+\\.\\d s$`, "gm"))].map(
+        ([, state]) => state,
+      );
+      expect(states).toEqual(["pending", "completed", "refunded"]);
+    }
+    const announced = [...stdout.matchAll(new RegExp(`^\\d+-\\d+  (${PK})  \\S+ +\\d +completed$`, "gm"))];
+    expect(announced.map(([, pk]) => pk).sort()).toEqual(pks.toSorted());
+    expect(stdout).toMatch(new RegExp(`^\\d+-\\d+  ${PK}  unknown_order  \\d+-\\d+$`, "m"));
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(
+      /^Total: 3 placed, 1 replayed, 3 completed, 3 refunded, 1 dead letter, in \d+\.\d s$/,
+    );
+  });
+
+  test("names every order that is late, and ends with 1", async () => {
+    // Orders complete after 5 seconds, never before.
+    const { code, stdout, stderr } = await demo(["--orders", "2", "--timeout", "1"]);
+
+    expect(code).toBe(1);
+    const reasons = pksIn(stdout, "pending").map((pk) => `order ${pk} is still pending, not completed, after 1 s`);
+    expect(reasons).toHaveLength(2);
+    for (const reason of reasons) expect(stderr).toContain(reason);
+    expect(stdout).not.toContain("Total");
+  });
+
+  test.for<[NodeJS.ProcessEnv, RegExp]>([
+    [
+      { ORDERS_UPSTASH_PORT: CLOSED_PORT },
+      /^Cannot use Redis at http:\/\/127\.0\.0\.1:1 \(.+\): set ORDERS_UPSTASH_PORT/,
+    ],
+    [{ ORDERS_API_PORT: CLOSED_PORT }, /^No order service answers at http:\/\/localhost:1: start it with `npm start`/],
+  ])("with %j, says what to do before it places an order", async ([env, message]) => {
+    const { code, stdout, stderr } = await demo([], env);
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("rejects a wrong token and another server before it places an order, and shows no token", async () => {
+    const env = {
+      UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${service.env.ORDERS_UPSTASH_PORT}`,
+      UPSTASH_REDIS_REST_TOKEN: "not-the-token",
+    };
+
+    const refused = await demo([], env);
+    const other = await demo([], { ORDERS_API_PORT: service.env.ORDERS_SCHEDULER_PORT });
+
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/^The token is refused at \S+: set (?!.*not-the-token).* as for npm start\n$/);
+    expect(other.stderr).toMatch(/^The server at \S+ is not the order service: start it with `npm start`/);
+  });
+
+  test.for([
+    [["--orders", "0"], "--orders: "],
+    [["--order", "2"], "Unknown option '--order'"],
+  ] as const)("rejects the arguments %j with the usage", async ([args, reason]) => {
+    const { code, stderr } = await demo(args);
+
+    expect(code).toBe(2);
+    expect(stderr).toContain(reason);
+    expect(stderr).toContain("npm run demo -- ");
+  });
+});
+
+describe("the smoke test", () => {
+  const smoke = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    runScript("tools/smoke.ts", args, { ...process.env, ...env });
+
+  async function serve(listener: RequestListener): Promise<string> {
+    const server = createServer(listener);
+    onTestFinished(() => void server.close());
+    return listen(server);
+  }
+
+  /** CloudFormation's Query API, with one stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html). */
+  const cloudFormation = (outputs: string) =>
+    serve((_, response) =>
+      response
+        .setHeader("content-type", "text/xml")
+        .end(
+          `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>orders-dev</StackName><Outputs>${outputs}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`,
+        ),
+    );
+  const awsAt = (url: string) => ({
+    AWS_ENDPOINT_URL_CLOUDFORMATION: url,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  });
+
+  test("passes at a stage whose address it looks up: the order is placed and completed", async () => {
+    const output = `<member><OutputKey>HttpApiUrl</OutputKey><OutputValue>${service.api}</OutputValue></member>`;
+
+    const { code, stdout, stderr } = await smoke(["--stage", "dev"], awsAt(await cloudFormation(output)));
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(
+      /^stack {6}orders-dev in \S+: http:\S+\nplaced {5}\w{26} in \d+ ms\ncompleted {2}[5-9]\.\d s after it was placed\n$/,
+    );
+  });
+
+  test("says what to do when the stack has no address", async () => {
+    const { code, stderr } = await smoke(["--stage", "dev", "--region", "eu-west-1"], awsAt(await cloudFormation("")));
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Stack orders-dev in eu-west-1 has no output HttpApiUrl: deploy it with .+\n$/);
+  });
+
+  test("orders the product and sends the header that it is given", async () => {
+    let [order, authorization]: unknown[] = [];
+    const url = await serve(async (request, response) => {
+      [order, authorization] = [await json(request), request.headers.authorization];
+      response.writeHead(422).end();
+    });
+
+    await smoke([url, "--product", "tea-green"], { SMOKE_AUTHORIZATION: "Bearer x" });
+
+    expect([order, authorization]).toEqual([{ id: "tea-green", quantity: 1 }, "Bearer x"]);
+  });
+
+  test("names an order that does not complete in time", async () => {
+    const { code, stderr } = await smoke([service.api, "--timeout", "1"]);
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Order \w{26} is not completed after 1 s\n$/);
+  });
+
+  test("fails in one line at an address where nothing answers", async () => {
+    const { code, stderr } = await smoke(["http://127.0.0.1:1"]);
+
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      "No order service answers at http://127.0.0.1:1: check the address, and that the service is deployed or started\n",
+    );
+  });
+
+  test.for([
+    [401, / and requires a token: set SMOKE_AUTHORIZATION to .+\n$/],
+    [404, /, with neither an order nor a problem document: check the address, .+\n$/],
+  ] as const)("explains API Gateway's own %i in one line", async ([status, end]) => {
+    const url = await serve((_, response) => response.writeHead(status).end('{"message":"No"}'));
+
+    const { code, stderr } = await smoke([url]);
+
+    expect(code).toBe(1);
+    expect(stderr).toContain(`The service replied ${status} at ${url}/orders`);
+    expect(stderr).toMatch(end);
+  });
+
+  test.for([[], ["not an address"], ["http://localhost:1", "--stage", "dev"]])(
+    "rejects the arguments %j with the usage",
+    async (args) => {
+      const { code, stderr } = await smoke(args);
+      expect(code).toBe(2);
+      expect(stderr).toContain("npm run smoke -- <url>");
+    },
+  );
+});
+
+test.for(["demo", "smoke", "dead-refunds/command", "bench/main", "cost/cost"])(
+  "tools/%s.ts --help prints its usage and ends with 0",
+  async (tool) => {
+    const { code, stdout, stderr } = await runScript(`tools/${tool}.ts`, ["--help"], process.env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^npm run \S+ -- /);
+  },
+);

@@ -1,0 +1,503 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { RESP_TYPES } from "redis";
+import { startUpstashGateway } from "upstash-rest-gateway";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import * as z from "zod";
+import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import { readOptions } from "../../tools/dead-refunds/command.ts";
+import { drop } from "../../tools/dead-refunds/tasks.ts";
+import { type HttpFront, startHttpFront } from "../support/http-front.ts";
+import { newPk, requestRefund, statusOf, storeOrder } from "../support/orders.ts";
+import { addRequest } from "../support/refunds.ts";
+import { type Ran, runScript } from "../support/run.ts";
+import { useStore } from "../support/store.ts";
+
+const DATABASE = () => `Database: ${store.url}\n`;
+const COMMAND = "tools/dead-refunds/command.ts";
+
+/** Only root could listen on it, and no system serves HTTP there. */
+const CLOSED_PORT = "1";
+
+const TERMINAL_SEQUENCES = /\p{Cc}(?<!\n)|\p{Cf}/u;
+const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+const BATCH = 50;
+const COUNT = 1_000;
+const PKS = Array.from({ length: COUNT }, (_, n) => `order-${n}`);
+
+type Fields = readonly (string | Buffer)[];
+const Entries = z.array(z.tuple([z.string(), z.array(z.instanceof(Buffer))]));
+
+const store = useStore();
+
+describe("usage", () => {
+  test.for<[string[], string]>([
+    [[], "No command is given"],
+    [["bury"], "There is no command bury"],
+    [["list", "1-1"], "list takes no ids"],
+    [["list", "--all"], "--all is for replay"],
+    [["replay"], "No ids are given: list shows them"],
+    [["replay", "--all", "1-1"], "replay takes ids or --all, not both"],
+    [["replay", "--yes", "1-1"], "--yes is for drop"],
+    [["replay", "-"], '"-" is not the id of a dead letter'],
+    [["replay", "1"], '"1" is not the id of a dead letter'],
+    [["replay", "01-1"], '"01-1" is not the id of a dead letter'],
+    [["replay", "18446744073709551616-0"], '"18446744073709551616-0" is not the id of a dead letter'],
+    [["drop", "--yes"], "No ids are given: list shows them"],
+    [["drop", "--all", "--yes"], "--all is for replay"],
+    [["list", "--json"], "Unknown option '--json'"],
+  ])("%j is wrong usage", ([args, reason]) => {
+    expect(() => readOptions(args, databaseEnv())).toThrow(reason);
+  });
+
+  test("wrong usage prints the usage, and Redis is not called: 2", async () => {
+    const { code, stdout, stderr } = await runScript(COMMAND, ["bury", "--local"], {
+      ORDERS_UPSTASH_PORT: CLOSED_PORT,
+    });
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^There is no command bury\n\nnpm run refunds:dead -- /);
+  });
+
+  test("invalid environment variables are named: 2", async () => {
+    const { code, stderr } = await runScript(COMMAND, ["list"], { UPSTASH_REDIS_REST_URL: "https://example.com" });
+
+    expect(code).toBe(2);
+    expect(stderr).toContain("UPSTASH_REDIS_REST_TOKEN");
+  });
+
+  test("without a database it asks for one: 2", async () => {
+    const { code, stdout, stderr } = await runScript(COMMAND, ["list"], { ORDERS_UPSTASH_PORT: CLOSED_PORT });
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^No database is given. Set UPSTASH_REDIS_REST_URL and .+, or add --local/);
+  });
+
+  test("--local is the database of npm start; when nothing answers there, it says so: 1", async () => {
+    const { code, stdout, stderr } = await runScript(COMMAND, ["list", "--local"], {
+      ORDERS_UPSTASH_PORT: CLOSED_PORT,
+    });
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /^Database: http:\/\/127\.0\.0\.1:1\nCannot use Redis at http:\/\/127\.0\.0\.1:1 \(.+\): set UPSTASH_REDIS_REST_URL and .+\n$/,
+    );
+  });
+
+  test("--local uses the token of npm start, whatever database the variables name", async () => {
+    const port = new URL(store.url).port;
+
+    const { stderr } = await runScript(COMMAND, ["list", "--local"], { ...databaseEnv(), ORDERS_UPSTASH_PORT: port });
+
+    expect(stderr).toMatch(/\nThe token is refused at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
+  });
+});
+
+describe("list", () => {
+  test("a letter is shown with its id, reason, time, first id and fields, and the reasons are counted", async () => {
+    const pk = newPk();
+    const first = await addRequest(store.client, ["pk", pk, "reason", "arrived broken"]);
+    await drain();
+    await refused(["note", "by hand"]);
+    const [letter, other] = await entries("refund_order:dead");
+
+    const { code, stdout, stderr } = await deadRefunds("list");
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.split("\n")).toEqual([
+      `${letter?.id}  unknown_order  ${letter?.fields[5]}  first id ${first}`,
+      `    pk      ${pk}`,
+      "    reason  arrived broken",
+      "",
+      expect.stringContaining(`${other?.id}  missing_pk  `),
+      "    note  by hand",
+      "",
+      "2 dead letters: 1 missing_pk, 1 unknown_order",
+      "",
+    ]);
+  });
+
+  test("where there is none, it says so", async () => {
+    expect(await deadRefunds("list")).toEqual({ code: 0, stdout: "There are no dead letters\n", stderr: "" });
+  });
+
+  test("whatever a value holds, it is shown in one harmless line", async () => {
+    const values: [string | Buffer, string][] = [
+      ["Größe 大 😀", "Größe 大 😀"],
+      [Buffer.from([0xff, 0x00, 0x41, 0xc3]), "\\xff\\x00A\\xc3"],
+      ["\u001b[2J\r\n\u202e\u0085", "\\x1b[2J\\x0d\\x0a\\xe2\\x80\\xae\\xc2\\x85"],
+      ["a\\x41", "a\\\\x41"],
+      ["x".repeat(3_000), `${"x".repeat(120)}… (3,000 bytes)`],
+      ["", ""],
+    ];
+    await refused(values.flatMap(([value], at) => [`note-${at}`, value]));
+
+    const { stdout } = await deadRefunds("list");
+
+    const lines = stdout.split("\n").slice(1, 1 + values.length);
+    expect(lines).toEqual(values.map(([, shown], at) => `    note-${at}  ${shown}`.trimEnd()));
+    expect(stdout).not.toMatch(TERMINAL_SEQUENCES);
+  });
+
+  test("of many fields the first are shown, and how many more there are", async () => {
+    await refused(Array.from({ length: 300 }, (_, n) => [`f${n}`, `v${n}`]).flat());
+
+    const { stdout } = await deadRefunds("list");
+
+    expect(stdout).toContain("    f19  v19\n    … and 280 more fields\n");
+  });
+
+  test("5,000 letters are listed each once, in their order", async () => {
+    const ids = await writeDeadLetters(5_000);
+
+    const { stdout } = await deadRefunds("list");
+
+    expect([...stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
+    expect(stdout).toContain("\n5,000 dead letters: 5,000 unknown_order\n");
+  });
+
+  test("a token that may only read can list, and cannot put back", async () => {
+    const [letter = ""] = await writeDeadLetters(1);
+    const gateway = await startUpstashGateway({ redisUrl: await redisUrl(), readOnlyToken: "reader" });
+    const env = { ...databaseEnv("reader"), UPSTASH_REDIS_REST_URL: gateway.url };
+
+    const listed = await runScript(COMMAND, ["list"], env);
+    const replayed = await runScript(COMMAND, ["replay", letter], env);
+    await gateway.stop();
+
+    expect(listed).toMatchObject({ code: 0, stderr: `Database: ${gateway.url}\n` });
+    expect(replayed.code).toBe(1);
+    expect(replayed.stderr).toMatch(/\nThe token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
+    expect(replayed.stderr).not.toContain(letter);
+  });
+
+  test("a reader that goes away early is no failure", async () => {
+    await writeDeadLetters(5_000);
+    const child = spawn(process.execPath, [join(import.meta.dirname, "../..", COMMAND), "list"], {
+      env: databaseEnv(),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+});
+
+describe("replay", () => {
+  test("a request for an order that appears later is put back, and the order is refunded", async () => {
+    const pk = newPk();
+    const letter = await refused(["pk", pk, "reason", "arrived broken"]);
+    await storeOrder(store.client, "completed", pk);
+
+    const { code, stdout, stderr } = await deadRefunds("replay", letter);
+    await drain();
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toBe("Put back 1 dead letter on refund_order\n");
+    expect(await statusOf(store.client, pk)).toBe("refunded");
+    expect(await entries("refund_order")).toEqual([]);
+    expect(await entries("refund_order:dead")).toEqual([]);
+  });
+
+  test("requests are put back as they were, byte by byte, each behind its first id", async () => {
+    const requests: (string | Buffer)[][] = [
+      ["pk", ALL_BYTES, ALL_BYTES, ALL_BYTES],
+      ["pk", Buffer.alloc(4_000, ALL_BYTES)],
+      ["dead_reason", "mine", "dead_id", "mine", "dead_at", "mine"],
+      ["dead_truncated", "mine"],
+      ["", ""],
+    ];
+    const ids = await Promise.all(requests.map((fields) => addRequest(store.client, fields)));
+    await drain();
+
+    const { code } = await deadRefunds("replay", "--all");
+
+    expect(code).toBe(0);
+    const back = await entries("refund_order");
+    expect(back.map(({ fields }) => fields)).toEqual(
+      requests.map((fields, at) => ["dead_id", ids[at] ?? "", ...fields].map((value) => Buffer.from(value))),
+    );
+    expect(await entries("refund_order:dead")).toEqual([]);
+  });
+
+  test("a request of 50,000 fields is put back as what its dead letter kept of it, and its order is refunded", async () => {
+    const pk = newPk();
+    await refused([...Array.from({ length: 50_000 }, (_, n) => [`f${n}`, ALL_BYTES]).flat(), "pk", pk]);
+    await storeOrder(store.client, "completed", pk);
+
+    await deadRefunds("replay", "--all");
+    await drain();
+
+    expect(await statusOf(store.client, pk)).toBe("refunded");
+  });
+
+  test("a request that is refused again and again keeps the id and the fields that it had first", async () => {
+    const pk = newPk();
+    const first = await requestRefund(store.client, pk);
+    await drain();
+
+    for (let time = 1; time <= 2; time += 1) {
+      await deadRefunds("replay", "--all");
+      await drain();
+    }
+
+    const [letter, ...others] = await entries("refund_order:dead");
+    expect(others).toEqual([]);
+    const fields = letter?.fields.map(String) ?? [];
+    expect(fields.filter((_, at) => at !== 5)).toEqual([
+      ...["dead_reason", "unknown_order", "dead_id", first, "dead_at"],
+      ...["pk", pk],
+    ]);
+  });
+
+  test("an id that is not there is named and ends with 1; the others are put back", async () => {
+    const [letter = ""] = await writeDeadLetters(1);
+
+    const { code, stdout, stderr } = await deadRefunds("replay", "1-1", letter, "2-2", letter);
+
+    expect(code).toBe(1);
+    expect(stderr).toBe("There is no dead letter 1-1\nThere is no dead letter 2-2\n");
+    expect(stdout).toBe("Put back 1 dead letter on refund_order\n");
+    expect(await store.client.xLen("refund_order")).toBe(1);
+  });
+
+  test("--all puts back more than a batch in their order, and nothing when nothing is there", async () => {
+    await writeDeadLetters(2 * BATCH + 1);
+
+    const { code, stdout } = await deadRefunds("replay", "--all");
+    const again = await deadRefunds("replay", "--all");
+
+    expect(code).toBe(0);
+    expect(stdout.trimEnd().split("\n").at(-1)).toBe("Put back 101 dead letters on refund_order");
+    const pks = (await entries("refund_order")).map(({ fields }) => String(fields.at(-1)));
+    expect(pks).toEqual(Array.from({ length: 101 }, (_, n) => `order-${n}`));
+    expect(again).toEqual({ code: 0, stdout: "Put back 0 dead letters on refund_order\n", stderr: "" });
+  });
+
+  test("a letter that another hand wrote goes back whole", async () => {
+    const letter = await store.client.xAdd("refund_order:dead", "*", { dead_reason: "by hand", pk: "x" });
+
+    await deadRefunds("replay", letter);
+
+    const [request] = await entries("refund_order");
+    expect(request?.fields.map(String)).toEqual(["dead_reason", "by hand", "pk", "x"]);
+  });
+
+  test("where refund_order is no stream, nothing is put back and the cause is told", async () => {
+    const [letter = ""] = await writeDeadLetters(1);
+    await store.client.set("refund_order", "text");
+
+    const { code, stderr } = await deadRefunds("replay", letter);
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Redis refused the command: WRONGTYPE .*\n$/);
+    expect(await store.client.xLen("refund_order:dead")).toBe(1);
+  });
+});
+
+describe("an interrupted replay", () => {
+  test("killed in the middle, it has lost and doubled nothing, and a second run puts back the rest", async () => {
+    await writeDeadLetters(COUNT);
+    const child = spawn(process.execPath, [join(import.meta.dirname, "../..", COMMAND), "replay", "--all"], {
+      env: databaseEnv(),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    child.kill("SIGKILL");
+    await once(child, "exit");
+
+    const [back, dead] = [await pksOn("refund_order"), await pksOn("refund_order:dead")];
+    expect(back.length).toBeGreaterThan(0);
+    expect(dead.length).toBeGreaterThan(0);
+    expect(byNumber([...back, ...dead])).toEqual(PKS);
+
+    const { code } = await deadRefunds("replay", "--all");
+
+    expect(code).toBe(0);
+    expect(await pksOn("refund_order")).toEqual(PKS);
+    expect(await pksOn("refund_order:dead")).toEqual([]);
+  });
+
+  test("killed between Redis and the reply, each letter of its batch was put back, once", async () => {
+    await writeDeadLetters(10);
+    const { server, env } = await front();
+    const child = spawn(process.execPath, [join(import.meta.dirname, "../..", COMMAND), "replay", "--all"], {
+      env,
+      stdio: "inherit",
+    });
+    server.answerWith(async (response, forward) => {
+      const { status, headers, content } = await forward();
+      if ((await store.client.xLen("refund_order")) > 0) child.kill("SIGKILL");
+      else response.writeHead(status, headers).end(content);
+    });
+    await once(child, "exit");
+    expect(child.signalCode).toBe("SIGKILL");
+
+    await deadRefunds("replay", "--all");
+
+    expect(byNumber(await pksOn("refund_order"))).toEqual(PKS.slice(0, 10));
+    expect(await pksOn("refund_order:dead")).toEqual([]);
+  });
+
+  test.for(["--all", "by id"])("two runs at once put back each letter once: %s", async (how) => {
+    const ids = await writeDeadLetters(COUNT);
+    const args = how === "--all" ? ["--all"] : ids;
+
+    const runs = await Promise.all([deadRefunds("replay", ...args), deadRefunds("replay", ...args)]);
+
+    // Who looked up an id after the other had put it back does not know it.
+    for (const { code, stderr } of runs) expect(code).toBe(stderr === "" ? 0 : 1);
+    const counts = runs.map(({ stdout }) => /^Put back ([\d,]+) dead/m.exec(stdout)?.[1]?.replace(",", ""));
+    expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(COUNT);
+    expect(byNumber(await pksOn("refund_order"))).toEqual(PKS);
+    expect(await pksOn("refund_order:dead")).toEqual([]);
+  });
+
+  test("a lost reply is asked for again: the letters are put back once, and no id is called unknown", async () => {
+    const [cachesScripts = "", letter = ""] = await writeDeadLetters(2);
+    await deadRefunds("replay", cachesScripts);
+    const { server, env } = await front();
+    let lost = 0;
+    server.answerWith(async (response, forward) => {
+      const { status, headers, content } = await forward();
+      if (lost === 0 && (await store.client.xLen("refund_order")) > 1) {
+        lost += 1;
+        response.destroy();
+      } else response.writeHead(status, headers).end(content);
+    });
+
+    const { code, stdout, stderr } = await runScript(COMMAND, ["replay", letter], env);
+
+    expect({ code, stderr, lost }).toEqual({ code: 0, stderr: `Database: ${server.url}\n`, lost: 1 });
+    expect(stdout).toContain("1 dead letter had been put back or deleted meanwhile");
+    expect(await store.client.xLen("refund_order")).toBe(2);
+  });
+});
+
+describe("drop", () => {
+  let shown = "";
+  beforeEach(() => {
+    shown = "";
+    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
+      shown += String(chunk);
+      return true;
+    });
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test("the letters are shown before it asks, and stay when the answer is no", async () => {
+    const ids = await writeDeadLetters(2);
+
+    const dropped = await drop(store.redis, ids, async (question) => {
+      expect([...shown.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
+      expect(question).toBe("Delete 2 dead letters?");
+      return false;
+    });
+
+    expect(dropped).toBe(false);
+    expect(shown).toMatch(/\nNothing was deleted\n$/);
+    expect(await deadIds()).toEqual(ids);
+  });
+
+  test("with --yes the letters are shown and dropped, more than a batch of them, and no others", async () => {
+    const [kept = "", ...ids] = await writeDeadLetters(121);
+
+    const { code, stdout, stderr } = await deadRefunds("drop", "--yes", ...ids);
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect([...stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
+    expect(stdout).toMatch(/\nDeleted 120 dead letters\n$/);
+    expect(await deadIds()).toEqual([kept]);
+  });
+
+  test("without --yes and not at a terminal, nothing is dropped: 2", async () => {
+    const ids = await writeDeadLetters(1);
+
+    const { code, stdout, stderr } = await runScript(COMMAND, ["drop", ...ids], databaseEnv());
+
+    expect(code).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("needs a terminal. Add --yes");
+    expect(await deadIds()).toEqual(ids);
+  });
+
+  test("an id that is not there is named and ends with 1; the others are dropped", async () => {
+    const ids = await writeDeadLetters(1);
+
+    const { code, stdout, stderr } = await deadRefunds("drop", "1-1", ...ids, "--yes");
+
+    expect(code).toBe(1);
+    expect(stderr).toBe("There is no dead letter 1-1\n");
+    expect(stdout).toMatch(/\nDeleted 1 dead letter\n$/);
+    expect(await deadIds()).toEqual([]);
+  });
+});
+
+/** What the command finds in its environment: the database of the test and nothing of this machine's. */
+const databaseEnv = (token = store.token): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  UPSTASH_REDIS_REST_URL: store.url,
+  UPSTASH_REDIS_REST_TOKEN: token,
+});
+
+/** Runs the command to its end, not at a terminal. */
+async function deadRefunds(...args: string[]): Promise<Ran> {
+  const { stderr, ...ran } = await runScript(COMMAND, args, databaseEnv());
+  expect(stderr).toContain(DATABASE());
+  return { ...ran, stderr: stderr.replace(DATABASE(), "") };
+}
+
+/** Has the poller refuse a request of these fields, and returns the id of its dead letter. */
+async function refused(fields: Fields): Promise<string> {
+  await addRequest(store.client, fields);
+  await drain();
+  return (await entries("refund_order:dead")).at(-1)?.id ?? "";
+}
+
+const drain = () => drainRefunds(store.redis, Date.now, () => 50_000);
+
+/** Writes so many dead letters as the poller would, each of an order of its own, and returns their ids. */
+function writeDeadLetters(count: number): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: count }, (_, n) =>
+      store.client.xAdd("refund_order:dead", "*", {
+        dead_reason: "unknown_order",
+        dead_id: `1-${n}`,
+        dead_at: "2026-11-23T06:01:00.000Z",
+        pk: `order-${n}`,
+      }),
+    ),
+  );
+}
+
+/** The entries of a stream, every byte of them. */
+async function entries(stream: string) {
+  const raw = store.client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+  const reply = z
+    .array(z.tuple([z.instanceof(Buffer), z.unknown()]))
+    .parse(await raw.sendCommand(["XRANGE", stream, "-", "+"]));
+  return Entries.parse(reply.map(([id, fields]) => [String(id), fields])).map(([id, fields]) => ({ id, fields }));
+}
+
+const deadIds = async () => (await entries("refund_order:dead")).map(({ id }) => id);
+
+async function pksOn(stream: string): Promise<string[]> {
+  return (await entries(stream)).map(({ fields }) => String(fields.at(-1)));
+}
+
+const byNumber = (pks: readonly string[]) => [...pks].sort((a, b) => Number(a.slice(6)) - Number(b.slice(6)));
+
+/** A server before the gateway, for as long as the test runs. */
+async function front(): Promise<{ readonly server: HttpFront; readonly env: NodeJS.ProcessEnv }> {
+  const server = await startHttpFront(store.url);
+  onTestFinished(() => server.stop());
+  return { server, env: { ...databaseEnv(), UPSTASH_REDIS_REST_URL: server.url } };
+}
+
+async function redisUrl(): Promise<string> {
+  return `redis://127.0.0.1:${/tcp_port:(\d+)/.exec(await store.client.info("server"))?.[1]}`;
+}

@@ -1,0 +1,131 @@
+import { ulid } from "ulid";
+import { z } from "zod";
+import { Order } from "../../lib/orders/order.ts";
+import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
+import type { RecordedRequest } from "./baseline.ts";
+import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
+import type { MeasuredStack, RequestCounts } from "./stack.ts";
+import { interleave, mean, median, type Row } from "./statistics.ts";
+
+/** As lib/refunds/ and lib/orders/sweep-orders.ts read at once. */
+const REFUND_BATCH = 80;
+const SWEEP_BATCH = 200;
+const BATCHES = 3;
+
+const HOUR_MS = 3_600_000;
+const SCHEDULE_TIME = /at\([\dT:-]+\)/g;
+
+const OrderReply = z.object({ body: z.string().transform((body) => Order.parse(JSON.parse(body))) });
+
+/** A function on the way of an order. */
+interface OrderFunction {
+  readonly name: string;
+  /** The most CPU time of a warm call, as a multiple of its baseline. */
+  readonly maxCpuRatio: number;
+  /** An event for each call, and the pk that its requests to Redis name, where it is known before. */
+  readonly events: (stack: MeasuredStack, count: number) => Promise<readonly { event: unknown; pk?: string }[]>;
+}
+
+const ORDER_FUNCTIONS: readonly OrderFunction[] = [
+  {
+    name: "getOrder",
+    maxCpuRatio: 2,
+    events: async ({ redis }, count) =>
+      (await storeCompletedOrders(redis, count)).map((pk) => ({ event: getOrderEvent(pk), pk })),
+  },
+  {
+    name: "createOrder",
+    maxCpuRatio: 4,
+    events: async (_, count) => Array.from({ length: count }, () => ({ event: placeOrderEvent(ORDER_BODY) })),
+  },
+  {
+    name: "completeOrder",
+    maxCpuRatio: 2.5,
+    events: async ({ redis }, count) => (await storeOverdueOrders(redis, count)).map((pk) => ({ event: { pk }, pk })),
+  },
+];
+
+/** HTTP requests that one warm call makes, with the scripts in Redis's cache. Each is a round trip that a client waits for. */
+export async function measureRequests(stack: MeasuredStack): Promise<Row[]> {
+  const { redis } = stack;
+  const [completed = ""] = await storeCompletedOrders(redis, 1);
+  const [overdue = ""] = await storeOverdueOrders(redis, 1);
+  const cases: [name: string, event: unknown, upstash: number, scheduler: number, prepare?: () => Promise<unknown>][] =
+    [
+      ["getOrder", getOrderEvent(completed), 1, 0],
+      ["createOrder", placeOrderEvent(ORDER_BODY), 1, 1],
+      ["completeOrder", { pk: overdue }, 1, 0],
+      ["drainRefunds", {}, BATCHES + 1, 0, () => storeRefundRequests(redis, BATCHES * REFUND_BATCH)],
+      ["sweepOrders", {}, BATCHES + 1, 0, () => storeOverdueOrders(redis, BATCHES * SWEEP_BATCH)],
+    ];
+  const rows: Row[] = [];
+  for (const [name, event, upstash, scheduler, prepare] of cases) {
+    // The first call caches the scripts, and leaves nothing to do for the second.
+    await prepare?.();
+    await stack.call(name, event);
+    await prepare?.();
+    const before = stack.requestCounts();
+    await stack.call(name, event);
+    const after = stack.requestCounts();
+    const row = (server: keyof RequestCounts, what: string, expected: number): Row => ({
+      group: "calls",
+      measure: `${name}: requests to ${what}`,
+      name,
+      unit: "requests",
+      value: after[server] - before[server],
+      target: { of: "value", bound: "exactly", value: expected },
+    });
+    rows.push(row("upstash", prepare ? `Redis for ${BATCHES} batches` : "Redis", upstash));
+    if (scheduler > 0) rows.push(row("scheduler", "EventBridge Scheduler", scheduler));
+    else if (after.scheduler > before.scheduler) throw new Error(`${name} called EventBridge Scheduler`);
+  }
+  return rows;
+}
+
+/**
+ * CPU time of a warm call, and of its baseline: the same HTTP requests to Redis and EventBridge Scheduler, with the same script,
+ * sent by a handler that does nothing else. On Lambda, CPU time is most of what is billed and waited for.
+ */
+export async function measureWarmCalls(
+  stack: MeasuredStack,
+  { rounds, calls, warmUp }: { readonly rounds: number; readonly calls: number; readonly warmUp: number },
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const { name, maxCpuRatio, events } of ORDER_FUNCTIONS) {
+    const count = warmUp + rounds * calls;
+    const own = [...(await events(stack, count))];
+    const requests = await recordRequests(stack, name, events);
+    const replayed = (await events(stack, count)).map(({ pk = ulid() }) => requests(pk));
+    const subject = async () => (await stack.call(name, own.shift()?.event)).handlerCpuMs;
+    const baseline = async () => (await stack.call("bareRequests", { requests: replayed.shift() })).handlerCpuMs;
+    await stack.recycle("bareRequests");
+    await interleave([subject, baseline], 1, warmUp);
+    const [cpu = [], baselineCpu = []] = await interleave([subject, baseline], rounds, calls);
+    rows.push({
+      group: "cpu",
+      measure: `${name}: CPU time of a warm call`,
+      name,
+      unit: "ms",
+      value: median(cpu.map(mean)),
+      baseline: median(baselineCpu.map(mean)),
+      target: { of: "ratio", bound: "at most", value: maxCpuRatio },
+    });
+  }
+  return rows;
+}
+
+/** Records the requests of one warm call. @returns the same requests for any other pk */
+async function recordRequests(stack: MeasuredStack, name: string, events: OrderFunction["events"]) {
+  const [first, second] = await events(stack, 2);
+  await stack.call(name, first?.event);
+  let reply: unknown;
+  const recorded = await stack.record(async () => {
+    reply = (await stack.call(name, second?.event)).reply;
+  });
+  const recordedPk = second?.pk ?? OrderReply.parse(reply).body.pk;
+  // EventBridge Scheduler rejects a time in the past, which that of the recorded schedule soon is.
+  const inAnHour = new Date(Date.now() + HOUR_MS).toISOString().slice(0, "yyyy-MM-ddTHH:mm:ss".length);
+  const text = JSON.stringify(recorded).replaceAll(SCHEDULE_TIME, `at(${inAnHour})`);
+  if (!text.includes(recordedPk)) throw new Error(`The requests of ${name} do not name the order ${recordedPk}`);
+  return (pk: string): RecordedRequest[] => JSON.parse(text.replaceAll(recordedPk, pk));
+}

@@ -1,0 +1,119 @@
+import { execFileSync } from "node:child_process";
+import { cpus } from "node:os";
+import { table } from "../../test/support/markdown.ts";
+import { type HttpResults, type Load, perSecond } from "./http-load.ts";
+import { differenceOf, median, meetsTarget, p99, type Row, ratioOf } from "./statistics.ts";
+
+const HEAD = ["measure", "this service", "baseline", "compared", "target", ""];
+const SIGNS = { "at most": "≤", "at least": "≥", exactly: "=" } as const;
+
+/** The rows of a run as a table of Markdown. */
+export function rowsTable(rows: readonly Row[]): string {
+  return table(
+    HEAD,
+    rows.map((row) => {
+      const met = meetsTarget(row);
+      return [
+        row.measure,
+        amount(row.value, row.unit),
+        row.baseline === undefined ? "" : amount(row.baseline, row.unit),
+        compared(row),
+        targetText(row),
+        met === undefined ? "" : met ? "met" : "**missed**",
+      ];
+    }),
+  );
+}
+
+/** What two services did under the same load, as a table of Markdown. A p99 needs 2,000 replies. */
+export function comparisonTable({ loads, burstSeconds }: HttpResults, orders: number): string {
+  const head = ["load", "ours, /s", "theirs, /s", "ours / theirs", "p50, ms", "theirs", "p99, ms", "theirs"];
+  const rows = loads.map(({ name, connections, loads: [ours = [], theirs = []] }) => {
+    const [own, other] = [ours, theirs].map(latencies);
+    return [
+      `${name}, ${connections} connection${connections === 1 ? "" : "s"}`,
+      ...[perSecond(ours), perSecond(theirs), perSecond(ours) / perSecond(theirs)].map(number),
+      ...[median(own ?? []), median(other ?? []), p99(own ?? []), p99(other ?? [])].map(optional),
+    ];
+  });
+  const [ours, theirs] = burstSeconds.map((seconds) => `${number(median(seconds))} s`);
+  const burst = `Of ${orders} orders at once the last is completed after ${ours}, theirs after ${theirs}.`;
+  return `${table(head, rows, { numbersFrom: 1 })}\n\n${burst}\n`;
+}
+
+/** The page docs/benchmarks.md. */
+export function benchmarksPage(rows: readonly Row[], charts: readonly { file: string; alt: string }[]): string {
+  const results = rows.map(meetsTarget).filter((met) => met !== undefined);
+  const missed = rows.filter((row) => meetsTarget(row) === false).map(({ measure }) => measure);
+  return `# Benchmarks
+
+\`npm run bench\` writes this page and its charts. Do not edit it.
+
+${machine()}. ${results.length - missed.length} of ${results.length} targets are met.
+${missed.length > 0 ? `\nMissed: ${missed.join("; ")}.\n` : ""}
+The built bundles run as on Lambda: each instance is a process that handles one event at a time. Redis is a real Redis behind the
+Upstash gateway of this repository; everything, the load generator included, is on one machine. Value and baseline are medians of
+rounds in turns, and times are only comparable within a run.
+
+- **Baseline** of CPU time: the same HTTP requests to Redis and EventBridge Scheduler, with the same script, sent by a handler that
+  does nothing else. Of cold starts and memory: an empty handler. Of growth: 1,000 stored orders.
+- **CPU time** is user and system time of the instance's process during the call.
+- **Throughput** is of four instances of each function behind one HTTP server, while the orders placed are completed.
+- KB and MB are 1,024 and 1,048,576 bytes.
+
+${rowsTable(rows)}
+
+${charts.map(({ file, alt }) => `![${alt}](bench/${file})`).join("\n\n")}
+
+## Compare with another service
+
+\`npm run bench -- --against http://localhost:8000\` sends the same load to this service and to any other that has \`POST /orders\` and
+\`GET /orders/{pk}\`, in turns, and prints a table: requests per second with 1, 8 and 32 connections, and how long a burst of 500
+orders takes until the last is completed.
+`;
+}
+
+/** Date, commit, Node and processor of a run. A commit with uncommitted changes is marked. */
+function machine(): string {
+  const [date] = new Date().toISOString().split("T");
+  const cpu = cpus()[0]?.model.trim() ?? "unknown processor";
+  return `Run of ${date}, commit ${commit()}, Node ${process.version}, ${cpus().length} cores of ${cpu}`;
+}
+
+function commit(): string {
+  const git = (...args: string[]) =>
+    execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    return `${git("rev-parse", "--short", "HEAD").trim()}${git("status", "--porcelain") === "" ? "" : "+changes"}`;
+  } catch {
+    return "unknown";
+  }
+}
+
+const latencies = (loads: readonly Load[]): number[] => loads.flatMap(({ latenciesMs }) => latenciesMs);
+
+function compared(row: Row): string {
+  const [ratio, difference] = [ratioOf(row), differenceOf(row)];
+  if (ratio === undefined || difference === undefined) return "";
+  if (row.target?.of !== "difference" && row.group !== "memory") return `${number(ratio)}×`;
+  return `${difference < 0 ? "-" : "+"}${amount(Math.abs(difference), row.unit)}`;
+}
+
+function targetText({ target, unit }: Row): string {
+  if (!target) return "";
+  const { of, bound, value } = target;
+  const text = { ratio: `${value}×`, difference: `+${amount(value, unit)}`, value: amount(value, unit) }[of];
+  return bound === "exactly" ? text : `${SIGNS[bound]} ${text}`;
+}
+
+function amount(value: number, unit: Row["unit"]): string {
+  if (unit === "requests") return number(value);
+  return unit === "/s" ? `${number(value)}/s` : `${number(value)} ${unit}`;
+}
+
+const optional = (value: number | undefined): string => (value === undefined ? "–" : number(value));
+
+/** To 3 figures, whole from 100. */
+function number(value: number): string {
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,210 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { IncomingMessage } from "node:http";
+import { startScheduler } from "eventbridge-scheduler-local";
+import { createClient } from "redis";
+import { startUpstashGateway } from "upstash-rest-gateway";
+import { z } from "zod";
+import { startRedis } from "../../local/redis/redis-server.ts";
+import { startApiGateway } from "../lambda-host/api-gateway.ts";
+import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
+import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
+import { createLambdaHost } from "../lambda-host/host.ts";
+import type { Outcome } from "../lambda-host/instance.ts";
+import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
+import { readMemorySizes, readTimeouts } from "../lambda-host/limits.ts";
+import type { Usage } from "../lambda-host/messages.ts";
+import type { RecordedRequest } from "./baseline.ts";
+
+/** Longer than any run: a held schedule does not fire. */
+const HELD_MS = 86_400_000;
+
+/** Node publishes every request that a server of this process gets (https://nodejs.org/api/diagnostics_channel.html, "HTTP"). */
+const REQUEST_START = "http.server.request.start";
+
+/** Set by the client for each request. */
+const CONNECTION_HEADERS = /^(host|connection|content-length|transfer-encoding)$/i;
+
+const RequestStart = z.object({ request: z.instanceof(IncomingMessage) });
+const HttpReply = z.object({ statusCode: z.int() });
+
+export type RedisClient = ReturnType<typeof connection>;
+
+/** What a function has used so far, as AWS would bill it. */
+export interface FunctionUsage {
+  failures: number;
+  /** Of each invocation, in order, in ms; none of one whose instance died. */
+  readonly durationsMs: number[];
+  /** Of each instance, in order, in ms. */
+  readonly initsMs: number[];
+  /** What it wrote to its log, in UTF-8, line ends included. */
+  logBytes: number;
+}
+
+/** How many HTTP requests each server has got. */
+export interface RequestCounts {
+  readonly api: number;
+  readonly upstash: number;
+  readonly scheduler: number;
+}
+
+/** The whole service on one machine, metered. */
+export interface MeasuredStack extends AsyncDisposable {
+  /** The HTTP API; its functions are invoked, and metered, as by `invoke`. */
+  readonly apiUrl: string;
+  /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
+  readonly redis: RedisClient;
+  /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
+  call(functionName: string, event: unknown): Promise<Usage & { readonly reply: unknown }>;
+  /** Ends a function's instances: its next event is a cold start. Its whole log is metered by then. */
+  recycle(functionName: string): Promise<void>;
+  usageOf(functionName: string): FunctionUsage;
+  requestCounts(): RequestCounts;
+  /** The requests that Upstash and EventBridge Scheduler get while `work` runs. */
+  record(work: () => Promise<unknown>): Promise<RecordedRequest[]>;
+}
+
+export interface StackOptions {
+  /** Built by the caller of several stacks; by default the functions of serverless.yml, for this one. */
+  readonly bundles?: Pick<Bundles, "paths" | "runtime">;
+  /** Concurrent instances of each function. Default 1. */
+  readonly concurrency?: number;
+  /** Schedules are accepted and never fire, so that completions do not disturb what is measured. Default false. */
+  readonly holdSchedules?: boolean;
+}
+
+/** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
+export async function startStack({
+  bundles,
+  concurrency = 1,
+  holdSchedules,
+}: StackOptions = {}): Promise<MeasuredStack> {
+  const parts = new AsyncDisposableStack();
+  try {
+    const usages = new Map<string, FunctionUsage>();
+    const requests = parts.adopt(observeRequests(), ({ stop }) => stop());
+    const { url: redisUrl } = parts.adopt(await startRedis(), stop);
+    const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
+    await redis.connect();
+    const upstash = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
+    const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
+      host.has(name) ? invoke(name, event) : undefined;
+    const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
+    const scheduler = parts.adopt(
+      await startScheduler({
+        lambdaUrl: lambda.url,
+        groups: [SCHEDULE_GROUP],
+        log: () => undefined,
+        ...(holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 }),
+      }),
+      stop,
+    );
+    const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
+    const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
+    const host = parts.adopt(
+      await createLambdaHost({
+        bundles: bundles ?? parts.use(await buildBundles()),
+        concurrency: () => concurrency,
+        timeoutMs,
+        memoryMb,
+        environment: async (name) => functionEnvironment({ name, ...urls }),
+        onLine: (line, name) => {
+          usageOf(name).logBytes += Buffer.byteLength(line) + 1;
+        },
+      }),
+      stop,
+    );
+    const api = parts.adopt(await startApiGateway(host.route, invoke), stop);
+
+    function usageOf(name: string): FunctionUsage {
+      const usage = usages.get(name) ?? { failures: 0, durationsMs: [], initsMs: [], logBytes: 0 };
+      usages.set(name, usage);
+      return usage;
+    }
+
+    async function invoke(name: string, event: unknown): Promise<Outcome> {
+      const outcome = await host.invoke(name, event);
+      const usage = usageOf(name);
+      if (!outcome.ok) usage.failures += 1;
+      if (outcome.usage) usage.durationsMs.push(outcome.usage.durationMs);
+      if (outcome.usage?.initMs !== undefined) usage.initsMs.push(outcome.usage.initMs);
+      return outcome;
+    }
+
+    return {
+      apiUrl: api.url,
+      redis,
+      async call(name, event) {
+        const outcome = await invoke(name, event);
+        if (!outcome.ok) throw new Error(`${name} failed: ${outcome.errorType} ${outcome.errorMessage}`);
+        const { data } = HttpReply.safeParse(outcome.reply);
+        if (data && data.statusCode >= 400) throw new Error(`${name} replied ${JSON.stringify(outcome.reply)}`);
+        if (!outcome.usage) throw new Error(`${name} did not report its usage`);
+        return { ...outcome.usage, reply: outcome.reply };
+      },
+      recycle: host.recycle,
+      usageOf,
+      requestCounts: () => ({
+        api: requests.count(api.url),
+        upstash: requests.count(upstash.url),
+        scheduler: requests.count(scheduler.url),
+      }),
+      record: (work) => requests.record([upstash.url, scheduler.url], work),
+      [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    };
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
+
+function connection(url: string) {
+  // No time-out: among thousands of commands at once the last one waits longer than the default.
+  return createClient({ url, disableOfflineQueue: true, commandOptions: { timeout: 0 } });
+}
+
+/** Counts and records HTTP requests at the servers of this process: a proxy would slow every call down. */
+function observeRequests() {
+  const counts = new Map<number, number>();
+  let recording: { readonly request: IncomingMessage; readonly chunks: Buffer[] }[] | undefined;
+
+  function observe(message: unknown): void {
+    const { request } = RequestStart.parse(message);
+    const port = request.socket.localPort ?? 0;
+    counts.set(port, (counts.get(port) ?? 0) + 1);
+    if (!recording) return;
+    const chunks: Buffer[] = [];
+    recording.push({ request, chunks });
+    const push = request.push.bind(request);
+    request.push = (chunk, encoding) => {
+      if (chunk instanceof Buffer) chunks.push(chunk);
+      return push(chunk, encoding);
+    };
+  }
+
+  async function record(urls: readonly string[], work: () => Promise<unknown>): Promise<RecordedRequest[]> {
+    const recorded: NonNullable<typeof recording> = [];
+    recording = recorded;
+    await work();
+    recording = undefined;
+    return recorded.flatMap(({ request: { socket, url, method = "GET", headersDistinct }, chunks }) => {
+      const server = urls.find((candidate) => Number(new URL(candidate).port) === socket.localPort);
+      const headers = Object.entries(headersDistinct).filter(([name]) => !CONNECTION_HEADERS.test(name));
+      if (server === undefined) return [];
+      return {
+        url: `${server}${url}`,
+        method,
+        headers: Object.fromEntries(headers.map(([name, values = []]) => [name, values.join(", ")])),
+        body: Buffer.concat(chunks).toString(),
+      };
+    });
+  }
+
+  subscribe(REQUEST_START, observe);
+  return {
+    count: (url: string) => counts.get(Number(new URL(url).port)) ?? 0,
+    record,
+    stop: () => void unsubscribe(REQUEST_START, observe),
+  };
+}

@@ -1,0 +1,74 @@
+/** Fewer calls than this have no 99th percentile worth the name: 20 of 2,000 are slower. */
+const MIN_P99_CALLS = 2_000;
+
+/** One call; returns what was measured. */
+export type Call = (index: number) => Promise<number>;
+
+export interface Target {
+  /** What the bound is for: value / baseline, value - baseline, or the value itself. */
+  readonly of: "ratio" | "difference" | "value";
+  readonly bound: "at most" | "at least" | "exactly";
+  readonly value: number;
+}
+
+/** One line of a run: what was measured, the same of its baseline, and whether it meets its target. */
+export interface Row {
+  readonly group: "calls" | "cpu" | "cold start" | "memory" | "bundle" | "batch" | "growth" | "throughput" | "burst";
+  readonly measure: string;
+  /** The function or request that is measured. */
+  readonly name: string;
+  /** The number of connections, or of stored orders. */
+  readonly at?: number;
+  readonly unit: "ms" | "s" | "/s" | "KB" | "MB" | "requests";
+  readonly value: number;
+  readonly baseline?: number;
+  readonly target?: Target;
+}
+
+/** Whether a row meets its target; undefined without one. A value that could not be measured misses. */
+export function meetsTarget(row: Row): boolean | undefined {
+  const { target } = row;
+  if (!target) return undefined;
+  const compared = { value: row.value, ratio: ratioOf(row), difference: differenceOf(row) }[target.of] ?? Number.NaN;
+  if (target.bound === "exactly") return compared === target.value;
+  return target.bound === "at most" ? compared <= target.value : compared >= target.value;
+}
+
+export const ratioOf = ({ value, baseline }: Row): number | undefined =>
+  baseline === undefined ? undefined : value / baseline;
+
+export const differenceOf = ({ value, baseline }: Row): number | undefined =>
+  baseline === undefined ? undefined : value - baseline;
+
+/** The middle value, the lower one of two. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN;
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The value that 99 % of the calls do not exceed; undefined for fewer than 2,000 calls. */
+export function p99(values: readonly number[]): number | undefined {
+  if (values.length < MIN_P99_CALLS) return undefined;
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1];
+}
+
+/**
+ * Runs all sides in turns, a round of calls each, in the opposite order every other round, so that other work on the machine
+ * slows all of them alike.
+ * @returns for each side, in the order given, the results of its calls by round
+ */
+export async function interleave(sides: readonly Call[], rounds: number, calls = 1): Promise<number[][][]> {
+  const results: number[][][] = sides.map(() => []);
+  for (let round = 0; round < rounds; round += 1) {
+    const turns = [...sides.entries()];
+    for (const [side, measure] of round % 2 === 0 ? turns : turns.toReversed()) {
+      const ofRound: number[] = [];
+      for (let index = 0; index < calls; index += 1) ofRound.push(await measure(round * calls + index));
+      results[side]?.push(ofRound);
+    }
+  }
+  return results;
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
+import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
+import { z } from "zod";
+import type { Order } from "../lib/orders/order.ts";
+import { EXIT, Failure, type Outcome, runTool, validOptions, waitFor } from "./command.ts";
+import { type OrderService, orderService } from "./order-service.ts";
+
+const USAGE = `npm run smoke -- <url>
+npm run smoke -- --stage dev [--region eu-central-1]
+
+Places an order at a running service, local or deployed, and waits until it is completed.
+
+  <url>            the address of the API, such as http://localhost:3000
+  --stage <name>   looks the address up: the output HttpApiUrl of the CloudFormation stack orders-<name>
+  --region <name>  where that stack is (AWS_REGION, or else eu-central-1)
+  --product <id>   what to order (smoke-test): with an inventory, one of its products
+  --timeout <n>    seconds to wait (150): AWS may fire a schedule 60 s late, and the sweep takes over after 60 s more
+
+SMOKE_AUTHORIZATION is sent as the Authorization header. Ends with 0 when the order is completed, 1 when it is not.
+`;
+
+const Options = z
+  .object({
+    urls: z.array(z.url({ protocol: /^https?$/, error: "the address must be http:// or https://" })).max(1),
+    stage: z.string().min(1).optional(),
+    region: z.string().min(1),
+    product: z.string().min(1).default("smoke-test"),
+    timeout: z.coerce.number().positive().default(150),
+  })
+  .refine(({ urls, stage }) => (urls.length === 1) !== (stage !== undefined), {
+    path: ["stage"],
+    error: "give either the address of the API or --stage",
+  });
+type Options = z.infer<typeof Options>;
+
+await runTool({ usage: USAGE, readOptions, run: smoke });
+
+function readOptions(args: readonly string[]): Options {
+  const value = { type: "string" } as const;
+  const region = { type: "string", default: process.env.AWS_REGION || "eu-central-1" } as const;
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { stage: value, region, product: value, timeout: value },
+  });
+  return validOptions(Options, { ...values, urls: positionals });
+}
+
+/** @throws Failure at the first thing that is not as it should be */
+async function smoke({ urls: [url], stage = "", region, product, timeout }: Options): Promise<Outcome> {
+  const service = orderService((url ?? (await deployedUrl(stage, region))).replace(/\/+$/, ""), {
+    hint: "check the address, and that the service is deployed or started",
+    tokenHint: "set SMOKE_AUTHORIZATION to an Authorization header that the API accepts",
+    authorization: process.env.SMOKE_AUTHORIZATION,
+  });
+  const startedAt = performance.now();
+  const { order } = await service.place({ id: product, quantity: 1 }, randomUUID());
+  printLine(`placed     ${order.pk} in ${Math.round(performance.now() - startedAt)} ms`);
+  const completed = await waitFor(
+    () => findCompleted(service, order.pk),
+    timeout * 1_000,
+    (seconds) => `Order ${order.pk} is not completed after ${seconds} s`,
+  );
+  const seconds = (Date.parse(completed.completed_at ?? "") - Date.parse(order.created_at)) / 1_000;
+  return { output: `completed  ${seconds.toFixed(1)} s after it was placed\n`, exitCode: EXIT.ok };
+}
+
+/** A failed read proves nothing: a replica may not have the order yet, and the API may throttle. */
+async function findCompleted(service: OrderService, pk: string): Promise<Order | undefined> {
+  try {
+    const order = await service.find(pk);
+    return order.status === "completed" ? order : undefined;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    printLine(`retrying   ${error.message}`);
+    return undefined;
+  }
+}
+
+/**
+ * The address of a deployed API: osls adds the output HttpApiUrl to the stack of a service with an HTTP API.
+ * @throws Failure when there is no such stack, or it cannot be read
+ */
+async function deployedUrl(stage: string, region: string): Promise<string> {
+  const name = `orders-${stage}`;
+  const deploy = `deploy it with npx serverless deploy --stage ${stage} --region ${region}, or give the address`;
+  const command = new DescribeStacksCommand({ StackName: name });
+  const { Stacks } = await new CloudFormationClient({ region }).send(command).catch((cause: Error) => {
+    throw new Failure(`Cannot find stack ${name} in ${region} (${cause.message}): ${deploy}`, { cause });
+  });
+  const url = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === "HttpApiUrl")?.OutputValue;
+  if (url === undefined) throw new Failure(`Stack ${name} in ${region} has no output HttpApiUrl: ${deploy}`);
+  printLine(`stack      ${name} in ${region}: ${url}`);
+  return url;
+}
+
+function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
