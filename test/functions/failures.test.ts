@@ -5,7 +5,7 @@ import type { Answer } from "../support/http-front.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { expectNothingLeaks, expectProblem } from "../support/problems.ts";
-import { forbid, useRedis } from "../support/redis.ts";
+import { forbid, useOwnRedis, useRedis } from "../support/redis.ts";
 
 describe("Redis is down", () => {
   const PK = "01JD7Y4Q2X8WZ5V3T1R9P7N6MB";
@@ -248,7 +248,7 @@ describe("a full database", () => {
   const DATABASE_BYTES = 16 * MIB;
   const PLENTY = () => 45_000;
 
-  const redis = useRedis();
+  const redis = useOwnRedis();
   const functions = useFunctions(redis, undefined, { recordBytes: RECORD_BYTES, databaseBytes: DATABASE_BYTES });
   const log = useLogLines();
 

@@ -1,5 +1,6 @@
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, inject, onTestFinished } from "vitest";
+import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
 
 export type TestRedisClient = ReturnType<typeof connection>;
 
@@ -31,6 +32,35 @@ export function useRedis(): TestRedis {
   afterAll(() => client.destroy());
 
   return { url, client };
+}
+
+/** As `useRedis`, with a Redis of its own: for tests of its memory, which other test files fill too. */
+export function useOwnRedis(): TestRedis {
+  let server: RedisServer | undefined;
+  let client: TestRedisClient | undefined;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    client = await connection(server.url).connect();
+  });
+  beforeEach(() => client?.flushAll());
+  afterAll(async () => {
+    client?.destroy();
+    await server?.stop();
+  });
+
+  const started = <Part>(part: Part | undefined): Part => {
+    if (part === undefined) throw new Error("Redis runs inside hooks and tests only: read it there");
+    return part;
+  };
+  return {
+    get url() {
+      return started(server).url;
+    },
+    get client() {
+      return started(client);
+    },
+  };
 }
 
 /**

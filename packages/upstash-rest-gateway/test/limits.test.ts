@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
+import { useOwnRedis } from "../../../test/support/redis.ts";
 import type { Database } from "../src/database.ts";
 import { createLimitCheck, PAY_AS_YOU_GO } from "../src/limits.ts";
 import { useGateway } from "./use-gateway.ts";
@@ -8,7 +8,7 @@ const MEGABYTE = 1024 * 1024;
 const RECORD_BYTES = 200_000;
 const DATABASE_BYTES = 2 * MEGABYTE;
 
-const redis = useRedis();
+const redis = useOwnRedis();
 
 describe("a record above its limit", () => {
   const gateway = useGateway(redis, { recordBytes: RECORD_BYTES });
