@@ -103,13 +103,18 @@ const MAX_SHOWN = 20;
 /** The fault suite on the command line: what broke on standard error, the findings as one JSON line on standard output. */
 async function chaos(options: Options): Promise<Outcome> {
   if (options.prove) return prove();
-  const { summary, violations, history } = await run(options, createProgress(process.stderr));
+  const { summary, violations, history } = await run(options, createProgress(process.stderr)).catch(throwCause);
   for (const { invariant, kind, order, ref, detail } of violations.slice(0, MAX_SHOWN)) {
     const about = [`invariant ${invariant}`, kind, ...(order === undefined ? [] : [`order ${order}`]), ref ?? ""];
     process.stderr.write(`${about.filter(Boolean).join(", ")}: ${detail}\n`);
   }
   if (history) process.stderr.write(`\n${history}\n`);
   return { output: `${JSON.stringify(summary)}\n`, exitCode: summary.ok ? 0 : 1 };
+}
+
+/** Closing what a failed run has started may fail too. The first failure is the one to look at. */
+function throwCause(error: unknown): never {
+  throw error instanceof SuppressedError ? error.suppressed : error;
 }
 
 /** Shows that the suite finds each missing protection and each bug, and finds nothing in the sound service. */
