@@ -77,7 +77,7 @@ function described(error: Error): object {
   return { ...error, name, message, cause: cause instanceof Error ? described(cause) : cause };
 }
 
-/** The stack with the positions of the sources that were bundled, as `lib/redis/failure.ts:23:10`. */
+/** The stack with the positions of the sources that were bundled, as `lib/redis/commands.ts:23:10`. */
 function inSources(stack: string): string {
   return stack.replaceAll(BUNDLE_POSITION, (position, line, column) => {
     sourceMap ??= readSourceMap();

@@ -9,7 +9,7 @@ import { forbid, useOwnRedis, useRedis } from "../support/redis.ts";
 
 describe("Redis is down", () => {
   const PK = "01JD7Y4Q2X8WZ5V3T1R9P7N6MB";
-  /** One, and four retries: with its pauses and time-outs (lib/redis/pipeline.ts) that ends within 4 seconds. */
+  /** One, and four retries: with its pauses and time-outs (lib/redis/commands.ts) that ends within 4 seconds. */
   const MOST_ATTEMPTS = 5;
   const RECOVERY = { timeout: 60_000, interval: 50 };
 
