@@ -9,10 +9,12 @@ import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
 import { localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
 import { banner, MAX_CONCURRENT_CALLS, type Stack, startStack } from "./stack.ts";
 
-/** The function that schedules invoke, the one that only reads, and the one that makes the stream of completed orders. */
+/** The function that schedules invoke, and the one that creates the stream of completed orders. */
 const COMPLETE_ORDER = "completeOrder";
-const GET_ORDER = "getOrder";
 const SWEEP_ORDERS = "sweepOrders";
+
+/** The field of the secret, in the variables of functions that only read (serverless.yml, `custom.redis`). */
+const READ_ONLY_TOKEN_FIELD = "read_only_token";
 
 const BUILD_FOLDERS = ".esbuild";
 
@@ -93,8 +95,9 @@ export default class LocalStackPlugin {
     const { provider, functions } = this.#serverless.service;
     const environment = localEnvironment(settings, provider.region, functions[COMPLETE_ORDER]?.name ?? COMPLETE_ORDER);
     // A function's own variables win over the provider's, and some are references that only CloudFormation resolves.
-    for (const [name, definition] of Object.entries(functions)) {
-      const own = name === GET_ORDER ? readOnlyEnvironment(settings) : {};
+    for (const definition of Object.values(functions)) {
+      const readsOnly = String(definition.environment?.UPSTASH_REDIS_REST_TOKEN).includes(READ_ONLY_TOKEN_FIELD);
+      const own = readsOnly ? readOnlyEnvironment(settings) : {};
       definition.environment = { ...definition.environment, ...environment, ...own };
     }
     provider.environment = { ...provider.environment, ...environment };

@@ -16,16 +16,8 @@ export const TOKEN = "the-token-that-no-log-shows";
 
 const SCHEDULE_GROUP = "orders-test-completions";
 
-const HTTP_FUNCTIONS = {
-  createOrder: () => import("../../functions/create-order.ts"),
-  getOrder: () => import("../../functions/get-order.ts"),
-  unknownRoute: () => import("../../functions/unknown-route.ts"),
-};
-const JOBS = {
-  completeOrder: () => import("../../functions/complete-order.ts"),
-  drainRefunds: () => import("../../functions/drain-refunds.ts"),
-  sweepOrders: () => import("../../functions/sweep-orders.ts"),
-};
+type Handler = (event: unknown, context: Context) => Promise<unknown>;
+const Module = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
 
 const HttpReply = z.object({
   statusCode: z.number(),
@@ -54,12 +46,8 @@ export interface Functions {
   /** What the Scheduler stand-in invokes when a schedule fires. */
   readonly lambda: LambdaEndpoint;
   /** @param timeLeftMs what Lambda says is left of the function's time-out */
-  invokeHttp(
-    name: keyof typeof HTTP_FUNCTIONS,
-    event: APIGatewayProxyEventV2,
-    timeLeftMs?: () => number,
-  ): Promise<HttpReply>;
-  invokeJob(name: keyof typeof JOBS, event: unknown, timeLeftMs?: () => number): Promise<void>;
+  invokeHttp(name: string, event: APIGatewayProxyEventV2, timeLeftMs?: () => number): Promise<HttpReply>;
+  invokeJob(name: string, event: unknown, timeLeftMs?: () => number): Promise<void>;
   /** What AWS's own client reads of a schedule. */
   getSchedule(name: string): Promise<GetScheduleCommandOutput>;
 }
@@ -103,7 +91,7 @@ export function useFunctions(
       return stack().lambda;
     },
     async invokeHttp(name, event, timeLeftMs) {
-      const { handler } = await HTTP_FUNCTIONS[name]();
+      const { handler } = await load(name);
       // Every invocation has an event of its own, which middleware may change.
       const reply = HttpReply.parse(await handler(structuredClone(event), lambdaContext(name, timeLeftMs)));
       const isHead = event.requestContext.http.method === "HEAD";
@@ -111,7 +99,7 @@ export function useFunctions(
       return reply;
     },
     async invokeJob(name, event, timeLeftMs) {
-      const { handler } = await JOBS[name]();
+      const { handler } = await load(name);
       await handler(event, lambdaContext(name, timeLeftMs));
     },
     getSchedule: (name) => stack().client.send(new GetScheduleCommand({ Name: name, GroupName: SCHEDULE_GROUP })),
@@ -263,4 +251,10 @@ function refuseCallback(): never {
 /** A sample of `events/`, by the name of its function. */
 export async function sampleEvent(name: string): Promise<unknown> {
   return JSON.parse(await readFile(new URL(`../../events/${name}.json`, import.meta.url), "utf8"));
+}
+
+/** @param name as in serverless.yml, such as `createOrder` of `functions/create-order.ts` */
+async function load(name: string) {
+  const file = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return Module.parse(await import(`../../functions/${file}.ts`));
 }

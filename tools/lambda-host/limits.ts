@@ -20,10 +20,6 @@ export async function readMemorySizes(): Promise<(functionName: string) => numbe
   return (name) => functions[name]?.memorySize ?? provider.memorySize;
 }
 
-export async function readFunctionNames(): Promise<string[]> {
-  return Object.keys((await readLimits()).functions);
-}
-
 async function readLimits(): Promise<z.infer<typeof Limits>> {
   const text = await readFile(new URL("../../serverless.yml", import.meta.url), "utf8");
   return Limits.parse(parse(text, { logLevel: "error" }));
