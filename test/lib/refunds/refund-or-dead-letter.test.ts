@@ -1,7 +1,7 @@
 import { RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { type RefundRequest, refundBatch } from "../../../lib/refunds/refund-requests.ts";
+import { type RefundRequest, refundBatch, settleRefundsCommand } from "../../../lib/refunds/refund-requests.ts";
 import { dumpKeyspace } from "../../support/keyspace.ts";
 import { newPk, requestRefunds, statusOf, storeOrder, storeOrders } from "../../support/orders.ts";
 import { forbid } from "../../support/redis.ts";
@@ -17,6 +17,16 @@ import {
   settleRefunds,
 } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
+
+test("a reply without a code for each request is invalid", () => {
+  const { reply } = settleRefundsCommand(
+    [1, 2].map((id) => ({ id: `${id}-0`, pk: newPk() })),
+    0,
+  );
+
+  expect(z.safeParse(reply, [[1, 1], []]).success).toBe(true);
+  expect(z.safeParse(reply, [[1], []]).success).toBe(false);
+});
 
 describe("refunds", () => {
   const REFUNDED = 1;
