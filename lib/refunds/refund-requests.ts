@@ -13,7 +13,7 @@ import settleRefundsLua from "./refund-or-dead-letter.lua" with { type: "text" }
 export const REFUND_BATCH_SIZE = 80;
 
 /** CloudWatch truncates a log line at 256 KB, and there may be thousands. */
-const MOST_IDS_LOGGED = 100;
+const MAX_IDS_LOGGED = 100;
 
 /** A fixed name: one name per instance would leave a consumer behind for each cold start. */
 const CONSUMER = "drain-refunds";
@@ -78,7 +78,7 @@ export function readRefundsCommand(cursor: string): Command<ReadRefundsReply> {
 export function refundBatch([cursor, entries, trimmed]: ReadRefundsReply): RefundBatch {
   if (trimmed.length > 0) {
     countMetric("RefundsTrimmed", trimmed.length);
-    const lost = { count: trimmed.length, first: trimmed.slice(0, MOST_IDS_LOGGED) };
+    const lost = { count: trimmed.length, first: trimmed.slice(0, MAX_IDS_LOGGED) };
     logger.error("Refund requests were trimmed from the stream while they were pending", lost);
   }
   return { cursor, requests: entries.map(([id, pk]) => refundRequest(id, pk)) };

@@ -10,7 +10,7 @@ import { forbid, useOwnRedis, useRedis } from "../support/redis.ts";
 describe("Redis is down", () => {
   const PK = "01JD7Y4Q2X8WZ5V3T1R9P7N6MB";
   /** One, and four retries: with its pauses and time-outs (lib/redis/commands.ts) that ends within 4 seconds. */
-  const MOST_ATTEMPTS = 5;
+  const MAX_ATTEMPTS = 5;
   const RECOVERY = { timeout: 60_000, interval: 50 };
 
   let server: RedisServer | undefined;
@@ -42,7 +42,7 @@ describe("Redis is down", () => {
     const reply = await place();
 
     // then
-    expect(functions.upstash.requests.length).toBeLessThanOrEqual(MOST_ATTEMPTS);
+    expect(functions.upstash.requests.length).toBeLessThanOrEqual(MAX_ATTEMPTS);
     expectProblem(reply, 500, "internal-error");
     expect(log.logged.slice(1)).toEqual([
       expect.objectContaining({ level: "ERROR", message: "Request failed", code: "redis_failed", status: 500 }),
@@ -84,9 +84,9 @@ describe("Upstash fails", () => {
   const place = () => functions.invokeHttp("createOrder", placeOrderEvent({ id: "tea", quantity: 2 }));
 
   /** No attempt begins when the first is 2.5 seconds old, and each may take 1.5: then a request has ended within 5 seconds. */
-  const MOST_TIMEOUTS = 2;
+  const MAX_TIMEOUTS = 2;
   /** One, four retries, and one at once where the first was sent on a kept connection. */
-  const MOST_ATTEMPTS = 6;
+  const MAX_ATTEMPTS = 6;
 
   /** Expects the one line that tells a person on call the cause; stacks apart, it shows nothing secret. */
   function expectCauseLogged(message: string, cause: RegExp): void {
@@ -98,8 +98,8 @@ describe("Upstash fails", () => {
   }
 
   test.for<[string, Answer, RegExp, number]>([
-    ["never answers", () => undefined, /TimeoutError/, MOST_TIMEOUTS],
-    ["hangs up", (response) => response.destroy(), /socket hang up/, MOST_ATTEMPTS],
+    ["never answers", () => undefined, /TimeoutError/, MAX_TIMEOUTS],
+    ["hangs up", (response) => response.destroy(), /socket hang up/, MAX_ATTEMPTS],
     [
       "refuses the token",
       (response) => response.writeHead(401).end('{"error":"WRONGPASS invalid or missing auth token"}'),
@@ -110,13 +110,13 @@ describe("Upstash fails", () => {
       "has too many requests",
       (response) => response.writeHead(429).end('{"error":"ERR max requests limit exceeded"}'),
       /ERR max requests limit exceeded/,
-      MOST_ATTEMPTS,
+      MAX_ATTEMPTS,
     ],
     [
       "answers with a page",
       (response) => response.writeHead(502).end("<html>a page with something secret</html>"),
       /status 502 is not JSON/,
-      MOST_ATTEMPTS,
+      MAX_ATTEMPTS,
     ],
   ])(
     "when Upstash %s, requests get 500 after a few attempts and the log says why",

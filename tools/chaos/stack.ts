@@ -19,7 +19,7 @@ const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder:
 const INSTANCES_OF_OTHERS = 2;
 
 /** The poller and the sweep get less time than on AWS, so that they come to its end within a run; so does createOrder. */
-const LONGEST_TIMEOUT_MS = 15_000;
+const MAX_TIMEOUT_MS = 15_000;
 
 /** Lambda's and Scheduler's pauses before a retry are minutes; this many ms a failure are enough here. */
 const RETRY_STEP_MS = 200;
@@ -101,7 +101,7 @@ export async function startStack({
       await createLambdaHost({
         bundles,
         concurrency: (name) => INSTANCES[name] ?? INSTANCES_OF_OTHERS,
-        timeoutMs: (name) => Math.min(timeoutMs(name), LONGEST_TIMEOUT_MS),
+        timeoutMs: (name) => Math.min(timeoutMs(name), MAX_TIMEOUT_MS),
         async environment(name, instanceId) {
           const addresses = await boundaries.open(name, instanceId);
           const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
