@@ -1,4 +1,10 @@
-import { ClientClosedError, SocketClosedUnexpectedlyError } from "redis";
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  DisconnectsClientError,
+  ReconnectStrategyError,
+  SocketClosedUnexpectedlyError,
+} from "redis";
 import type { LambdaHost } from "../lambda-host/host.ts";
 import {
   INSTANCE_FAULTS,
@@ -17,6 +23,14 @@ import type { Faults } from "./faults.ts";
 import type { Journal } from "./history.ts";
 import { createInventoryBoundary, type PriceBook } from "./inventory.ts";
 import { type Call, type CallProxy, failUnlessNetwork, startProxy } from "./proxy.ts";
+
+const CONNECTION_ERRORS = [
+  ClientClosedError,
+  ClientOfflineError,
+  DisconnectsClientError,
+  ReconnectStrategyError,
+  SocketClosedUnexpectedlyError,
+];
 
 interface BoundariesOptions {
   readonly faults: Faults;
@@ -151,7 +165,8 @@ function createClaims(database: ChaosDatabase): Claims {
   };
 }
 
+/** The connection may end while a claim is shortened: Redis is killed, or the run is over. */
 function failUnlessClosed(error: unknown): void {
-  if (error instanceof ClientClosedError || error instanceof SocketClosedUnexpectedlyError) return;
+  if (CONNECTION_ERRORS.some((type) => error instanceof type)) return;
   failUnlessNetwork(error);
 }
