@@ -6,9 +6,9 @@ import { startUpstashGateway } from "upstash-rest-gateway";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as z from "zod";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { readOptions } from "../../tools/dead-refunds/command.ts";
+import { readOptions, run } from "../../tools/dead-refunds/command.ts";
 import { drop } from "../../tools/dead-refunds/tasks.ts";
-import { type HttpFront, startHttpFront } from "../support/http-front.ts";
+import { startHttpFront } from "../support/http-front.ts";
 import { newPk, requestRefund, statusOf, storeOrder } from "../support/orders.ts";
 import { addRequest } from "../support/refunds.ts";
 import { type Ran, runScript } from "../support/run.ts";
@@ -31,6 +31,21 @@ const Entries = z.array(z.tuple([z.string(), z.array(z.instanceof(Buffer))]));
 
 const store = useStore();
 
+/** What the command in this process has printed in the running test. */
+const printed = { stdout: "", stderr: "" };
+
+beforeEach(() => {
+  for (const name of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
+      printed[name] += String(chunk);
+      return true;
+    });
+  }
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe("usage", () => {
   test.for<[string[], string]>([
     [[], "No command is given"],
@@ -51,46 +66,30 @@ describe("usage", () => {
     expect(() => readOptions(args, databaseEnv())).toThrow(reason);
   });
 
-  test("wrong usage prints the usage, and Redis is not called: 2", async () => {
-    const { code, stdout, stderr } = await runScript(COMMAND, ["bury", "--local"], {
-      ORDERS_UPSTASH_PORT: CLOSED_PORT,
-    });
+  test("wrong usage prints the usage and ends with 2", async () => {
+    const { code, stdout, stderr } = await runScript(COMMAND, ["bury", "--local"], {});
 
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^There is no command bury\n\nnpm run refunds:dead -- /);
   });
 
-  test("invalid environment variables are named: 2", async () => {
-    const { code, stderr } = await runScript(COMMAND, ["list"], { UPSTASH_REDIS_REST_URL: "https://example.com" });
-
-    expect(code).toBe(2);
-    expect(stderr).toContain("UPSTASH_REDIS_REST_TOKEN");
+  test.for<[NodeJS.ProcessEnv, RegExp]>([
+    [{ UPSTASH_REDIS_REST_URL: "https://example.com" }, /UPSTASH_REDIS_REST_TOKEN/],
+    [{ ORDERS_UPSTASH_PORT: CLOSED_PORT }, /^No database is given. Set UPSTASH_REDIS_REST_URL and .+, or add --local/],
+  ])("the environment %j is wrong usage", ([env, reason]) => {
+    expect(() => readOptions(["list"], env)).toThrow(reason);
   });
 
-  test("without a database it asks for one: 2", async () => {
-    const { code, stdout, stderr } = await runScript(COMMAND, ["list"], { ORDERS_UPSTASH_PORT: CLOSED_PORT });
+  test("--local is the database of npm start with its token; what is wrong there is said in one line", async () => {
+    const remedy = "set UPSTASH_REDIS_REST_URL and .+";
+    const { port } = new URL(store.url);
 
-    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    expect(stderr).toMatch(/^No database is given. Set UPSTASH_REDIS_REST_URL and .+, or add --local/);
-  });
-
-  test("--local is the database of npm start; when nothing answers there, it says so: 1", async () => {
-    const { code, stdout, stderr } = await runScript(COMMAND, ["list", "--local"], {
-      ORDERS_UPSTASH_PORT: CLOSED_PORT,
-    });
-
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(
-      /^Database: http:\/\/127\.0\.0\.1:1\nCannot use Redis at http:\/\/127\.0\.0\.1:1 \(.+\): set UPSTASH_REDIS_REST_URL and .+\n$/,
+    await expect(run(readOptions(["list", "--local"], { ORDERS_UPSTASH_PORT: CLOSED_PORT }))).rejects.toThrow(
+      new RegExp(`^Cannot use Redis at http://127\\.0\\.0\\.1:1 \\(.+\\): ${remedy}$`),
     );
-  });
-
-  test("--local uses the token of npm start, whatever database the variables name", async () => {
-    const port = new URL(store.url).port;
-
-    const { stderr } = await runScript(COMMAND, ["list", "--local"], { ...databaseEnv(), ORDERS_UPSTASH_PORT: port });
-
-    expect(stderr).toMatch(/\nThe token is refused at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
+    await expect(
+      run(readOptions(["list", "--local"], { ...databaseEnv(), ORDERS_UPSTASH_PORT: port })),
+    ).rejects.toThrow(new RegExp(`^The token is refused at http:\\S+: ${remedy}$`));
   });
 });
 
@@ -160,16 +159,13 @@ describe("list", () => {
   test("a token that may only read can list, and cannot put back", async () => {
     const [letter = ""] = await writeDeadLetters(1);
     const gateway = await startUpstashGateway({ redisUrl: await redisUrl(), readOnlyToken: "reader" });
-    const env = { ...databaseEnv("reader"), UPSTASH_REDIS_REST_URL: gateway.url };
+    onTestFinished(() => gateway.stop());
+    const env = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: "reader" };
 
-    const listed = await runScript(COMMAND, ["list"], env);
-    const replayed = await runScript(COMMAND, ["replay", letter], env);
-    await gateway.stop();
-
-    expect(listed).toMatchObject({ code: 0, stderr: `Database: ${gateway.url}\n` });
-    expect(replayed.code).toBe(1);
-    expect(replayed.stderr).toMatch(/\nThe token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and .+\n$/);
-    expect(replayed.stderr).not.toContain(letter);
+    expect((await run(readOptions(["list"], env))).exitCode).toBe(0);
+    await expect(run(readOptions(["replay", letter], env))).rejects.toThrow(
+      /^The token may only read at http:\S+: set UPSTASH_REDIS_REST_URL and [^0-9]+$/,
+    );
   });
 
   test("a reader that goes away early is no failure", async () => {
@@ -289,10 +285,8 @@ describe("replay", () => {
     const [letter = ""] = await writeDeadLetters(1);
     await store.client.set("refund_order", "text");
 
-    const { code, stderr } = await deadRefunds("replay", letter);
+    await expect(deadRefunds("replay", letter)).rejects.toThrow(/^Redis refused the command: WRONGTYPE .*$/);
 
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^Redis refused the command: WRONGTYPE .*\n$/);
     expect(await store.client.xLen("refund_order:dead")).toBe(1);
   });
 });
@@ -320,35 +314,13 @@ describe("an interrupted replay", () => {
     expect(await pksOn("refund_order:dead")).toEqual([]);
   });
 
-  test("killed between Redis and the reply, each letter of its batch was put back, once", async () => {
-    await writeDeadLetters(10);
-    const { server, env } = await front();
-    const child = spawn(process.execPath, [join(import.meta.dirname, "../..", COMMAND), "replay", "--all"], {
-      env,
-      stdio: "inherit",
-    });
-    server.answerWith(async (response, forward) => {
-      const { status, headers, content } = await forward();
-      if ((await store.client.xLen("refund_order")) > 0) child.kill("SIGKILL");
-      else response.writeHead(status, headers).end(content);
-    });
-    await once(child, "exit");
-    expect(child.signalCode).toBe("SIGKILL");
+  test("two runs at once put back each letter once", async () => {
+    await writeDeadLetters(COUNT);
+    const replayAll = () => runScript(COMMAND, ["replay", "--all"], databaseEnv());
 
-    await deadRefunds("replay", "--all");
+    const runs = await Promise.all([replayAll(), replayAll()]);
 
-    expect(byNumber(await pksOn("refund_order"))).toEqual(PKS.slice(0, 10));
-    expect(await pksOn("refund_order:dead")).toEqual([]);
-  });
-
-  test.for(["--all", "by id"])("two runs at once put back each letter once: %s", async (how) => {
-    const ids = await writeDeadLetters(COUNT);
-    const args = how === "--all" ? ["--all"] : ids;
-
-    const runs = await Promise.all([deadRefunds("replay", ...args), deadRefunds("replay", ...args)]);
-
-    // Who looked up an id after the other had put it back does not know it.
-    for (const { code, stderr } of runs) expect(code).toBe(stderr === "" ? 0 : 1);
+    expect(runs.map(({ code }) => code)).toEqual([0, 0]);
     const counts = runs.map(({ stdout }) => /^Put back ([\d,]+) dead/m.exec(stdout)?.[1]?.replace(",", ""));
     expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(COUNT);
     expect(byNumber(await pksOn("refund_order"))).toEqual(PKS);
@@ -358,7 +330,8 @@ describe("an interrupted replay", () => {
   test("a lost reply is asked for again: the letters are put back once, and no id is called unknown", async () => {
     const [cachesScripts = "", letter = ""] = await writeDeadLetters(2);
     await deadRefunds("replay", cachesScripts);
-    const { server, env } = await front();
+    const server = await startHttpFront(store.url);
+    onTestFinished(() => server.stop());
     let lost = 0;
     server.answerWith(async (response, forward) => {
       const { status, headers, content } = await forward();
@@ -368,38 +341,29 @@ describe("an interrupted replay", () => {
       } else response.writeHead(status, headers).end(content);
     });
 
-    const { code, stdout, stderr } = await runScript(COMMAND, ["replay", letter], env);
+    const { exitCode } = await run(
+      readOptions(["replay", letter], { ...databaseEnv(), UPSTASH_REDIS_REST_URL: server.url }),
+    );
 
-    expect({ code, stderr, lost }).toEqual({ code: 0, stderr: `Database: ${server.url}\n`, lost: 1 });
-    expect(stdout).toContain("1 dead letter had been put back or deleted meanwhile");
+    expect({ exitCode, lost }).toEqual({ exitCode: 0, lost: 1 });
+    expect(printed.stdout).toContain("1 dead letter had been put back or deleted meanwhile");
+    expect(printed.stderr).not.toContain(letter);
     expect(await store.client.xLen("refund_order")).toBe(2);
   });
 });
 
 describe("drop", () => {
-  let shown = "";
-  beforeEach(() => {
-    shown = "";
-    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-      shown += String(chunk);
-      return true;
-    });
-  });
-  afterEach(() => {
-    vi.restoreAllMocks();
-  });
-
   test("the letters are shown before it asks, and stay when the answer is no", async () => {
     const ids = await writeDeadLetters(2);
 
     const dropped = await drop(store.redis, ids, async (question) => {
-      expect([...shown.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
+      expect([...printed.stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
       expect(question).toBe("Delete 2 dead letters?");
       return false;
     });
 
     expect(dropped).toBe(false);
-    expect(shown).toMatch(/\nNothing was deleted\n$/);
+    expect(printed.stdout).toMatch(/\nNothing was deleted\n$/);
     expect(await deadIds()).toEqual(ids);
   });
 
@@ -414,15 +378,8 @@ describe("drop", () => {
     expect(await deadIds()).toEqual([kept]);
   });
 
-  test("without --yes and not at a terminal, nothing is dropped: 2", async () => {
-    const ids = await writeDeadLetters(1);
-
-    const { code, stdout, stderr } = await runScript(COMMAND, ["drop", ...ids], databaseEnv());
-
-    expect(code).toBe(2);
-    expect(stdout).toBe("");
-    expect(stderr).toContain("needs a terminal. Add --yes");
-    expect(await deadIds()).toEqual(ids);
+  test("without --yes and not at a terminal, nothing is dropped", () => {
+    expect(() => readOptions(["drop", "1-1"], databaseEnv())).toThrow("needs a terminal. Add --yes");
   });
 
   test("an id that is not there is named and ends with 1; the others are dropped", async () => {
@@ -438,17 +395,19 @@ describe("drop", () => {
 });
 
 /** What the command finds in its environment: the database of the test and nothing of this machine's. */
-const databaseEnv = (token = store.token): NodeJS.ProcessEnv => ({
+const databaseEnv = (): NodeJS.ProcessEnv => ({
   PATH: process.env.PATH,
   UPSTASH_REDIS_REST_URL: store.url,
-  UPSTASH_REDIS_REST_TOKEN: token,
+  UPSTASH_REDIS_REST_TOKEN: store.token,
 });
 
-/** Runs the command to its end, not at a terminal. */
+/** Runs the command in this process. */
 async function deadRefunds(...args: string[]): Promise<Ran> {
-  const { stderr, ...ran } = await runScript(COMMAND, args, databaseEnv());
-  expect(stderr).toContain(DATABASE());
-  return { ...ran, stderr: stderr.replace(DATABASE(), "") };
+  printed.stdout = "";
+  printed.stderr = "";
+  const { exitCode } = await run(readOptions(args, databaseEnv()));
+  expect(printed.stderr).toContain(DATABASE());
+  return { code: exitCode, stdout: printed.stdout, stderr: printed.stderr.replace(DATABASE(), "") };
 }
 
 /** Has the poller refuse a request of these fields, and returns the id of its dead letter. */
@@ -490,13 +449,6 @@ async function pksOn(stream: string): Promise<string[]> {
 }
 
 const byNumber = (pks: readonly string[]) => [...pks].sort((a, b) => Number(a.slice(6)) - Number(b.slice(6)));
-
-/** A server before the gateway, for as long as the test runs. */
-async function front(): Promise<{ readonly server: HttpFront; readonly env: NodeJS.ProcessEnv }> {
-  const server = await startHttpFront(store.url);
-  onTestFinished(() => server.stop());
-  return { server, env: { ...databaseEnv(), UPSTASH_REDIS_REST_URL: server.url } };
-}
 
 async function redisUrl(): Promise<string> {
   return `redis://127.0.0.1:${/tcp_port:(\d+)/.exec(await store.client.info("server"))?.[1]}`;

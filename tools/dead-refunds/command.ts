@@ -92,7 +92,8 @@ function readDatabase(env: NodeJS.ProcessEnv, local: boolean): Database {
   return { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 }
 
-async function run({ task, database }: { task: Task; database: Database }): Promise<Outcome> {
+/** @throws Failure in one line when Redis fails */
+export async function run({ task, database }: { task: Task; database: Database }): Promise<Outcome> {
   // After the hook for Lua files is registered: static imports are loaded before.
   const { drop, list, replay, replayAll } = await import("./tasks.ts");
   const redis = createRedis(database);
