@@ -34,10 +34,10 @@ export function sharedService(): Service {
 export const urlOf = ({ env }: Service, part: "LAMBDA" | "REDIS" | "SCHEDULER" | "UPSTASH"): string =>
   `${part === "REDIS" ? "redis" : "http"}://127.0.0.1:${env[`ORDERS_${part}_PORT`]}`;
 
-export function place({ api }: Service, headers: Record<string, string> = {}): Promise<Response> {
+export function place({ api }: Service): Promise<Response> {
   return fetchDocumented(`${api}/orders`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...headers },
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({ id: "tea-green", quantity: 2 }),
   });
 }

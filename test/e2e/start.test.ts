@@ -1,14 +1,13 @@
-import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { fetchDocumented } from "../support/contract.ts";
 import { startOffline } from "../support/offline.ts";
-import { listen } from "../support/servers.ts";
-import { place, sharedService } from "./service.ts";
+import { isListening, listen } from "../support/servers.ts";
+import { place, type Service, sharedService } from "./service.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 
@@ -25,13 +24,14 @@ test("the order service and any other program on its port are told apart, in one
   onTestFinished(() => void other.close());
   const { ORDERS_API_PORT } = sharedService().env;
 
-  for (const [taken, by] of [
+  const starts = [
     [ORDERS_API_PORT, "an order service that already runs"],
     [port, "another program"],
-  ]) {
+  ].map(async ([taken, by]) => {
     const line = `Port ${taken} (the API) is taken by ${by}: stop it, or set ORDERS_API_PORT to another port`;
     await expect(startOffline({ ORDERS_API_PORT: taken })).rejects.toThrow(new RegExp(`\\n${RegExp.escape(line)}\\n$`));
-  }
+  });
+  await Promise.all(starts);
 });
 
 test("npm start on a database of one's own: changed files are served, a lost database is told and comes back, Ctrl-C ends all but the database", {
@@ -43,16 +43,17 @@ test("npm start on a database of one's own: changed files are served, a lost dat
   const folder = await copyOfProject();
   const service = await startOffline({ REDIS_URL: redis.url }, [], folder);
   onTestFinished(async () => void (await service.stop()));
-  const location = await locationOfNewOrder(service.api);
+  const location = await locationOfNewOrder(service);
 
-  // when a file is changed; again and again, since files may not be watched yet when the service is ready
+  // when a file is changed; now and then again, since it may not be watched yet when the service is ready
   const changed = (await readFile(join(folder, FILE), "utf8")).replace(DETAIL, CHANGED_DETAIL);
-  async function change(): Promise<unknown> {
-    await writeFile(join(folder, FILE), changed);
+  let reads = 0;
+  async function readAfterChange(): Promise<unknown> {
+    if (reads++ % 20 === 0) await writeFile(join(folder, FILE), changed);
     return (await fetchDocumented(`${service.api}/orders/none`)).json();
   }
   await expect
-    .poll(change, { timeout: 120_000, interval: 3_000 })
+    .poll(readAfterChange, { timeout: 120_000, interval: 500 })
     .toMatchObject({ detail: expect.stringContaining(CHANGED_DETAIL) });
 
   // when the database is killed
@@ -77,8 +78,8 @@ test("npm start on a database of one's own: changed files are served, a lost dat
   expect(await isListening(back.port)).toBe(true);
 });
 
-async function locationOfNewOrder(api: string): Promise<string> {
-  const reply = await place({ api, env: {} });
+async function locationOfNewOrder(service: Service): Promise<string> {
+  const reply = await place(service);
   expect(reply.status).toBe(200);
   return reply.headers.get("location") ?? "";
 }
@@ -89,17 +90,4 @@ async function copyOfProject(): Promise<string> {
   await cp(PROJECT, folder, { recursive: true, filter: (path) => !NOT_COPIED.test(relative(PROJECT, path)) });
   await symlink(join(PROJECT, "node_modules"), join(folder, "node_modules"));
   return folder;
-}
-
-/** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { removeStaleFolders } from "../../local/process-lifecycle.ts";
+import { isListening } from "../support/servers.ts";
 import { temporaryFolder } from "./redis/support.ts";
 
 const SERVICE = join(import.meta.dirname, "service.ts");
@@ -80,16 +81,4 @@ async function connection(port: number | undefined) {
     socket.destroy();
   });
   return socket;
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

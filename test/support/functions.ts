@@ -109,7 +109,8 @@ export function useFunctions(
 async function startStack(redisUrl: string, limits: Partial<Limits>): Promise<Stack> {
   const lambda = await startLambdaEndpoint();
   const gateway = await startUpstashGateway({ redisUrl, token: TOKEN, limits });
-  const standIn = await startScheduler({ lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP] });
+  // A delivery may fail while a test that is over stops its servers: that is no log line of the function under test.
+  const standIn = await startScheduler({ lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined });
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   return {
     lambda,

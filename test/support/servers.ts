@@ -1,29 +1,8 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { createServer, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-
-/** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
-export async function listen(server: Server): Promise<string> {
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
-  return `http://127.0.0.1:${address.port}`;
-}
-
-/** A free port of the loopback interface for each variable, as an environment; they stay free until someone takes them. */
-export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
-  const servers = variables.map(() => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return String(address.port);
-  });
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return Object.fromEntries(variables.map((variable, index) => [variable, ports[index] ?? ""]));
-}
 
 const DAY_MS = 86_400_000;
 
@@ -36,6 +15,81 @@ const SUBJECT_ALT_NAME = "551d11";
 interface Certificate {
   readonly key: string;
   readonly cert: string;
+}
+
+/** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
+export async function listen(server: Server): Promise<string> {
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
+  return `http://127.0.0.1:${address.port}`;
+}
+
+/** A free port of the loopback interface for each variable, as an environment; they stay free until someone takes them. */
+export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
+  const servers = variables.map(() => createServer());
+  const urls = await Promise.all(servers.map(listen));
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return Object.fromEntries(variables.map((variable, index) => [variable, new URL(urls[index] ?? "").port]));
+}
+
+/** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */
+export async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A server that answers as told, for as long as the test runs. */
+export async function answering(respond: RequestListener): Promise<string> {
+  const server = createHttpServer(respond);
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await once(server.close(), "close");
+  });
+  return listen(server);
+}
+
+/** A server that takes connections and never says anything. */
+export async function silent(): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await once(server.close(), "close");
+  });
+  return listen(server);
+}
+
+/** The address of a port on which nobody listens. */
+export async function refused(): Promise<string> {
+  const server = createServer();
+  const url = await listen(server);
+  await once(server.close(), "close");
+  return url;
+}
+
+/** An answer of this status and JSON. */
+export function json(status: number, body: unknown): RequestListener {
+  return (_request, response) => response.writeHead(status).end(JSON.stringify(body));
+}
+
+/** An answer of this status and text. */
+export function text(status: number, body: string): RequestListener {
+  return (_request, response) => response.writeHead(status).end(body);
+}
+
+/** The beginning of an answer, of which the rest never comes: its connection ends. */
+export function half(body: string): RequestListener {
+  return (_request, response) => {
+    response.writeHead(200, { "content-length": 2 * body.length }).write(body, () => response.destroy());
+  };
 }
 
 /** A certificate for a DNS name that no authority has signed, valid today. Node.js makes keys, but no certificates. */
@@ -75,49 +129,3 @@ const oid = (hex: string): Buffer => der(OID, Buffer.from(hex, "hex"));
 
 /** `YYMMDDhhmmssZ` */
 const time = (ms: number): Buffer => der(UTC_TIME, `${new Date(ms).toISOString().replaceAll(/\D/g, "").slice(2, 14)}Z`);
-
-/** A server that answers as told, for as long as the test runs. */
-export async function answering(respond: RequestListener): Promise<string> {
-  const server = createHttpServer(respond);
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await once(server.close(), "close");
-  });
-  return listen(server);
-}
-
-/** A server that takes connections and never says anything. */
-export async function silent(): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server = createTcpServer((socket) => sockets.add(socket.on("error", () => undefined)));
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    await once(server.close(), "close");
-  });
-  return listen(server);
-}
-
-/** The address of a port on which nobody listens. */
-export async function refused(): Promise<string> {
-  const server = createTcpServer();
-  const url = await listen(server);
-  await once(server.close(), "close");
-  return url;
-}
-
-/** An answer of this status and JSON. */
-export function json(status: number, body: unknown): RequestListener {
-  return (_request, response) => response.writeHead(status).end(JSON.stringify(body));
-}
-
-/** An answer of this status and text. */
-export function text(status: number, body: string): RequestListener {
-  return (_request, response) => response.writeHead(status).end(body);
-}
-
-/** The beginning of an answer, of which the rest never comes: its connection ends. */
-export function half(body: string): RequestListener {
-  return (_request, response) => {
-    response.writeHead(200, { "content-length": 2 * body.length }).write(body, () => response.destroy());
-  };
-}

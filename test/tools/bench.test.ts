@@ -1,22 +1,20 @@
-import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { drawBars } from "../../tools/bench/charts.ts";
 import { measureHttp, perSecond } from "../../tools/bench/http-load.ts";
 import { measureBundles } from "../../tools/bench/instances.ts";
 import { comparisonTable } from "../../tools/bench/report.ts";
 import { interleave, median, meetsTarget, p99, type Row } from "../../tools/bench/statistics.ts";
 import { buildBundles } from "../../tools/lambda-host/bundles.ts";
-import { runScript } from "../support/run.ts";
-import { listen } from "../support/servers.ts";
+import { answering } from "../support/servers.ts";
 
 const COMPLETION_MS = 300;
 
 /** An order service of another make: its orders have an id, and complete after 0.3 s. */
-async function orderServer(delayMs: number): Promise<string> {
+function orderServer(delayMs: number): Promise<string> {
   const placedAt: number[] = [];
-  const server = createServer(async (request, response) => {
+  return answering(async (request, response) => {
     await sleep(delayMs);
     response.setHeader("content-type", "application/json");
     if (request.method === "POST") {
@@ -28,12 +26,6 @@ async function orderServer(delayMs: number): Promise<string> {
     if (Number.isNaN(age)) return response.writeHead(404).end("{}");
     return response.end(JSON.stringify({ id, status: age > COMPLETION_MS ? "completed" : "pending" }));
   });
-  const url = await listen(server);
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return url;
 }
 
 test("two services get the same load in turns, and a table compares them", async () => {
@@ -60,14 +52,11 @@ test("two services get the same load in turns, and a table compares them", async
 });
 
 test("a service that fails is not measured", async () => {
-  const server = createServer((_, response) => response.writeHead(500).end());
-  const url = await listen(server);
-  onTestFinished(() => void server.close());
+  const url = await answering((_, response) => response.writeHead(500).end());
 
-  const { code, stderr } = await runScript("tools/bench/main.ts", ["--against", url, "--burst", "1"], process.env);
+  const measured = measureHttp([url], { connections: [1], rounds: 1, seconds: 1, burst: 1 }, () => undefined);
 
-  expect(code).toBe(1);
-  expect(stderr).toContain(`POST ${url}/orders was answered 500`);
+  await expect(measured).rejects.toThrow(`POST ${url}/orders was answered 500`);
 });
 
 test("no bundle is over its size budget", async () => {
