@@ -97,10 +97,7 @@ test("placing an order leaves one log line with its pk and counts it", async () 
 
 test.for<[string, string, object]>([
   ["a quantity in digits", '{"id": "tea", "quantity": "2"}', { product_id: "tea", quantity: 2 }],
-  ["a quantity with an empty fraction", '{"id": "tea", "quantity": 2.0}', { quantity: 2 }],
-  ["the largest quantity", '{"id": "tea", "quantity": 1000000}', { quantity: 1_000_000 }],
   ["an id of digits, which stays text", '{"id": "0123", "quantity": 1}', { product_id: "0123" }],
-  ["an id of one character", '{"id": "x", "quantity": 1}', { product_id: "x" }],
   [
     "an id of 128 characters beyond the basic plane",
     JSON.stringify({ id: "😀".repeat(128), quantity: 1 }),
@@ -125,15 +122,6 @@ test.for<[string, string, object]>([
   expect(orderOf(await functions.invokeHttp("getOrder", getOrderEvent(order.pk)))).toEqual(order);
 });
 
-test.for(["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"])(
-  "a body is taken as %s",
-  async (contentType) => {
-    const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "content-type": contentType }));
-
-    expect(orderOf(reply)).toMatchObject({ product_id: "tea-green" });
-  },
-);
-
 test("a body that API Gateway hands over in base64 is the same body", async () => {
   const event = placeOrderEvent(Buffer.from(JSON.stringify({ id: "café ☕", quantity: 2 })).toString("base64"));
 
@@ -150,113 +138,22 @@ describe("orders that are not valid", () => {
 
   test.for<[string, string]>([
     ["an array", "[]"],
-    ["an array of an order", `[${TEA}]`],
     ["null", "null"],
-    ["true", "true"],
-    ["a number", "42"],
     ["a string", '"tea"'],
     ["base64 as a JSON string", JSON.stringify(base64(TEA))],
-    ["an array in 100 arrays", "[".repeat(100) + "]".repeat(100)],
   ])("%s is no order: 422, told of the whole body", async ([, body]) => {
     await refused(placeOrderEvent(body), 422, "invalid-order", ["#"]);
   });
 
   test.for<[string, string, string[]]>([
     ["an empty object", "{}", ["#/id", "#/quantity"]],
-    ["no id", '{"quantity": 2}', ["#/id"]],
-    ["no quantity", '{"id": "tea"}', ["#/quantity"]],
-    ["a field too many", '{"id": "tea", "quantity": 2, "price": 0}', ["#/price"]],
     ["two fields too many", '{"id": "tea", "quantity": 2, "pk": "x", "status": "completed"}', ["#/pk", "#/status"]],
     ["a field with slash, tilde and space", '{"id": "tea", "quantity": 2, "a/b~ c": 1}', ["#/a~1b~0%20c"]],
-    ["a field without a name", '{"id": "tea", "quantity": 2, "": 1}', ["#/"]],
     ["both fields wrong and one too many", '{"id": 1, "quantity": 0, "x": 1}', ["#/id", "#/quantity", "#/x"]],
-    ["names in upper case", '{"ID": "tea", "Quantity": 2}', ["#/id", "#/quantity", "#/ID", "#/Quantity"]],
-    ["a field toString", '{"id": "tea", "quantity": 2, "toString": 1}', ["#/toString"]],
     ["a field constructor", '{"id": "tea", "quantity": 2, "constructor": 1}', ["#/constructor"]],
     ["a quantity that is valid only the first time", '{"id": "tea", "quantity": 2, "quantity": 0}', ["#/quantity"]],
   ])("%s: 422, told of each field", async ([, body, pointers]) => {
     await refused(placeOrderEvent(body), 422, "invalid-order", pointers);
-  });
-
-  test.for<[string, string]>([
-    ['{"id": "tea", "quantity": 2, "__proto__": {"quantity": 3}}', "#/__proto__"],
-    ['{"id": "tea", "__proto__": {"quantity": 2}}', "#/__proto__"],
-    ['{"id": "tea", "quantity": 2, "constructor": {"prototype": {}}}', "#/constructor"],
-  ])("a field that could reach a prototype is a field too many, not broken JSON: %s", async ([body, pointer]) => {
-    const reply = await functions.invokeHttp("createOrder", placeOrderEvent(body));
-
-    expect(reply).toMatchObject({
-      statusCode: 422,
-      body: {
-        code: "invalid_order",
-        errors: expect.arrayContaining([{ pointer, detail: expect.any(String) }]),
-      },
-    });
-    expect(functions.upstash.requests).toEqual([]);
-  });
-
-  test.for([
-    "0",
-    "-1",
-    "-0",
-    "1.5",
-    "true",
-    "false",
-    "null",
-    '"abc"',
-    '""',
-    '"1.5"',
-    '"-1"',
-    '"+1"',
-    '" 1"',
-    '"1e3"',
-    '"0x10"',
-    '"0"',
-    "1e400",
-    "-1e400",
-    String(10n ** 30n),
-    '"1e400"',
-    `"${"9".repeat(400)}"`,
-    "1000001",
-    '"1000001"',
-    "9007199254740993",
-    '"٣"',
-    '"²"',
-    "[]",
-    "[2]",
-    "{}",
-    "1e-7",
-    '"2\\n"',
-    '"2\\u0000"',
-  ])("a quantity of %s: 422", async (quantity) => {
-    await refused(placeOrderEvent(`{"id": "tea", "quantity": ${quantity}}`), 422, "invalid-order", ["#/quantity"]);
-  });
-
-  test.for<[string, unknown]>([
-    ["empty", ""],
-    ["129 characters", "x".repeat(129)],
-    ["129 characters beyond the basic plane", "😀".repeat(129)],
-    ["10,000 characters", "x".repeat(10_000)],
-    ["a line feed", "tea\n"],
-    ["NUL", "te\0a"],
-    ["DEL", "tea\u007f"],
-    ["a C1 control character", "tea\u0085"],
-    ["../x", "../x"],
-    ["..", ".."],
-    [".", "."],
-    ["a/../b", "a/../b"],
-    ["..\\x", "..\\x"],
-    ["a number", 7],
-    ["null", null],
-    ["true", true],
-    ["an array", ["tea"]],
-    ["an object", { toString: "tea" }],
-  ])("an id that is or has %s: 422", async ([, id]) => {
-    await refused(placeOrderEvent({ id, quantity: 2 }), 422, "invalid-order", ["#/id"]);
-  });
-
-  test.for(['"\\ud800"', '"tea\\udc00"', '"\\udc00\\ud800"'])("an id with a lone surrogate (%s): 422", async (id) => {
-    await refused(placeOrderEvent(`{"id": ${id}, "quantity": 2}`), 422, "invalid-order", ["#/id"]);
   });
 });
 
@@ -268,30 +165,17 @@ describe("bodies that are not JSON", () => {
 
   test.for<[string, string]>([
     ["an empty body", ""],
-    ["white space", "  \n"],
     ["a word", "tea"],
-    ["an open object", '{"id": "tea", "quantity": 2'],
     ["text after the object", `${TEA} x`],
-    ["two objects", `${TEA}${TEA}`],
-    ["single quotes", "{'id': 'tea', 'quantity': 2}"],
-    ["a trailing comma", '{"id": "tea", "quantity": 2,}'],
-    ["a comment", '{"id": "tea", /* two */ "quantity": 2}'],
-    ["NaN", '{"id": "tea", "quantity": NaN}'],
-    ["Infinity", '{"id": "tea", "quantity": Infinity}'],
-    ["a number in hexadecimal", '{"id": "tea", "quantity": 0x2}'],
-    ["a number with a leading zero", '{"id": "tea", "quantity": 02}'],
-    ["a raw control character in a string", '{"id": "te\u0001a", "quantity": 2}'],
     ["a byte order mark", `\uFEFF${TEA}`],
     ["a form", "id=tea&quantity=2"],
     ["base64 as text", base64(TEA)],
-    ["a cut escape", '{"id": "\\u12", "quantity": 2}'],
   ])("%s is not JSON: 400", async ([, body]) => {
     await refused(placeOrderEvent(body), 400, "malformed-json");
   });
 
   test.for<[string, string]>([
     ["that is no JSON", base64("tea")],
-    ["that is nothing", ""],
     ["that is no base64", "!!!!"],
     ["with a byte order mark", base64(`\uFEFF${TEA}`)],
   ])("a body in base64 %s: 400", async ([, body]) => {
@@ -328,12 +212,6 @@ describe("bodies that are not JSON", () => {
     expect(reply).toMatchObject({ statusCode: 200, body: { product_id: "tea\ufffd" } });
   });
 
-  test("a request without a body: 400", async () => {
-    const { body: _, ...event } = placeOrderEvent(TEA);
-
-    await refused(event, 400, "malformed-json");
-  });
-
   test("a request without a body, as serverless-offline hands it over: 400", async () => {
     await refused(Object.assign(placeOrderEvent(TEA), { body: null }), 400, "malformed-json");
   });
@@ -342,19 +220,13 @@ describe("bodies that are not JSON", () => {
     undefined,
     "",
     "text/plain",
-    "text/json",
     "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-    "application/octet-stream",
     "application/jsonx",
     "application/vnd.orders+json",
-    "application/xml; profile=application/json",
     "application/json, application/json",
     "application/json; charset=iso-8859-1",
     'application/json; charset="UTF-16"',
     "application/json; charset=",
-    "application/json; charset=utf-8; charset=latin1",
-    "application/json; profile=x ;Charset=us-ascii",
   ])("the content type %o: 415", async (contentType) => {
     const event = httpEvent({
       routeKey: "POST /orders",
@@ -412,7 +284,6 @@ describe("bodies that are not JSON", () => {
 
   test.for<[string, string]>([
     ["10 MB of an order", `{"id": "${"x".repeat(10 * 1024 * 1024)}", "quantity": 2}`],
-    ["10 MB of no JSON", "x".repeat(10 * 1024 * 1024)],
     ["10,000 arrays in each other", "[".repeat(10_000) + "]".repeat(10_000)],
     ["an order and white space, 16,385 bytes", TEA.padEnd(16_385)],
     ["8,193 characters of two bytes", "é".repeat(8_193)],
@@ -463,26 +334,6 @@ describe("orders with a price", () => {
     expect(entry?.message).toMatchObject({ pk: order.pk, price: "19.90", fee: "7.96", total: "47.76" });
   });
 
-  test("a replay gives the first price and asks nothing, even while the inventory is down", async () => {
-    const first = await place(KEY);
-    shop.answerWith(({ socket }) => socket.resetAndDestroy());
-
-    const again = await place(KEY);
-
-    expect(again.body).toEqual(first.body);
-    expect(again.headers).toMatchObject({ "idempotent-replayed": "true" });
-    expect(shop.questions).toHaveLength(1);
-  });
-
-  test("another order with the key is refused and asks nothing", async () => {
-    await place(KEY);
-
-    const reply = await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 3 }, KEY));
-
-    expectProblem(reply, 422, "idempotency-key-reused");
-    expect(shop.questions).toHaveLength(1);
-  });
-
   test("a request whose key another one uses right now is told when to come again, and makes nothing", async () => {
     const { asked, answer } = shop.hold();
     const first = place(KEY);
@@ -496,12 +347,6 @@ describe("orders with a price", () => {
     answer();
     const { pk } = orderOf(await first);
     expect(orderOf(await place(KEY)).pk).toBe(pk);
-  });
-
-  test("an order that is not valid asks nothing", async () => {
-    await functions.invokeHttp("createOrder", placeOrderEvent({ id: "../admin", quantity: 2 }));
-
-    expect(shop.questions).toEqual([]);
   });
 
   test("a question is measured and leaves no line", async () => {
@@ -526,17 +371,11 @@ describe("orders with a price", () => {
   });
 
   describe("while the inventory", () => {
-    const tea = (fields: object) => JSON.stringify({ pk: PRODUCT, name: SECRET, price: 19.9, quantity: 5, ...fields });
-
-    test.for<[string, RequestListener, number, string, number]>([
-      ["fails", (_request, response) => response.writeHead(500).end(SECRET), 502, "inventory-failed", 1],
-      ["breaks off", ({ socket }) => socket.resetAndDestroy(), 502, "inventory-failed", 2],
-      ["shows a page", (_request, response) => response.end(`<p>${SECRET}</p>`), 502, "inventory-failed", 1],
-      ["names another product", (_, response) => response.end(tea({ pk: SECRET })), 502, "inventory-failed", 1],
-      ["has a price in quotes", (_, response) => response.end(tea({ price: "19.90" })), 502, "inventory-failed", 1],
-      ["does not answer", () => undefined, 504, "inventory-timed-out", 1],
-      ["does not end its answer", (_request, response) => response.write(tea({})), 504, "inventory-timed-out", 1],
-    ])("%s, nothing is stored or scheduled, and the log tells why", async ([, answer, status, type, errors]) => {
+    test.for<[string, RequestListener, number, string]>([
+      ["fails", (_request, response) => response.writeHead(500).end(SECRET), 502, "inventory-failed"],
+      ["shows a page", (_request, response) => response.end(`<p>${SECRET}</p>`), 502, "inventory-failed"],
+      ["does not answer", () => undefined, 504, "inventory-timed-out"],
+    ])("%s, nothing is stored or scheduled, and the log tells why", async ([, answer, status, type]) => {
       shop.answerWith(answer);
 
       const reply = await place(KEY);
@@ -550,7 +389,7 @@ describe("orders with a price", () => {
       ]);
       expect(log.logged[0]).toMatchObject({ error: { cause: { message: expect.any(String) } } });
       expect(log.metrics).toEqual([
-        expect.objectContaining({ InventoryErrors: errors === 1 ? 1 : [1, 1], InventoryLatency: expect.anything() }),
+        expect.objectContaining({ InventoryErrors: 1, InventoryLatency: expect.anything() }),
       ]);
       for (const secret of [SECRET, PRODUCT]) expect(log.text + JSON.stringify(reply)).not.toContain(secret);
     });
