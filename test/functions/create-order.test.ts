@@ -1,5 +1,5 @@
 import type { RequestListener } from "node:http";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { getOrderEvent, httpEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
@@ -72,19 +72,6 @@ test("a placed order has a one-time schedule that is never early and deletes its
   const early = Date.parse(created_at) + 5_000 - Date.parse(`${at}Z`);
   expect(early).toBeLessThanOrEqual(0);
   expect(early).toBeGreaterThan(-1_000);
-});
-
-test("what the schedule hands over when it fires completes the order", async () => {
-  // given
-  const { pk } = orderOf(await functions.invokeHttp("createOrder", placeOrderEvent(TEA)));
-  const fired = () => functions.lambda.invocations.find(({ payload }) => payload.includes(pk));
-
-  // when
-  const invocation = await vi.waitUntil(fired, { timeout: 25_000, interval: 50 });
-  await functions.invokeJob("completeOrder", JSON.parse(invocation.payload));
-
-  // then
-  expect(orderOf(await functions.invokeHttp("getOrder", getOrderEvent(pk)))).toMatchObject({ pk, status: "completed" });
 });
 
 test("placing an order leaves one log line with its pk and counts it", async () => {
