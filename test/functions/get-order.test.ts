@@ -85,20 +85,12 @@ test("the pk of an order in lower case: 404", async () => {
 });
 
 test.for([
-  "1",
-  "01jd7y4q2x8wz5v3t1r9p7n6mb",
   "01JD7Y4Q2X8WZ5V3T1R9P7N6M",
   "01JD7Y4Q2X8WZ5V3T1R9P7N6MBB",
-  "81JD7Y4Q2X8WZ5V3T1R9P7N6MB",
-  "01JD7Y4Q2X8WZ5V3T1R9P7N6MU",
   "01JD7Y4Q2X8WZ5V3T1R9P7N6MB\n",
-  " 01JD7Y4Q2X8WZ5V3T1R9P7N6MB",
   "../x",
-  "..",
   "*",
-  "order:01JD7Y4Q2X8WZ5V3T1R9P7N6MB",
   "x".repeat(10_000),
-  "\0",
   "",
 ])("what is no pk (%j): 404 without asking Redis", async (pk) => {
   const reply = await read(pk);

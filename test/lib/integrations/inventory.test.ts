@@ -60,24 +60,15 @@ test.for(["", "/", "//", "/shop", "/shop/v1/"])("a URL that ends in %o gets /pro
 });
 
 test.for([
-  "tea",
-  "a/b",
-  "/",
   "a\\b",
   "?x=1",
-  "tea?x=1&y",
   "#",
-  "tea#part",
   "%2e%2e",
   "%2e%2e%2fadmin",
-  "%",
-  "...",
   ".hidden",
   "a b+c",
   "@host:80",
-  "//host",
   "caf\u00e9 \u2615 \u{1f600}",
-  "\u2028",
   "\ufeffbom",
   "😀".repeat(128),
 ])("the id %o is one segment of the path that decodes to it", async (id) => {
@@ -89,10 +80,6 @@ test.for([
   expect(shop.questions).toHaveLength(1);
   expect(question).toMatch(/^\/products\/[^/?#\\]+$/);
   expect(productIn(question)).toBe(id);
-});
-
-test.for([".", "..", "../admin", "a/../../admin", "..\\admin", "a/."])("%o is no product's id", (id) => {
-  expect(OrderRequest.safeParse({ id, quantity: 1 }).success).toBe(false);
 });
 
 describe("connections to the inventory", () => {
@@ -195,22 +182,15 @@ describe("an inventory that fails", () => {
   describe("a failure, of which nothing shows that the inventory said:", () => {
     test.for<[string, RequestListener, RegExp]>([
       ["500, which is also the shop's reply for an unknown product", says(SECRET, 500), /status 500/],
-      ["400", says(SECRET, 400), /status 400/],
       ["a success without a product", says("", 204), /status 204/],
       ["a page", says(`<html>${SECRET}</html>`), /Not JSON/],
       ["no body", says(""), /Not JSON/],
-      ["JSON that is cut off", says(product({}).slice(0, -5)), /Not JSON/],
       ["JSON that is no product", says(JSON.stringify([SECRET])), /expected object|invalid/i],
-      ["null", says("null"), /expected object|invalid/i],
       ["another product's pk", says(product({ pk: `${SECRET}-tea` })), /another product/],
-      ["another product's id", says(product({ id: `${SECRET}-tea`, pk: undefined })), /another product/],
       ["the product's pk with another's id", says(product({ id: `${SECRET}-tea` })), /another product/],
       ["an id that is no name", says(product({ id: ["tea"], pk: undefined })), /another product/],
       ["a price in quotes", says(product({ price: "19.90" })), /price/],
       ["no price", says(product({ price: null })), /price/],
-      ["NaN, which is not JSON", says(product({}).replace("19.9", "NaN")), /Not JSON/],
-      ["a price beyond any number", says(product({}).replace("19.9", "1e999")), /price/],
-      ["a price in words", says(product({ price: "NaN" })), /price/],
       ["a negative price", says(product({ price: -0.01 })), /price/],
       ["three decimals", says(product({ price: 19.999 })), /price/],
       ["a price above the largest", says(product({ price: 10_000_000.01 })), /price/],
