@@ -1,5 +1,6 @@
 import swaggerUiCss from "swagger-ui-dist/swagger-ui.css" with { type: "asset" };
 import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "asset" };
+import asyncapiYaml from "../../asyncapi.yaml" with { type: "asset" };
 import openapiYaml, { json as openapiJson } from "../../openapi.yaml" with { type: "asset" };
 import initializer from "./initializer.js" with { type: "asset" };
 
@@ -27,6 +28,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ["/docs", named("text/html; charset=utf-8", page({ swaggerUiCss, swaggerUiBundle, initializer }))],
   ["/openapi.yaml", named("application/yaml", openapiYaml)],
   ["/openapi.json", named("application/json", openapiJson)],
+  ["/asyncapi.yaml", named("application/yaml", asyncapiYaml)],
   fingerprinted(CSS, swaggerUiCss),
   fingerprinted(SCRIPT, swaggerUiBundle),
   fingerprinted(SCRIPT, initializer),

@@ -4,4 +4,6 @@ window.ui = SwaggerUIBundle({
   dom_id: "#swagger-ui",
   // Else it would ask swagger.io whether the document is valid.
   validatorUrl: null,
+  // The schemas are collapsed: the operations are what a reader looks for.
+  defaultModelsExpandDepth: 0,
 });

@@ -248,8 +248,8 @@ function routesOf(template: Template, pattern: RegExp) {
     .filter(({ RouteKey }) => pattern.test(RouteKey))
     .map(({ AuthorizationType = "NONE", AuthorizerId }) => [AuthorizationType, AuthorizerId]);
 }
-const DOCS_ROUTES = / \/($|docs|openapi)/;
-const ORDER_ROUTES = / \/(?!$|docs|openapi)/;
+const DOCS_ROUTES = / \/($|docs|\w+api\.)/;
+const ORDER_ROUTES = / \/(?!$|docs|\w+api\.)/;
 
 test.for(["dev", "prod"])("anyone may call %s, but no page of another origin", (name) => {
   const template = templateOf(name);
@@ -264,7 +264,7 @@ test("with access=jwt and docsPage=closed each route is protected, and the origi
   const template = templateOf("full");
   expect(routesOf(template, ORDER_ROUTES)).toHaveLength(3);
   for (const route of routesOf(template, ORDER_ROUTES)) expect(route).toEqual(["JWT", ref("OrdersAuthorizer")]);
-  expect(routesOf(template, DOCS_ROUTES)).toHaveLength(10);
+  expect(routesOf(template, DOCS_ROUTES)).toHaveLength(12);
   for (const route of routesOf(template, DOCS_ROUTES)) expect(route).toEqual(["AWS_IAM", undefined]);
   expect(template.Resources.OrdersAuthorizer?.Properties).toMatchObject({
     AuthorizerType: "JWT",
