@@ -196,12 +196,12 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     },
     "undelivered-completions": {
       ...UNTIL_EMPTY,
-      description: "EventBridge Scheduler could not hand completions to Lambda.",
+      description: "EventBridge Scheduler could not deliver completions to Lambda.",
       watched: [waitingMessages("UndeliveredCompletions"), "Maximum"],
     },
     "failed-invocations": {
       ...UNTIL_EMPTY,
-      description: "An invocation that nobody waits for failed, and so did Lambda's retries.",
+      description: "An asynchronous invocation failed, and so did Lambda's retries.",
       watched: [waitingMessages("FailedInvocations"), "Maximum"],
     },
     // One alarm for all functions, because usually the account's concurrency has run out.

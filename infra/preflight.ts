@@ -89,7 +89,7 @@ function secretProblem(name: string, { region }: Deployment, error: unknown): Fi
       return problem(`Secret ${name} does not exist in ${region}: create it (${GUIDE})`);
     case "AccessDeniedException":
       return problem(
-        `Secret ${name} must not be read: allow secretsmanager:GetSecretValue (docs/operations.md, "Rights")`,
+        `Access to secret ${name} is denied: allow secretsmanager:GetSecretValue (docs/operations.md, "Rights")`,
       );
     case "UnrecognizedClientException":
     case "ExpiredTokenException":

@@ -77,7 +77,7 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
  */
 export async function assertUpstashAnswers(url: string, token: string): Promise<void> {
   const { status, text } = await probe(url, token).catch((cause: unknown) => {
-    const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to have a Redis started";
+    const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to use a local Redis";
     throw new Error(`Nothing answers at ${url} (${reasonOf(cause)}): ${remedy}`, { cause });
   });
   if (status === 200) return;
@@ -121,10 +121,10 @@ export async function assertRedisAnswers(url: string, maxWaitMs = MAX_WAIT_MS): 
     if (cause instanceof ErrorReply) {
       const remedy = LOGIN_ERROR.test(cause.message)
         ? "correct the user and the password in REDIS_URL"
-        : "fix that, or unset REDIS_URL to have a Redis started";
+        : "fix that, or unset REDIS_URL to use a local Redis";
       throw new Error(`The Redis at ${host} refuses the connection (${cause.message}): ${remedy}`, { cause });
     }
-    const remedy = "start it, correct REDIS_URL, or unset it to have one started";
+    const remedy = "start it, correct REDIS_URL, or unset it to use a local Redis";
     throw new Error(`No Redis answers at ${host} (${reasonOf(cause)}): ${remedy}`, { cause });
   });
   const version = /^redis_version:(.+)$/m.exec(info)?.[1]?.trim() ?? "";
