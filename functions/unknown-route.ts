@@ -3,8 +3,8 @@ import { HttpError } from "../lib/http/problem.ts";
 import { allowedMethods } from "../lib/http/routes.ts";
 
 /**
- * What no route takes comes here by `$default`: unknown paths, known ones with another method, and the preflights of
- * browsers, to whose reply API Gateway adds the CORS headers (HTTP API developer guide, "Configure CORS").
+ * Handles the route `$default`: unknown paths, known paths with another method, and preflights of browsers, to whose reply
+ * API Gateway adds the CORS headers (HTTP API developer guide, "Configure CORS").
  */
 async function unknownRoute(event: ApiEvent): Promise<ApiReply> {
   const allow = allowedMethods(event.rawPath);

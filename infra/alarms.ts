@@ -10,7 +10,7 @@ import {
 import type { Parameters } from "./parameters.ts";
 
 /**
- * `page`: customers are hurt now, and it does not heal by itself; somebody has to look at once. `ticket`: somebody has to look
+ * `page`: customers are affected now and it does not heal by itself, so someone must look at once. `ticket`: someone must look
  * on the next working day. Each severity has a topic, named here by its logical id.
  */
 const TOPICS = { page: "Pages", ticket: "Tickets" } as const;
@@ -19,22 +19,22 @@ type Severity = keyof typeof TOPICS;
 /** The settings of an alarm, by CloudWatch's names. */
 interface Alarm {
   readonly severity: Severity;
-  /** One sentence for the person who gets it. */
+  /** One sentence for the person who receives it. */
   readonly description: string;
-  /** The section of docs/operations.md, where that is not the alarm's name. */
+  /** The section of docs/operations.md, if that is not the alarm's name. */
   readonly section?: string;
   readonly comparisonOperator?: "GreaterThanOrEqualToThreshold" | "LessThanThreshold";
   readonly threshold: number;
   readonly datapointsToAlarm: number;
   readonly evaluationPeriods: number;
   /**
-   * `notBreaching`, the default, is right for counts: no data, no events. A gauge keeps its state (`ignore`): what does not
-   * report has not become better (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data").
+   * `notBreaching`, the default, is right for counts: no data means no events. A gauge keeps its state (`ignore`): missing data
+   * does not mean that the problem is gone (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data").
    */
   readonly treatMissingData?: "notBreaching" | "ignore" | "breaching";
   /** In seconds. */
   readonly period: number;
-  /** What is compared with the threshold: one metric, or an expression over several. */
+  /** The value that is compared with the threshold: one metric, or an expression over several. */
   readonly watched: readonly [Metric, statistic: string] | MetricMath;
 }
 
@@ -44,12 +44,12 @@ interface MetricMath {
   readonly inputs: Readonly<Record<string, readonly [Metric, statistic: string]>>;
 }
 
-/** So that one bad period does not alarm: with little traffic, one failure is a large part of a period. */
+/** With little traffic one failure is a large part of a period, so a single bad period raises no alarm. */
 const TWO_OF_THREE = { period: 300, datapointsToAlarm: 2, evaluationPeriods: 3 };
 
 /**
- * One is enough: nothing retries a dead letter. The alarm lasts until none is left, so missing data does not end it: SQS
- * reports a queue for up to six hours after its last use, whatever waits in it (Amazon SQS Developer Guide, "Monitoring
+ * One is enough, because nothing retries a dead letter. The alarm lasts until none is left, so missing data does not end it:
+ * six hours after its last use SQS stops reporting a queue, even if messages wait in it (Amazon SQS Developer Guide, "Monitoring
  * Amazon SQS queues using CloudWatch").
  */
 const UNTIL_EMPTY = {
@@ -61,7 +61,7 @@ const UNTIL_EMPTY = {
   treatMissingData: "ignore",
 } as const;
 
-/** Every alarm of a stage, the topics that they go to, and who gets them. */
+/** Every alarm of a stage, their topics and the subscribers. */
 export function alarmStack(stack: string, parameters: Parameters) {
   const { docsUrl, alarmEmail, ticketEmail } = parameters;
   const addresses = { page: alarmEmail, ticket: ticketEmail ?? alarmEmail };
@@ -85,7 +85,7 @@ export function alarmStack(stack: string, parameters: Parameters) {
   };
 }
 
-/** By name. `CompletionFailures` and `RefundFailures` need none: what failed becomes overdue, or stays in the backlog. */
+/** By name. `CompletionFailures` and `RefundFailures` need none: failed orders become overdue, and failed requests stay in the backlog. */
 function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> {
   const own = (name: string) => serviceMetric(stack, name);
   return {
@@ -102,7 +102,7 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
       ...TWO_OF_THREE,
       threshold: parameters.alarm4xxPercent,
       watched: {
-        // With few requests one mistyped address is a large part of them. Where one side of a subtraction has no value
+        // With few requests one mistyped address is a large part of them. If one side of a subtraction has no value
         // CloudWatch takes 0 (CloudWatch User Guide, "Using math expressions with CloudWatch metrics").
         expression: `IF(requests >= ${parameters.alarm4xxMinRequests}, 100 * (client_errors - throttled) / requests, 0)`,
         inputs: {
@@ -129,7 +129,7 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     "overdue-orders": {
       severity: "page",
       description: "Five sweeps in a row found orders that were still pending a minute after they were due.",
-      // A lost schedule now and then is normal, and the sweep is there for it.
+      // An occasional lost schedule is normal: the sweep completes its order.
       period: 60,
       datapointsToAlarm: 5,
       evaluationPeriods: 5,
@@ -162,7 +162,7 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     "consumer-lag": {
       severity: "ticket",
       description: "The slowest consumer group of order_completed has half of the stream or more still to read.",
-      // Until a new group has caught up once, Redis may not know its lag, and the length of the stream counts.
+      // Until a new group has caught up once, Redis may not know its lag; then the length of the stream is used.
       period: 60,
       datapointsToAlarm: 3,
       evaluationPeriods: 3,
@@ -196,15 +196,15 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     },
     "undelivered-completions": {
       ...UNTIL_EMPTY,
-      description: "EventBridge Scheduler could not hand completions to Lambda.",
+      description: "EventBridge Scheduler could not deliver completions to Lambda.",
       watched: [waitingMessages("UndeliveredCompletions"), "Maximum"],
     },
     "failed-invocations": {
       ...UNTIL_EMPTY,
-      description: "An invocation that nobody waits for failed, and so did Lambda's retries.",
+      description: "An asynchronous invocation failed, and so did Lambda's retries.",
       watched: [waitingMessages("FailedInvocations"), "Maximum"],
     },
-    // One for all: mostly the account's concurrency has run out, whichever function it is.
+    // One alarm for all functions, because usually the account's concurrency has run out.
     throttles: {
       severity: "ticket",
       description:
@@ -238,14 +238,14 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
       evaluationPeriods: 1,
       comparisonOperator: "LessThanThreshold",
       threshold: 1,
-      // Lambda reports nothing where nothing runs.
+      // Lambda reports no data when nothing runs.
       treatMissingData: "breaching",
       watched: [functionMetric(name, "Invocations"), "Sum"],
     })),
   };
 }
 
-/** Right at any traffic, where a count is not. */
+/** Unlike a count, a percentage fits any amount of traffic. */
 const percent = (part: readonly [Metric, string], whole: readonly [Metric, string]): MetricMath => ({
   expression: "100 * part / whole",
   inputs: { part, whole },

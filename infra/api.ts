@@ -7,13 +7,13 @@ const ADDRESS = `https://${reference("HttpApi")}.execute-api.${reference("AWS::R
 
 const DOCS = "docs";
 const DOCS_ROUTES = routeIds(DOCS);
-/** All others: a new route is protected by default. */
+/** All other routes, so that a new route is protected by default. */
 const ORDER_ROUTES = FUNCTIONS.filter((name) => name !== DOCS).flatMap(routeIds);
 
 /**
  * One line of the API's access log: JSON in which each value is a string, because a missing value is written as "-". No error
- * message: API Gateway inserts it unescaped, and a quote in it would break the line. No client address, user agent or path:
- * they would identify people, and nothing here needs them.
+ * message, because API Gateway inserts it unescaped and a quote in it would break the line. No client address, user agent or
+ * path, because they could identify people.
  * (API Gateway Developer Guide, "Customize HTTP API access logs")
  */
 export const accessLogFormat = JSON.stringify({
@@ -30,7 +30,7 @@ export const accessLogFormat = JSON.stringify({
   api_error: "$context.error.responseType",
 });
 
-/** `provider.httpApi.cors`: which pages of other origins may call the API from a browser. By default none. */
+/** `provider.httpApi.cors`: the origins whose pages may call the API from a browser. By default none. */
 export const cors = ({ corsOrigins }: Parameters) =>
   corsOrigins.length > 0 && {
     allowedOrigins: corsOrigins,
@@ -41,8 +41,8 @@ export const cors = ({ corsOrigins }: Parameters) =>
   };
 
 /**
- * What the framework has no key for: throttling, and protection that a parameter switches on. The routes of serverless.yml
- * stay as they are, also for a run on one machine.
+ * Settings that the framework has no key for: throttling, and protection that a parameter switches on. The routes of
+ * serverless.yml do not change, so they also work on one machine.
  */
 export const apiStack = (stack: string, parameters: Parameters) => ({
   Resources: {
@@ -79,7 +79,7 @@ const authorizer = ({ jwtIssuer, jwtAudience }: Parameters) => ({
   },
 });
 
-/** The default value gives CloudWatch a 0 for each minute in which only other requests were logged. */
+/** With the default value CloudWatch gets a 0 for each minute in which only other requests were logged. */
 function throttledRequestsFilter(stack: string) {
   const { namespace, name } = throttledRequests(stack);
   return {

@@ -15,7 +15,7 @@ const WIDTH = 24 / COLUMNS;
 const HEIGHT = 6;
 const TITLE_HEIGHT = 2;
 
-/** A line of a graph: its label, its metric, and its statistic where that is not the graph's. */
+/** A line of a graph: its label, its metric, and its statistic if that is not the graph's. */
 type Line = readonly [label: string, metric: Metric, statistic?: string];
 
 interface Widget {
@@ -74,7 +74,7 @@ function graphs(stack: string): Widget[] {
       ["429", throttledRequests(stack)],
       ["5xx", apiMetric("5xx")],
     ]),
-    // API Gateway's pages disagree about the dimensions of a route's metrics: a search finds them whatever they are.
+    // API Gateway's documentation is inconsistent about the dimensions of a route's metrics. A search does not need them.
     search(
       "Latency per route, p99, ms",
       `Namespace="AWS/ApiGateway" MetricName="Latency" ApiId="${reference("HttpApi")}"`,

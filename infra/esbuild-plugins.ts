@@ -12,20 +12,19 @@ const FINGERPRINT_LENGTH = 16;
 /** The ES import of one of these evaluates all its exports: getters that load `fetch`, WebSocket and Web Crypto. */
 const SLOW_BUILTINS = /^(node:)?(http|https|crypto)$/;
 
-/** Takes `subtle` from `node:crypto`, for a method of `@upstash/redis` that nothing here calls. */
+/** `@upstash/redis` needs it for a method that this service does not call. */
 const UNUSED = /^uncrypto$/;
 
 /**
- * What the AWS SDK loads only when credentials are not in the environment (files, SSO, web identity, instance metadata),
- * and its event streams. Lambda puts a function's credentials into its environment, and CreateSchedule streams nothing.
+ * The parts of the AWS SDK for credentials outside the environment (files, SSO, web identity, instance metadata) and for event
+ * streams. Lambda puts a function's credentials into its environment, and CreateSchedule has no streams.
  */
 const UNUSED_SDK =
   /^(@aws-sdk\/credential-provider-(http|ini|login|process|sso|web-identity)|@smithy\/credential-provider-imds|@smithy\/core\/event-streams)$/;
 
 /**
- * Makes a file that is imported `with { type: "asset" }` a module of `{ name, brotli, gzip }`: a name that changes with the
- * content, and the content compressed, in base64, so that the function only sends it. A YAML file has a second export,
- * `json`: the same document as JSON.
+ * Turns a file that is imported `with { type: "asset" }` into a module of `{ name, brotli, gzip }`: a name that changes with the
+ * content, and the compressed content in base64. A YAML file has a second export, `json`: the same document as JSON.
  */
 const assets: Plugin = {
   name: "assets",
@@ -72,7 +71,7 @@ const omitUnusedSdk: Plugin = {
   },
 };
 
-/** What serverless-esbuild adds to every build. */
+/** The plugins that serverless-esbuild adds to every build. */
 export default [assets, lazyBuiltins, omitUnusedSdk];
 
 /** @returns the source text of an object */

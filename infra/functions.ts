@@ -9,7 +9,7 @@ const ServerlessYml = z.object({
 
 const { functions } = ServerlessYml.parse(
   parse(readFileSync(new URL("../serverless.yml", import.meta.url), "utf8"), {
-    // The reader does not know CloudFormation's tags, such as !GetAtt. None is in what is read here.
+    // The parser does not know CloudFormation's tags, such as !GetAtt, and warns about them.
     logLevel: "silent",
   }),
 );
@@ -31,7 +31,7 @@ export const routeIds = (name: string): string[] =>
     httpApi === "*" ? [] : [`HttpApiRoute${httpApi.split("/").map(pathPart).join("")}`],
   );
 
-/** What CloudFormation's Fn::Sub replaces: a logical id, an attribute (`Queue.Arn`), or `AWS::Region` and the like. */
+/** A reference for CloudFormation's Fn::Sub: to a logical id, an attribute (`Queue.Arn`), or a pseudo parameter (`AWS::Region`). */
 export const reference = (to: string) => `\${${to}}`;
 
 /** An ARN in the stack's own account and Region. */

@@ -7,7 +7,7 @@ export interface Metric {
   readonly dimensions: Readonly<Record<string, string>>;
 }
 
-/** What the functions count in their log lines (embedded metric format). `service` separates the stages. */
+/** A metric that the functions write to their log (embedded metric format). `service` separates the stages. */
 export const serviceMetric = (stack: string, name: string): Metric => ({
   namespace: "Orders",
   name,
@@ -15,8 +15,8 @@ export const serviceMetric = (stack: string, name: string): Metric => ({
 });
 
 /**
- * Replies with 429, which API Gateway has no metric for: a filter of the access log counts them (`api.ts`). Such a metric has
- * no constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the namespace
+ * Replies with 429. API Gateway has no metric for them, so a filter of the access log counts them (`api.ts`). Such a metric
+ * cannot have a constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the namespace
  * separates the stages.
  */
 export const throttledRequests = (stack: string): Metric => ({

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { BaseUrl } from "../lib/env.ts";
 import { MAX_RETENTION_DAYS } from "../lib/orders/retention.ts";
 
-/** `MAXLEN ~` trims whole nodes, of 100 entries each by default: a smaller bound would mean little. */
+/** `MAXLEN ~` trims whole nodes, of 100 entries each by default: a smaller bound has no effect. */
 const MIN_STREAM_LENGTH = 1_000;
 
 /** The values that CloudWatch Logs accepts (API Reference, "PutRetentionPolicy"). */
@@ -10,7 +10,7 @@ const RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-/** On the command line everything is text. Decimal digits only: `Number` reads empty text as 0, and accepts 1e3 and 0x10. */
+/** Values of the command line are text. Decimal digits only: `Number` reads empty text as 0, and accepts 1e3 and 0x10. */
 const number = (min = 0) => {
   const error = `must be a number, ${min} or more`;
   return z.preprocess(fromText(/^\d+(\.\d+)?$/), z.number({ error }).min(min, { error }));
@@ -41,7 +41,7 @@ const list = z.preprocess(
   z.array(z.string()),
 );
 const EMAIL = { error: "must be an e-mail address, or none" };
-/** Empty: nobody has chosen yet, and a deploy is refused. */
+/** Empty: not chosen yet, and a deploy is refused. */
 const emailOrUndecided = z
   .string()
   .refine((text) => /^(none)?$/.test(text) || z.email().safeParse(text).success, EMAIL);
@@ -91,7 +91,7 @@ const Parameters = z
     },
     { error: ({ code, keys }) => (code === "unrecognized_keys" ? `there is no ${keys.join(", ")}` : undefined) },
   )
-  // `access` says whether there must be an issuer: a forgotten one would open the API.
+  // `access` says whether an issuer is required, because a forgotten one would open the API.
   .refine(({ jwtIssuer, jwtAudience }) => (jwtIssuer !== undefined) === jwtAudience.length > 0, {
     error: "jwtIssuer and jwtAudience only go together",
     abort: true,
@@ -103,10 +103,10 @@ const Parameters = z
     error: "jwtIssuer contradicts access=open: set access to jwt, or unset jwtIssuer and jwtAudience",
   });
 
-/** What a stage is deployed with: `parameters.yml` explains each. */
+/** The validated parameters of a stage. `parameters.yml` explains each. */
 export type Parameters = z.infer<typeof Parameters>;
 
-/** What a stage has been given: the values of parameters.yml, and those of the command line. */
+/** The unvalidated parameters of a stage: the values of parameters.yml, and those of the command line. */
 export interface GivenParameters {
   readonly default: Readonly<Record<string, unknown>>;
   readonly stage: Readonly<Record<string, unknown>>;
@@ -130,7 +130,7 @@ function fromText(pattern: RegExp): (value: unknown) => unknown {
   return (value) => (typeof value === "string" && pattern.test(value) ? Number(value) : value);
 }
 
-/** As browsers send it: without a path or a final slash, which would never match, and not `*`, which would allow every page. */
+/** As browsers send it: without a path or a trailing slash, which would never match. `*` would allow every page. */
 function isOrigin(text: string): boolean {
   return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
 }

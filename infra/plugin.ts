@@ -3,7 +3,7 @@ import { type Parameters, readParameters } from "./parameters.ts";
 import { checkDeployment, type Finding, type SecretsConfig } from "./preflight.ts";
 import { stackResources } from "./stack.ts";
 
-/** What the plugin uses of the framework, whose package has no types. */
+/** The part of the framework that the plugin uses. The framework's package has no types. */
 interface Serverless {
   readonly processedInput: {
     readonly commands: readonly string[];
@@ -23,8 +23,8 @@ interface Writers {
 }
 
 /**
- * Validates the parameters before anything else happens, gives serverless.yml what is computed from them as `${infra:…}`, and
- * checks before a deploy, or as `serverless preflight`, that secret and database are usable.
+ * Validates the parameters before anything else happens, provides the values that are computed from them as `${infra:…}` in
+ * serverless.yml, and checks before a deploy, or as `serverless preflight`, that secret and database are usable.
  */
 export default class InfrastructurePlugin {
   readonly configurationVariablesSources;
@@ -61,7 +61,7 @@ export default class InfrastructurePlugin {
       orderRetentionDays: String(this.#parameters.orderRetentionDays),
     };
     this.configurationVariablesSources = {
-      // `null` is an unknown name, which the framework refuses; a parameter without a value is an empty text.
+      // `null` means an unknown name, which the framework refuses. A parameter without a value is an empty string.
       infra: {
         resolve: async ({ address }: { readonly address: string }) => ({
           value: address in values ? (values[address] ?? "") : null,
@@ -85,7 +85,7 @@ export default class InfrastructurePlugin {
     }
   }
 
-  /** Only packaging is refused: a run on one machine, a rollback or a look at the logs need no choice. */
+  /** Refuses packaging only: a local run, a rollback and `serverless logs` do not need the choice. */
   #assertAccessChosen(): void {
     if (this.#parameters.access !== "") return;
     throw new this.#serverless.classes.Error(

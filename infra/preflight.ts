@@ -9,7 +9,7 @@ import { UpstashUrl } from "../lib/env.ts";
 import { createRedis } from "../lib/redis/client.ts";
 import type { Parameters } from "./parameters.ts";
 
-/** One line, which names the fix where there is a problem. A note needs no fix, or only a person can check it. */
+/** One line. A problem names its fix. A note needs no fix, or only a person can check it. */
 export interface Finding {
   readonly level: "ok" | "note" | "problem";
   readonly message: string;
@@ -28,17 +28,17 @@ export interface Deployment {
 
 const GUIDE = 'docs/operations.md, "First deploy"';
 
-/** Keys that no order has, and that the users of a token rotation may read and write. */
+/** Keys that no order uses. The Redis users of a token rotation may read and write them. */
 const WRITTEN_KEY = "order:preflight";
 const READ_KEY = "order:none";
 const EXPIRY_MS = 1_000;
 
 type Command = readonly [name: string, ...args: (string | number)[]];
 
-/** Without blanks: a token that was pasted with a line break is refused by Upstash, with an error that does not say why. */
+/** Without white space: Upstash refuses a token that was pasted with a line break, with an error that does not say why. */
 const Token = z.string().regex(/^\S+$/);
 const Secret = z.object({
-  // Plain http is for a stand-in on this machine only.
+  // Plain http is for a local gateway only.
   url: z.string().refine((text) => UpstashUrl.safeParse(text).success, { error: "must be the https address" }),
   token: Token,
   read_only_token: Token,
@@ -50,8 +50,8 @@ const note = (message: string): Finding => ({ level: "note", message });
 const ok = (message: string): Finding => ({ level: "ok", message });
 
 /**
- * What must be true before a stage is deployed: the parameters that have no default are set, the secret can be read and is
- * complete, and the database does what the service needs of it.
+ * The requirements of a deployment: the parameters without a default are set, the secret can be read and is complete, and the
+ * database supports what the service needs.
  */
 export async function checkDeployment(deployment: Deployment): Promise<Finding[]> {
   const name = `${deployment.service}/${deployment.stage}/redis`;
@@ -89,7 +89,7 @@ function secretProblem(name: string, { region }: Deployment, error: unknown): Fi
       return problem(`Secret ${name} does not exist in ${region}: create it (${GUIDE})`);
     case "AccessDeniedException":
       return problem(
-        `Secret ${name} must not be read: allow secretsmanager:GetSecretValue (docs/operations.md, "Rights")`,
+        `Access to secret ${name} is denied: allow secretsmanager:GetSecretValue (docs/operations.md, "Rights")`,
       );
     case "UnrecognizedClientException":
     case "ExpiredTokenException":
@@ -134,8 +134,8 @@ async function checkReadOnly(reader: Redis): Promise<Finding[]> {
 }
 
 /**
- * What INFO tells; Upstash reports fewer fields than Redis (https://upstash.com/docs/redis/commands/server/info). The
- * users of a rotation may not run it, because Redis counts it as dangerous.
+ * What INFO reports. Upstash reports fewer fields than Redis (https://upstash.com/docs/redis/commands/server/info). The users
+ * of a rotation may not run it, because it is in Redis's category @dangerous.
  */
 async function describeServer(writer: Redis): Promise<Finding[]> {
   const info = await writer.exec<unknown>(["INFO"]).catch(() => "");

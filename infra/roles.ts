@@ -1,6 +1,6 @@
 import { FUNCTIONS, functionId, logGroupId, ownArn, reference, roleId } from "./functions.ts";
 
-/** Passing the schedules' role needs a condition: without one it could be passed to any service that trusts it. */
+/** Without the condition the schedules' role could be passed to any service that trusts it. */
 const MAKE_SCHEDULES = [
   {
     Effect: "Allow",
@@ -27,7 +27,7 @@ const WRITE_TRACES = {
   Resource: "*",
 };
 
-/** What a function may do besides writing its own log and traces. */
+/** The rights of a function besides writing its own log and traces. */
 const GRANTS: Readonly<Record<string, readonly object[]>> = {
   createOrder: MAKE_SCHEDULES,
   completeOrder: REPORT_FAILURES,
@@ -58,7 +58,7 @@ const role = (name: string) => ({
   },
 });
 
-/** Not `logs:CreateLogGroup`: the stack makes the group with a retention; one that Lambda makes is kept forever. */
+/** Not `logs:CreateLogGroup`: the stack creates the group with a retention. A group that Lambda creates is kept forever. */
 const writeLog = (name: string) => ({
   Effect: "Allow",
   Action: ["logs:CreateLogStream", "logs:PutLogEvents"],

@@ -5,16 +5,16 @@ import { functionId, POLLERS } from "./functions.ts";
 import type { Parameters } from "./parameters.ts";
 import { roleResources } from "./roles.ts";
 
-/** What an order runs. Reserved concurrency is a limit too, so that a flood of orders cannot take all of the account's. */
+/** The functions that each order runs. Reserved concurrency also limits them, so a flood of orders cannot use up the account's. */
 const ORDER_FUNCTIONS = ["createOrder", "completeOrder"];
 
 /** Pollers run once a minute; a retry by Lambda may overlap the next minute's run. */
 const POLLER_CONCURRENCY = 2;
 
 /**
- * The part of the CloudFormation stack that depends on parameters or on the list of functions, as `resources` of serverless.yml
- * takes it. `completions.yml` and `dead-letters.yml` are the rest.
- * @param stack `orders-prod`: the service and the stage, with which every name in the stack begins
+ * The part of the CloudFormation stack that depends on parameters or on the list of functions, for `resources` of
+ * serverless.yml. `completions.yml` and `dead-letters.yml` are the rest.
+ * @param stack such as `orders-prod`: the prefix of every name in the stack
  */
 export function stackResources(stack: string, parameters: Parameters) {
   const [api, alarms, dashboard] = [

@@ -6,7 +6,7 @@ const BYTE_ORDER_MARK = "\uFEFF";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST";
-  /** Begins with a slash, percent-encoded. */
+  /** Starts with a slash, percent-encoded. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

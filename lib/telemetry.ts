@@ -3,7 +3,7 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { MiddlewareObj } from "@middy/core";
 
-/** Where a frame is in the bundle that this module is part of. */
+/** The position of a frame in the bundle that contains this module. */
 const BUNDLE_POSITION = new RegExp(`${RegExp.escape(import.meta.url)}:(\\d+):(\\d+)`, "g");
 
 const FIRST_OWN_FRAME = /\(((?!.*node_modules).+:\d+):\d+\)$/m;
@@ -28,14 +28,14 @@ type CountMetric =
   | "RedisErrors"
   | "InventoryErrors";
 
-/** How many there are of something now. Zero is written too, so that an alarm can recover. */
+/** The current number of something. Zero is written too, so that an alarm can recover. */
 export type GaugeMetric = "OverdueOrders" | "ConsumerLag" | "RefundBacklog" | "RefundDeadLetters";
 
 type DurationMetric = "CompletionLag" | "RedisLatency" | "InventoryLatency";
 
 let sourceMap: SourceMap | undefined;
 
-/** Counts what happened in this invocation. A count of zero is not written. */
+/** Counts events in this invocation. A count of zero is not written. */
 export function countMetric(name: CountMetric, count = 1): void {
   if (count > 0) metrics.addMetric(name, MetricUnit.Count, count);
 }
@@ -62,8 +62,8 @@ export function telemetry<Event, Result>(): MiddlewareObj<Event, Result> {
 }
 
 /**
- * For `JSON.stringify` in the logger: an error with its stack and the first source line of ours in it, and its causes by name and message alone. Their
- * stacks would repeat the frames.
+ * For `JSON.stringify` in the logger: an error with its stack and the first source line of this project in it. Causes have
+ * name and message only, because their stacks would repeat the frames.
  */
 function loggedError(_key: string, value: unknown): unknown {
   if (!(value instanceof Error)) return value;
@@ -77,7 +77,7 @@ function described(error: Error): object {
   return { ...error, name, message, cause: cause instanceof Error ? described(cause) : cause };
 }
 
-/** The stack with the positions of the sources that were bundled, as `lib/redis/commands.ts:23:10`. */
+/** The stack with positions in the source files, such as `lib/redis/commands.ts:23:10`. */
 function inSources(stack: string): string {
   return stack.replaceAll(BUNDLE_POSITION, (position, line, column) => {
     sourceMap ??= readSourceMap();
@@ -88,7 +88,7 @@ function inSources(stack: string): string {
 }
 
 /**
- * The map beside the bundle; undefined where this module was not bundled. Reading it takes 55 ms, at the first error of an
+ * The source map beside the bundle; undefined if this module was not bundled. Reading it takes 55 ms, at the first error of an
  * instance. Node's own `--enable-source-maps` adds 10 to 30 ms of CPU and 6 MB to each cold start (measured on Node 24.21).
  */
 function readSourceMap(): SourceMap | undefined {

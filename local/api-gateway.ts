@@ -8,7 +8,7 @@ const JSON_MEDIA_TYPE = /^application\/json\b/i;
 
 const POLL_MS = 20;
 
-/** `provider.httpApi.cors` of serverless.yml as infra/api.ts makes it, as far as it matters here. */
+/** The part of `provider.httpApi.cors` (infra/api.ts) that is used here. */
 const Cors = z.union([
   z.literal(false).transform(() => ({ allowedOrigins: [] })),
   z.object({ allowedOrigins: z.array(z.string()) }),
@@ -43,7 +43,7 @@ interface Toolkit {
 
 type RouteHandler = (request: unknown, toolkit: unknown) => unknown;
 
-/** The parts that are used of the hapi server that serverless-offline puts before the functions. */
+/** The part of serverless-offline's hapi server that is used here. */
 export interface ApiServer {
   readonly info: { readonly started: number };
   table(): readonly { readonly settings: { handler?: unknown } }[];
@@ -77,7 +77,7 @@ function serverOf(offline: ServerlessOffline): ApiServer | undefined {
   try {
     return offline.internals().getApiGatewayServer();
   } catch {
-    // It throws until it has made its server.
+    // It throws until it has created its server.
     return undefined;
   }
 }
@@ -88,15 +88,15 @@ export function allowedOrigins(cors: unknown): readonly string[] {
 }
 
 /**
- * Gives the functions the events, and clients the replies, of API Gateway's HTTP API where serverless-offline differs:
+ * Changes events and replies where serverless-offline differs from API Gateway's HTTP API:
  * - it joins duplicate headers with a comma; serverless-offline keeps the last one
  *   (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html);
  * - it never parses a body; serverless-offline changes a body that is a JSON string, `null`, `0` or `false`;
  * - without a Content-Type the function sees `application/octet-stream`, not `application/json`, since an HTTP API adds
  *   none to a request with a body;
- * - any Content-Type reaches the function, also one that hapi cannot parse, such as `json`;
- * - a function that crashes or times out gives 500 or 503 and a message, not 200 and a stack trace, and hapi's own
- *   refusals, such as 413 for more than 10 MB, have the same form;
+ * - every Content-Type reaches the function, even one that hapi cannot parse, such as `json`;
+ * - a function that crashes or times out gives 500 or 503 and a message, not 200 and a stack trace, and hapi's own errors,
+ *   such as 413 for more than 10 MB, have the same form;
  * - pages of other origins than `origins` cannot read replies (see `stripCorsHeaders`).
  */
 export function emulateApiGateway(server: ApiServer, origins: readonly string[]): void {
@@ -120,7 +120,7 @@ export function emulateApiGateway(server: ApiServer, origins: readonly string[])
   });
 }
 
-/** Names and values in alternation, as in the argument, each name once. */
+/** Alternating names and values, as in the argument, with each name once. */
 function eventHeaders(rawHeaders: readonly string[]): string[] {
   const values = new Map<string, string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -133,8 +133,7 @@ function eventHeaders(rawHeaders: readonly string[]): string[] {
 }
 
 /**
- * serverless-offline lets the pages of every origin read replies: all of them where no origin is configured, and all but
- * those to preflights where some are. API Gateway sends no CORS headers to an origin that is not configured, and then the
+ * serverless-offline lets pages of every origin read replies (except replies to preflights, if origins are configured). API Gateway sends no CORS headers to an origin that is not configured, and then the
  * browser refuses (HTTP API developer guide, "Configure CORS").
  */
 function stripCorsHeaders(
@@ -157,7 +156,7 @@ interface GatewayError {
   readonly message: string;
 }
 
-/** The reply of serverless-offline when a function threw or took too long, as that of API Gateway. */
+/** Turns serverless-offline's reply to an error or a time-out of a function into that of API Gateway. */
 function failureOf(source: unknown): GatewayError | undefined {
   const text = typeof source === "string" ? source : JSON.stringify(source ?? null);
   if (!/^\{"errorMessage":.*"stackTrace":\[/s.test(text)) return undefined;

@@ -5,7 +5,7 @@ import { isNewEnough } from "./redis/find-redis.ts";
 import { type RedisServer, startRedis } from "./redis/redis-server.ts";
 import { READ_ONLY_TOKEN, type Settings, TOKEN } from "./settings.ts";
 
-/** Longer than a first connection around the world takes, short enough to wait for. */
+/** Enough for a first connection around the world. */
 const MAX_WAIT_MS = 5_000;
 
 /** It changes nothing, and Upstash refuses it to a read-only token. */
@@ -13,19 +13,19 @@ const PROBE = ["EVAL", "return 1", "0"];
 
 const UpstashError = z.object({ error: z.string() });
 
-/** The errors of Redis for a wrong user or password; it refuses a connection for other reasons too, such as LOADING. */
+/** Redis's errors for a wrong user or password. It refuses connections for other reasons too, such as LOADING. */
 const LOGIN_ERROR = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
 
 export interface Database {
   /** One line for each part, for people. */
   readonly addresses: readonly string[];
-  /** Ends what was started, and nothing else. */
+  /** Stops what this module started, and nothing else. */
   stop(): Promise<void>;
 }
 
 /**
  * The database of the settings: the user's own at Upstash, the user's own Redis behind the gateway, or a private Redis.
- * @throws Error in one line when no Redis can be had, or the user's own does not answer as it must
+ * @throws Error in one line when no Redis is available, or the user's own fails its check
  */
 export async function startDatabase(settings: Settings): Promise<Database> {
   if (settings.UPSTASH_REDIS_REST_URL) {
@@ -73,11 +73,11 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
 
 /**
  * Makes sure that the user's own Upstash database answers and that the token may write.
- * @throws Error in one line that says which variable to look at
+ * @throws Error in one line that names the variable to fix
  */
 export async function assertUpstashAnswers(url: string, token: string): Promise<void> {
   const { status, text } = await probe(url, token).catch((cause: unknown) => {
-    const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to have a Redis started";
+    const remedy = "correct UPSTASH_REDIS_REST_URL, or unset it and UPSTASH_REDIS_REST_TOKEN to use a local Redis";
     throw new Error(`Nothing answers at ${url} (${reasonOf(cause)}): ${remedy}`, { cause });
   });
   if (status === 200) return;
@@ -121,10 +121,10 @@ export async function assertRedisAnswers(url: string, maxWaitMs = MAX_WAIT_MS): 
     if (cause instanceof ErrorReply) {
       const remedy = LOGIN_ERROR.test(cause.message)
         ? "correct the user and the password in REDIS_URL"
-        : "fix that, or unset REDIS_URL to have a Redis started";
+        : "fix that, or unset REDIS_URL to use a local Redis";
       throw new Error(`The Redis at ${host} refuses the connection (${cause.message}): ${remedy}`, { cause });
     }
-    const remedy = "start it, correct REDIS_URL, or unset it to have one started";
+    const remedy = "start it, correct REDIS_URL, or unset it to use a local Redis";
     throw new Error(`No Redis answers at ${host} (${reasonOf(cause)}): ${remedy}`, { cause });
   });
   const version = /^redis_version:(.+)$/m.exec(info)?.[1]?.trim() ?? "";
@@ -136,7 +136,7 @@ export async function assertRedisAnswers(url: string, maxWaitMs = MAX_WAIT_MS): 
 async function serverInfo(url: string, maxWaitMs: number): Promise<string> {
   const client = createClient({
     url,
-    // What a Redis that is too old understands, so that its version can be read.
+    // RESP2, which an old Redis understands too, so that its version can be read.
     RESP: 2,
     disableClientInfo: true,
     maintNotifications: "disabled",
@@ -144,7 +144,7 @@ async function serverInfo(url: string, maxWaitMs: number): Promise<string> {
   });
   // connect() rejects with the same error.
   client.on("error", () => undefined);
-  // What holds the port may accept the connection and never answer.
+  // Another program on the port may accept the connection and never answer.
   const late = setTimeout(() => client.destroy(), maxWaitMs);
   try {
     await client.connect();
@@ -156,8 +156,8 @@ async function serverInfo(url: string, maxWaitMs: number): Promise<string> {
 }
 
 /**
- * The innermost reason of an error, for a line that a person reads: the message of fetch says only that it failed, and a
- * connection refused on every address of a host is an AggregateError without a message.
+ * The innermost reason of an error, for people: the message of fetch says only that it failed, and a connection refused on
+ * every address of a host is an AggregateError without a message.
  */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");

@@ -4,17 +4,17 @@ import { z } from "zod";
 
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** `none` is an address that a person typed or opened. `same-site` is another port of this machine, so it is foreign. */
+/** `none` is an address that a person typed or opened. `same-site` can be another port of this machine, which is another origin. */
 const OWN_SITES = ["none", "same-origin"];
 
 const HOST_REFUSED = "The Host header is not loopback. Use localhost, 127.0.0.1 or [::1]";
 const PAGE_REFUSED = "Web pages of another origin cannot use this port";
 
-/** What `net.Server.listen` announces: https://nodejs.org/docs/latest-v24.x/api/diagnostics_channel.html#net */
+/** The diagnostics channel of `net.Server.listen`: https://nodejs.org/docs/latest-v24.x/api/diagnostics_channel.html#net */
 const LISTEN_CHANNEL = "tracing:net.server.listen:asyncStart";
 const Listening = z.object({ server: z.instanceof(Server), options: z.object({ port: z.coerce.number() }) });
 
-/** Gives the reason to refuse a request, or undefined. */
+/** @returns the reason to refuse a request, or undefined */
 export type Guard = (headers: IncomingHttpHeaders) => string | undefined;
 
 /**
@@ -24,7 +24,7 @@ export type Guard = (headers: IncomingHttpHeaders) => string | undefined;
 export const refuseForeignHosts: Guard = ({ host = "" }) => (LOOPBACK_HOST.test(host) ? undefined : HOST_REFUSED);
 
 /**
- * Refuses what a browser sends for a page of another origin, also one on another port of this machine, and every `Host`
+ * Refuses requests that a browser sends for a page of another origin (another port of this machine too), and every `Host`
  * that is not loopback. A browser requests an image or a script without `Origin`, so `Sec-Fetch-Site` counts too; browsers
  * send it to loopback since 2023 at the latest
  * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other programs send neither.
@@ -36,7 +36,7 @@ export const refuseForeignPages: Guard = (headers) => {
 };
 
 /**
- * Guards every HTTP server of this process that starts to listen from now on, those of other packages too: a refused
+ * Guards every HTTP server of this process that starts to listen from now on, including those of other packages. A refused
  * request gets 403 before any listener of the server sees it.
  */
 export function guardServers(guardOf: (port: number) => Guard): void {

@@ -13,7 +13,7 @@ import { banner, MAX_CONCURRENT_CALLS, type Stack, startStack } from "./stack.ts
 const COMPLETE_ORDER = "completeOrder";
 const SWEEP_ORDERS = "sweepOrders";
 
-/** The field of the secret, in the variables of functions that only read (serverless.yml, `custom.redis`). */
+/** The field of the secret that functions which only read refer to (serverless.yml, `custom.redis`). */
 const READ_ONLY_TOKEN_FIELD = "read_only_token";
 
 const BUILD_FOLDERS = ".esbuild";
@@ -21,7 +21,7 @@ const BUILD_FOLDERS = ".esbuild";
 /** The commands that zip bundles. */
 const PACKAGING_COMMAND = /^(package|deploy)/;
 
-/** What the plugin uses of the Serverless Framework, whose package has no types. */
+/** The part of the framework that the plugin uses. The framework's package has no types. */
 interface Serverless {
   readonly serviceDir: string;
   readonly processedInput: { readonly commands: readonly string[] };
@@ -43,8 +43,8 @@ interface EsbuildOptions {
 }
 
 /**
- * Runs the whole service on one machine: starts the local stack before serverless-offline, points the functions at it,
- * and prints every address. Packaging and deploying only get a build folder of their own.
+ * Runs the service on one machine: starts the local stack before serverless-offline, points the functions at it, and prints
+ * every address. For packaging and deploying, it only sets a build folder per process.
  */
 export default class LocalStackPlugin {
   /** `serverless offline` fires "before:offline:start", `serverless offline start` the hook after it. */
@@ -84,7 +84,7 @@ export default class LocalStackPlugin {
     }
   }
 
-  /** In `initialize`, because the framework's own hooks of this command ask AWS what references stand for. */
+  /** In `initialize`, because the framework's own hooks of this command ask AWS to resolve references. */
   #beforeInvokeLocal(): void {
     if (this.#command !== "invoke local") return;
     const environment = this.#pointFunctionsAtStack(readSettings(process.env));
@@ -121,8 +121,8 @@ export default class LocalStackPlugin {
   }
 
   /**
-   * The framework writes the service into the state file, and a deploy whose state file is that of the last one is skipped.
-   * With a process id in it no deploy ever was.
+   * The framework writes the service into the state file, and skips a deploy with an unchanged state file. With a process id
+   * in it, the file always changes.
    */
   #forgetBuildFolder(): void {
     delete this.#serverless.service.custom.esbuild.outputWorkFolder;
@@ -131,8 +131,8 @@ export default class LocalStackPlugin {
 
 /**
  * Gives each process a build folder of its own, removed when the process exits. In a shared one, `npm run package` would
- * delete the bundles of a running `npm start`, and a .js that is left over would win over the newer .mjs beside it.
- * Packaging gets its folder for temporary files in there too: serverless-esbuild leaves one behind for each function.
+ * delete the bundles of a running `npm start`, and an old .js would win over the newer .mjs beside it. Temporary files of
+ * packaging go there too, because serverless-esbuild leaves a folder behind for each function.
  * @param command such as "offline start"
  * @returns its path in the project
  */
@@ -148,7 +148,7 @@ function ownBuildFolder(projectDir: string, command: string): string {
   return folder;
 }
 
-/** Here and not in serverless.yml: there an empty variable would count as set. */
+/** Not in serverless.yml, where an empty variable would count as set. */
 function offlineOptions(settings: Settings) {
   return {
     httpPort: settings.ORDERS_API_PORT,
@@ -167,8 +167,8 @@ function guardOffline({ ORDERS_API_PORT }: Settings): void {
 }
 
 /**
- * On AWS the first sweep runs within a minute of a deploy, and makes the stream that consumers wait for. Here nobody waits
- * a minute. A sweep that fails logs why, and the next one is due in a minute.
+ * On AWS the first sweep runs within a minute of a deploy and creates the stream of completed orders. Here it runs at once.
+ * A sweep that fails logs the reason, and the next one runs a minute later.
  */
 async function invokeOnce({ ORDERS_LAMBDA_PORT }: Settings, functionName: string): Promise<void> {
   const url = `http://127.0.0.1:${ORDERS_LAMBDA_PORT}/2015-03-31/functions/${functionName}/invocations`;
@@ -176,8 +176,8 @@ async function invokeOnce({ ORDERS_LAMBDA_PORT }: Settings, functionName: string
 }
 
 /**
- * Releases about 400 MB that only the start needs: esbuild's process, which starts again when a file changes
- * (its `stop`, in esbuild/lib/main.d.ts), and what loading the framework left on the heap.
+ * Releases about 400 MB that only the start needs: esbuild's process, which starts again when a file changes (see `stop` in
+ * esbuild/lib/main.d.ts), and garbage from loading the framework.
  */
 async function releaseStartupMemory(): Promise<void> {
   await stopEsbuild();

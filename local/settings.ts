@@ -3,13 +3,13 @@ import { createServer } from "node:net";
 import { z } from "zod";
 import { BaseUrl, UpstashUrl } from "../lib/env.ts";
 
-/** The tokens of the local gateway, as the README names them. */
+/** The tokens of the local gateway. */
 export const TOKEN = "local";
 export const READ_ONLY_TOKEN = "local-readonly";
 
 export const SCHEDULE_GROUP = "orders-local-completions";
 
-/** In the form of AWS: the Scheduler stand-in takes the function's name from the target, and checks the form of the rest. */
+/** ARNs have the form of AWS's: the local Scheduler takes the function's name from the target, and validates the rest. */
 const ACCOUNT = "000000000000";
 
 const PORT = "must be a port, 1 to 65535";
@@ -50,8 +50,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 }
 
 /**
- * The environment of the functions on one machine. It overrides every variable of AWS's own that could lead to a real
- * account.
+ * The environment of the functions on one machine. It overrides every variable that could lead to a real AWS account.
  * @param targetFunction the name of the function that completes an order
  */
 export function localEnvironment(settings: Settings, region: string, targetFunction: string): Record<string, string> {
@@ -73,22 +72,22 @@ export function localEnvironment(settings: Settings, region: string, targetFunct
   };
 }
 
-/** What differs for a function that only reads: here as on AWS, its token cannot write. */
+/** The environment that a function which only reads has in addition: as on AWS, its token cannot write. */
 export function readOnlyEnvironment(settings: Settings): Record<string, string> {
   return settings.UPSTASH_REDIS_REST_TOKEN === undefined ? { UPSTASH_REDIS_REST_TOKEN: READ_ONLY_TOKEN } : {};
 }
 
 interface NamedPort {
   readonly port: number;
-  /** What listens there, in the words of the README. */
+  /** The name of what listens there. */
   readonly what: string;
   /** The environment variable that sets it. */
   readonly variable: string;
 }
 
 /**
- * Makes sure that every port can be listened on at 127.0.0.1 before anything starts.
- * @throws Error in one line that names the port and the variable, and says when it is this very service that runs there
+ * Checks before anything starts that every port is free at 127.0.0.1.
+ * @throws Error in one line that names the port and the variable, and says whether this service already runs there
  */
 export async function assertPortsFree(settings: Settings): Promise<void> {
   const ports = portsOf(settings);
@@ -132,7 +131,7 @@ async function isOrderService(port: number): Promise<boolean> {
     const reply = await fetch(`http://127.0.0.1:${port}/openapi.yaml`, { signal: AbortSignal.timeout(2_000) });
     return reply.ok && (await reply.text()).includes("title: Order service");
   } catch {
-    // What listens there does not speak HTTP, or not in time: it is not this service.
+    // No HTTP reply in time: it is not this service.
     return false;
   }
 }

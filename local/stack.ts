@@ -12,9 +12,9 @@ export interface Stack {
 }
 
 /**
- * Starts what stands in for Upstash and EventBridge Scheduler, on loopback only.
- * @param settings where; a database of the user's own is used and never stopped
- * @throws Error in one line when a port is taken or no Redis can be had
+ * Starts the local Upstash and EventBridge Scheduler, on loopback only.
+ * @param settings the ports, and the database. The user's own database is never stopped
+ * @throws Error in one line when a port is taken or no Redis is available
  */
 export async function startStack(settings: Settings): Promise<Stack> {
   await assertPortsFree(settings);
@@ -36,7 +36,7 @@ export async function startStack(settings: Settings): Promise<Stack> {
   };
 }
 
-/** What a person needs once everything runs. Its first line is what scripts wait for. */
+/** The message when everything runs. Scripts wait for its first line. */
 export function banner(settings: Settings, stack: Stack): string {
   const api = `http://localhost:${settings.ORDERS_API_PORT}`;
   const lines = [

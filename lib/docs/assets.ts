@@ -1,11 +1,12 @@
 import swaggerUiCss from "swagger-ui-dist/swagger-ui.css" with { type: "asset" };
 import swaggerUiBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "asset" };
+import asyncapiYaml from "../../asyncapi.yaml" with { type: "asset" };
 import openapiYaml, { json as openapiJson } from "../../openapi.yaml" with { type: "asset" };
 import initializer from "./initializer.js" with { type: "asset" };
 
-/** What the build makes of a file (infra/esbuild-plugins.ts). The contents are in base64. */
+/** A file as the build imports it (infra/esbuild-plugins.ts), with its contents in base64. */
 export interface BuiltAsset {
-  /** The file's, with a fingerprint of its content. */
+  /** The file's name with a fingerprint of its content. */
   readonly name: string;
   readonly brotli: string;
   readonly gzip: string;
@@ -13,20 +14,21 @@ export interface BuiltAsset {
 
 export interface Asset {
   readonly contentType: string;
-  /** A text that is served as it is, or what was compressed before. */
+  /** Text that is served unchanged, or content that the build compressed. */
   readonly content: string | BuiltAsset;
-  /** The path changes with the content. */
+  /** Whether the path changes with the content. */
   readonly fingerprinted: boolean;
 }
 
 const CSS = "text/css; charset=utf-8";
 const SCRIPT = "text/javascript; charset=utf-8";
 
-/** Everything the docs page is made of, by path, bundled into the function: no CDN, so that it works behind any firewall. */
+/** The docs page and its files, by path. They are bundled into the function, not on a CDN, so that a firewall does not matter. */
 export const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ["/docs", named("text/html; charset=utf-8", page({ swaggerUiCss, swaggerUiBundle, initializer }))],
   ["/openapi.yaml", named("application/yaml", openapiYaml)],
   ["/openapi.json", named("application/json", openapiJson)],
+  ["/asyncapi.yaml", named("application/yaml", asyncapiYaml)],
   fingerprinted(CSS, swaggerUiCss),
   fingerprinted(SCRIPT, swaggerUiBundle),
   fingerprinted(SCRIPT, initializer),

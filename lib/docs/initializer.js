@@ -2,6 +2,8 @@
 window.ui = SwaggerUIBundle({
   url: new URL("openapi.yaml", document.baseURI).href,
   dom_id: "#swagger-ui",
-  // Else it would ask swagger.io whether the document is valid.
+  // By default it sends the document's address to swagger.io to validate it.
   validatorUrl: null,
+  // The schemas are collapsed: the operations are what a reader looks for.
+  defaultModelsExpandDepth: 0,
 });

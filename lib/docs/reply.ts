@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 import type { ApiEvent, ApiReply } from "../http/api.ts";
 import type { Asset, BuiltAsset } from "./assets.ts";
 
-/** The codings that the build makes of a file, the smallest first. */
+/** The encodings that the build creates of a file, the smallest first. */
 const CODINGS = ["br", "gzip"] as const;
 
 const CONTENT_OF = { br: "brotli", gzip: "gzip" } as const satisfies Record<Coding, keyof BuiltAsset>;
@@ -11,10 +11,10 @@ type Coding = (typeof CODINGS)[number];
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
 
-/** A page that names files of an earlier version would find them gone. */
+/** A cached page could name files that the current version does not have. */
 const REVALIDATE = "no-cache";
 
-/** What a docs page may load: itself only. Swagger UI sets styles inline and shows icons as data URIs. */
+/** The docs page may load files of this API only. Swagger UI sets styles inline and shows icons as data URIs. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -27,7 +27,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join("; ");
 
 /**
- * A page or a file that pages load.
+ * The reply with a page or a file.
  * @param acceptEncoding the client's header
  */
 export function assetReply(
@@ -49,9 +49,9 @@ export function assetReply(
 }
 
 /**
- * Leads to the docs page, relative to wherever this is. The event's path has the name of a stage, with or without a slash
- * at its end, but not that of an API mapping (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html):
- * below a mapping `/v1`, `/v1/` and `/v1/docs` lead there, and `/v1` alone cannot.
+ * Redirects to the docs page, relative to the requested address. The event's path has the name of a stage, with or without a
+ * trailing slash, but not that of an API mapping (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html):
+ * below a mapping `/v1`, the redirect works for `/v1/` but not for `/v1`.
  */
 export function docsRedirect({ rawPath }: ApiEvent): ApiReply {
   const last = rawPath.slice(rawPath.lastIndexOf("/") + 1);
@@ -64,15 +64,15 @@ function encodingHeaders(acceptEncoding: string | undefined): Record<string, str
   return { vary: "accept-encoding", ...(coding && { "content-encoding": coding }) };
 }
 
-/** Clients that take no coding are rare: for them alone something is unpacked. */
+/** Clients that accept no encoding are rare, so only for them the function decompresses. */
 function body(content: BuiltAsset, coding: Coding | undefined): ApiReply {
   if (coding) return { body: content[CONTENT_OF[coding]], isBase64Encoded: true };
   return { body: gunzipSync(Buffer.from(content.gzip, "base64")).toString() };
 }
 
 /**
- * The best coding that a client takes (RFC 9110 section 12.5.3); undefined is the content as it is, which every client
- * takes. A weight only tells whether it takes a coding at all: which one is sent is for the server to choose.
+ * The best encoding that a client accepts (RFC 9110 section 12.5.3), or undefined for uncompressed content. A weight of 0
+ * excludes an encoding; other weights do not matter, because the server may choose.
  */
 function acceptedCoding(header: string | undefined): Coding | undefined {
   const accepted = new Set((header ?? "").split(",").flatMap(acceptedName));

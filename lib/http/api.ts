@@ -6,7 +6,7 @@ import { problemCode, problemReply, problemStatus } from "./problem.ts";
 /** Middy replies this long before Lambda ends the function, so that the client gets a problem document. */
 const TIMEOUT_EARLY_MS = 250;
 
-/** Checked when the stack is packaged: `infra/parameters.ts`. */
+/** Validated when the stack is packaged (`infra/parameters.ts`). */
 const { PROBLEM_TYPES_URL: typesUrl } = process.env;
 
 /** An HTTP API event, payload version 2. */
@@ -16,7 +16,7 @@ export type ApiReply = APIGatewayProxyStructuredResultV2;
 
 type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 
-/** The middy stack of all HTTP functions: what they throw becomes a problem document and one log line. */
+/** The middy stack of all HTTP functions: an error becomes a problem document and one log line. */
 export function api(apiFunction: ApiFunction) {
   return middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS })
     .use(telemetry())

@@ -9,7 +9,7 @@ const JSON_MEDIA_TYPE = /^application\/json[ \t]*(;|$)/i;
 const OTHER_CHARSET = /;[ \t]*charset=(?!"?utf-?8"?[ \t]*(;|$))/i;
 const NO_CODING = /^(identity)?$/i;
 
-/** What a decoder puts in place of bytes that are not valid UTF-8. */
+/** The character by which a decoder replaces bytes that are not valid UTF-8. */
 const REPLACEMENT_CHARACTER = "\ufffd";
 
 /**
@@ -29,7 +29,7 @@ export function parseJsonBody({ body: given, headers, isBase64Encoded }: ApiEven
   const type = headers["content-type"] ?? "";
   if (!JSON_MEDIA_TYPE.test(type) || OTHER_CHARSET.test(type)) throw new HttpError("unsupported_media_type");
   if (!NO_CODING.test(headers["content-encoding"] ?? "")) {
-    // RFC 9110 section 12.5.3: this header tells it from a media type that is not supported.
+    // RFC 9110 section 12.5.3: with this header the reason is the encoding, not the media type.
     throw new HttpError("unsupported_media_type", { "accept-encoding": "identity" });
   }
   const text = isBase64Encoded ? Buffer.from(body, "base64").toString() : body;

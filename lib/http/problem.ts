@@ -22,7 +22,7 @@ const INTERNAL = {
     "The request failed on our side. Send it again later, and keep the Idempotency-Key of an order. If it fails again, report the request_id.",
 } as const;
 
-/** What each error is over HTTP. Everything that is not in this table is an `internal_error`. */
+/** The HTTP reply for each error. Every other error is an `internal_error`. */
 export const PROBLEMS = {
   malformed_json: {
     status: 400,
@@ -51,7 +51,7 @@ export const PROBLEMS = {
     title: "Method not allowed",
     detail: "This path does not support the method. Use one that the Allow header names.",
   },
-  // A request with prices takes about as long as the inventory may; one that died leaves its key claimed for 30 s at most.
+  // A request with prices takes about as long as the inventory may. If its function crashes, the claim expires after 30 s.
   idempotency_key_in_use: {
     status: 409,
     title: "Idempotency-Key in use",
@@ -106,7 +106,7 @@ interface ProblemKind {
   readonly status: keyof typeof STATUS_PHRASES;
   readonly title: string;
   readonly detail: string;
-  /** In how many seconds the same request may be sent again (Retry-After, RFC 9110 section 10.2.3). */
+  /** The seconds after which the request can be sent again (Retry-After, RFC 9110 section 10.2.3). */
   readonly retryAfterS?: number;
 }
 
@@ -126,14 +126,14 @@ interface Problem {
   readonly status: number;
   /** How to fix the request. */
   readonly detail: string;
-  /** What clients tell problems apart by, whether or not the type is an address. */
+  /** Identifies the problem for programs, also if `type` is `about:blank`. */
   readonly code: ProblemCode;
   readonly request_id: string;
   /** One entry per refused field, `pointer` a JSON pointer as a URI fragment (RFC 6901 section 6). */
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
-/** A request that was refused before it reached the domain. `headers` go onto the reply. */
+/** A request that was refused before it reached the domain code. `headers` are added to the reply. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
   readonly code: HttpErrorCode;
@@ -146,7 +146,7 @@ export class HttpError extends Error {
   }
 }
 
-/** The code of an error that any part of a request threw. */
+/** The code of any error thrown while a request was handled. */
 export function problemCode(error: unknown): ProblemCode {
   return error instanceof ServiceError || error instanceof HttpError ? error.code : "internal_error";
 }
@@ -156,8 +156,8 @@ export const problemStatus = (code: ProblemCode): number => PROBLEMS[code].statu
 /**
  * The reply to a request that failed.
  * @param requestId the id of the invocation, which finds its log lines
- * @param typesUrl the base of the types' addresses. Without it the type is `about:blank`, and the title the status phrase, as RFC 9457
- *   section 4.2.1 says
+ * @param typesUrl the base of the types' addresses. Without it the type is `about:blank` and the title is the status phrase
+ *   (RFC 9457 section 4.2.1)
  */
 export function problemReply(error: unknown, requestId: string, typesUrl = ""): APIGatewayProxyStructuredResultV2 {
   const code = problemCode(error);
@@ -189,6 +189,6 @@ export function problemReply(error: unknown, requestId: string, typesUrl = ""): 
 
 function fieldProblem({ path, detail }: FieldError) {
   const segments = path.map((name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1"));
-  // A name may have lone surrogates, which are in no URI.
+  // A name may contain lone surrogates, which a URI cannot.
   return { pointer: ["#", ...segments.map((segment) => encodeURIComponent(segment.toWellFormed()))].join("/"), detail };
 }

@@ -4,8 +4,8 @@ import type { Caller } from "../orders/idempotency-key.ts";
 import { OrderRequest } from "../orders/order-request.ts";
 
 /**
- * The border to clients: a parsed body as an order request.
- * @throws ServiceError `invalid_order`, with an entry for every field that is wrong
+ * Validates a parsed body as an order request.
+ * @throws ServiceError `invalid_order`, with an entry for every invalid field
  */
 export function parseOrderRequest(body: unknown): OrderRequest {
   const parsed = OrderRequest.safeParse(body);
@@ -20,7 +20,7 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
 
 /**
  * What a JWT authorizer adds to the request context (API Gateway Developer Guide, "Create AWS Lambda proxy integrations for
- * HTTP APIs", payload format 2.0). Without an authorizer nothing is there; on one machine there are no claims without a token.
+ * HTTP APIs", payload format 2.0). It is missing without an authorizer. On one machine it has no claims without a token.
  */
 const Authorized = z.object({
   authorizer: z.optional(
@@ -31,8 +31,8 @@ const Authorized = z.object({
 });
 
 /**
- * Who sent a request, by its JSON Web Token; undefined where none is asked for. A local run hands over the claims of any token,
- * unchecked: without an issuer they name nobody.
+ * The caller that a request's JSON Web Token names; undefined without an authorizer. A local run passes on the claims of any
+ * token unchecked, so claims without an issuer are ignored.
  */
 export function parseCaller(requestContext: unknown): Caller | undefined {
   const claims = Authorized.safeParse(requestContext).data?.authorizer?.jwt?.claims;

@@ -11,6 +11,7 @@ export const ROUTES: Readonly<Record<string, readonly string[]>> = {
   "/docs/{asset}": READ,
   "/openapi.yaml": READ,
   "/openapi.json": READ,
+  "/asyncapi.yaml": READ,
 };
 
 /**

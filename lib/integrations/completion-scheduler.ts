@@ -13,7 +13,7 @@ const ATTEMPT_TIMEOUT_MS = 1_000;
 
 const ATTEMPTS = 2;
 
-/** The time-out of both attempts: an attempt's own ends with the reply's headers, and a `retry-after` may ask for any pause. */
+/** The time-out of both attempts together: that of one attempt does not cover the reply's body, nor the pause of `retry-after`. */
 const TIMEOUT_MS = 2_500;
 
 /** AWS refuses a time in the past, and Redis and the inventory may have taken a while. */

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 2_000;
 /** A product has a few hundred bytes. A larger reply is refused without reading all of it. */
 const MAX_REPLY_BYTES = 65_536;
 
-/** Where `createOrder` asks for prices. Unset or empty: nowhere, and orders have no price. */
+/** The address of the inventory. Unset or empty: orders have no price. */
 export const InventoryEnv = z.object({ INVENTORY_URL: z.optional(z.union([z.literal(""), BaseUrl])) });
 
 export type InventoryEnv = z.infer<typeof InventoryEnv>;

@@ -13,7 +13,7 @@
 --   3  was refunded before
 --   4  unknown: there is no such order, or its key holds something else
 --   5  failed: Redis refused a write; nothing of this order has changed, and it stays in orders:pending
--- Every other order owes no completion afterwards. An order that fails does not stop the others.
+-- Every other order is no longer in orders:pending afterwards. An order that fails does not stop the others.
 -- Stream entries: to order_completed one for each code 1, the order's fields as flat strings;
 -- a field that the order does not have (price, fee and total of one without prices) is left out.
 local pending_key, completed_stream = KEYS[1], KEYS[2]
@@ -46,7 +46,7 @@ end
 local function complete(order_key)
   local values = redis.pcall('HMGET', order_key, unpack(FIELDS))
   if error_of(values) then
-    -- A key of another type is no order.
+    -- A key of another type is not an order.
     return string.find(values.err, '^WRONGTYPE') and UNKNOWN or FAILED, values.err
   end
   local status = values[STATUS]
@@ -59,7 +59,7 @@ local function complete(order_key)
   end
   local stored = redis.pcall('HSET', order_key, 'status', 'completed', 'completed_at', completed_at)
   if error_of(stored) then
-    -- Else the next run would announce the order again. A full database refuses writes, but not deletes.
+    -- Otherwise the next run would announce the order again. A full database refuses writes, but not deletes.
     redis.call('XDEL', completed_stream, id)
     return FAILED, error_of(stored)
   end

@@ -1,9 +1,9 @@
--- Measures how far the consumers of completed orders are behind, and makes the stream when it is missing: a consumer that
--- creates its group without MKSTREAM can then start before the first order.
+-- Measures how far the consumers of completed orders are behind, and creates the stream if it is missing, so that a consumer
+-- that creates its group without MKSTREAM can start before the first order.
 --
 -- KEYS[1]  order_completed, stream
 --
--- Returns the number of entries that the slowest consumer group has not read; 0 without a group. Where Redis cannot tell
+-- Returns the number of entries that the slowest consumer group has not read; 0 without a group. If Redis does not know
 -- the lag of a group (https://redis.io/docs/latest/commands/xinfo-groups/), it is the length of the stream.
 -- Stream entries: none.
 local stream = KEYS[1]

@@ -1,17 +1,17 @@
--- Stores a new order and the completion that is owed for it.
+-- Stores a new order and its entry in the outbox of completions.
 --
 -- KEYS[1]  order:{pk}, hash
 -- KEYS[2]  orders:pending, sorted set
 -- KEYS[3]  idempotency:{hash}, string (only when the client sent an Idempotency-Key): `{pk}:{fingerprint}` of the order that
---          the key made, or `claim:{pk}` of the order that a request with the key is about to make
+--          was placed with the key, or `claim:{pk}` of the order that a request with the key is about to place
 -- ARGV     pk, product_id, quantity, created_at (RFC 3339), due (ms), fingerprint (hex), retention of the key (s), retention
---          of the order (s; 0 keeps it for ever), then price, fee, total (decimals; all three, or none of an order without
+--          of the order (s; 0 keeps it forever), then price, fee, total (decimals; all three, or none for an order without
 --          prices)
 --
 -- Returns {code, pk}:
 --   1  created: the order is stored, now or by an earlier run of this very call
---   2  replayed: the key made the order `pk` before, of the same fingerprint; nothing is written
---   3  reused: the key made an order of another fingerprint; nothing is written
+--   2  replayed: the order `pk` was placed with the key and has the same fingerprint; nothing is written
+--   3  reused: an order with another fingerprint was placed with the key; nothing is written
 --   4  in use: another request has claimed the key for the order `pk`; nothing is written
 -- Stream entries: none.
 local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
@@ -24,8 +24,8 @@ local CREATED, REPLAYED, REUSED, IN_USE = 1, 2, 3, 4
 
 local RECORD = pk .. ':' .. fingerprint
 
--- One command looks at the key and takes it where it is free (NX with GET needs Redis 7.0). The record comes before the order:
--- an order that is stored without it would be placed a second time when its client sends again.
+-- One command reads the key and takes it if it is free (NX with GET needs Redis 7.0). The record comes before the order: an
+-- order that is stored without it would be placed again when its client retries.
 if idempotency_key then
   local first = redis.call('SET', idempotency_key, RECORD, 'NX', 'GET', 'EX', key_retention)
   local claimed_pk = first and string.match(first, '^claim:(%w+)$')
@@ -57,7 +57,7 @@ local function store()
     unpack(prices))
 end
 
--- Redis does not roll back: what was written for an order that is not stored is deleted, which a full database allows.
+-- Redis does not roll back, so the script deletes what it wrote. A full database allows deletes.
 local stored = store()
 if type(stored) == 'table' and stored.err then
   redis.pcall('ZREM', pending_key, pk)

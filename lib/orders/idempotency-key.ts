@@ -22,8 +22,8 @@ const MIN_KEY_LENGTH = 16;
 const MAX_KEY_LENGTH = 255;
 
 /**
- * When a claim expires that nobody ends. It must outlast its request: Lambda ends createOrder after 20 s (serverless.yml),
- * and a command of it may reach Redis up to 10 s later.
+ * When a claim expires that is not released. It must outlast its request: Lambda ends createOrder after 20 s
+ * (serverless.yml), and a command that it sent may reach Redis up to 10 s later.
  */
 const CLAIM_EXPIRY_S = 30;
 
@@ -43,7 +43,7 @@ const HeldReply = z.nullable(
   ),
 );
 
-/** Who sent a request: issuer and subject (RFC 7519 section 4.1) of its JSON Web Token. A token may have no subject. */
+/** The caller of a request: issuer and subject (RFC 7519 section 4.1) of its JSON Web Token. A token may have no subject. */
 export interface Caller {
   readonly issuer: string;
   readonly subject: string | undefined;

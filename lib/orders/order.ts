@@ -9,8 +9,8 @@ const OrderStatus = z.enum(["pending", "completed", "refunded"]);
 const Money = z.coerce.number<string>().check(z.minimum(0));
 
 /**
- * An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two appear once they happened. The
- * unit price, the fee and the total appear where the service has an inventory.
+ * An order as clients see it. Times are RFC 3339 in UTC with milliseconds; the last two are present once
+ * the order is completed or refunded. Unit price, fee and total are present if the service has an inventory.
  */
 export const Order = z.object({
   pk: OrderPk,

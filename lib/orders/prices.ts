@@ -5,8 +5,8 @@ import * as z from "zod/mini";
 const FEE_RATE = "0.2";
 
 /**
- * With the largest quantity a total stays below 2^46 (7.0 × 10^13). Up to there binary floats lie closer together than
- * cents, so that every total is a JSON number of its own and reads back as the same cents.
+ * With the largest quantity a total stays below 2^46 (7.0 × 10^13). Below that, floats are closer together than cents, so
+ * every total is a different JSON number and is read back exactly.
  */
 export const MAX_PRICE = 10_000_000;
 
@@ -28,7 +28,7 @@ export interface Prices {
 
 /**
  * What an order costs, exact to the cent: the fee is 20 % of price × quantity, rounded half up to the cent; the total is
- * price × quantity and the fee.
+ * price × quantity plus the fee.
  * @param unitPrice a `UnitPrice`
  */
 export function priceOrder(unitPrice: number, quantity: number): Prices {

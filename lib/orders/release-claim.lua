@@ -1,10 +1,10 @@
--- Frees an Idempotency-Key whose request placed no order.
+-- Releases an Idempotency-Key whose request placed no order.
 --
 -- KEYS[1]  idempotency:{hash}, string
--- ARGV     claim: what the request put there
+-- ARGV     claim: the value that the request wrote
 --
--- Returns 1 when the key held this claim and is free now, 0 when it holds something else or nothing; then nothing is
--- written. So it may run again at any time: what another request put there meanwhile stays.
+-- Returns 1 when the key held this claim and is free now, or 0 when it holds another value or none, and nothing is written.
+-- So it is idempotent: a value that another request wrote in the meantime stays.
 -- Stream entries: none.
 local idempotency_key, claim = KEYS[1], ARGV[1]
 

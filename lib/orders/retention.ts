@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-/** A century: longer is a mistake, and far longer is no expiry that Redis takes. */
+/** A century. Longer is a mistake, and Redis refuses much longer expiries. */
 export const MAX_RETENTION_DAYS = 36_500;
 
 /** How many days after it was placed an order is deleted. 0, or unset: never. */

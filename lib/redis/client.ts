@@ -55,7 +55,7 @@ function requester({ UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN }: RedisEn
       });
       const parsed = parseJson(reply.body, reply.status);
       if (reply.status !== 200) throw new Error(Failure.safeParse(parsed).data?.error ?? `HTTP status ${reply.status}`);
-      // A replica that gets it back waits for the writes before it (https://upstash.com/docs/redis/howto/readyourwrites).
+      // With the token in the next request, a replica waits for the writes before it (https://upstash.com/docs/redis/howto/readyourwrites).
       const syncToken = reply.headers["upstash-sync-token"];
       if (typeof syncToken === "string") headers["upstash-sync-token"] = syncToken;
       return parsed;

@@ -15,11 +15,11 @@ const FIRST_REQUEST = { ...RETRY, maxRetryTime: 2_500 };
 
 const LOST_SCRIPTS = { ...RETRY, maxRetryTime: 1_000 };
 
-/** The longest that `runPipeline` takes, in ms: both requests, each with all its retries. */
+/** The maximum duration of `runPipeline`, in ms: both requests, each with all its retries. */
 export const MAX_PIPELINE_MS = 6_500;
 
 /**
- * Errors of a command that go away by themselves: Redis loads its data, runs a long script, or fails over
+ * Temporary errors of a command: Redis loads its data, runs a long script, or fails over
  * (https://redis.io/docs/latest/develop/clients/error-handling/), or Upstash throttles
  * (https://upstash.com/docs/redis/troubleshooting/max_requests_limit).
  */
@@ -37,7 +37,7 @@ interface Script {
 /** A command of a pipeline and the schema of its reply. It must be idempotent: it is sent again when its reply was lost. */
 export interface Command<Reply> {
   readonly reply: z.core.$ZodType<Reply>;
-  /** @param cached whether the server's script cache may be relied on */
+  /** @param cached whether the server's script cache should have the script */
   add(pipeline: Pipeline, cached: boolean): unknown;
 }
 
@@ -60,7 +60,7 @@ export function script(lua: string): Script {
   return { lua, sha1: createHash("sha1").update(lua).digest("hex") };
 }
 
-/** The command that runs a script: by its hash, or by its whole text where the server does not know the hash. */
+/** The command that runs a script: by its hash, or by its text if the server does not know the hash. */
 export function scriptCommand<Reply>(
   { lua, sha1 }: Script,
   reply: z.core.$ZodType<Reply>,
@@ -81,7 +81,7 @@ export async function runCommand<Reply>(redis: Redis, command: Command<Reply>): 
 /**
  * Runs commands in order, in one HTTP request. Scripts that the server's cache has lost (NOSCRIPT) run in a second one,
  * which is safe because no script depends on the order within a pipeline.
- * @throws ServiceError `redis_failed` when no reply came
+ * @throws ServiceError `redis_failed` when there is no reply
  */
 export async function runPipeline(redis: Redis, commands: readonly Command<unknown>[]): Promise<Replies> {
   const replies = await sendWithRetry(redis, commands, true, FIRST_REQUEST);
@@ -93,7 +93,7 @@ export async function runPipeline(redis: Redis, commands: readonly Command<unkno
   return { of: (command) => parseReply(command.reply, replies[commands.indexOf(command)] ?? {}) };
 }
 
-/** Writes a gauge from a pipeline. One that cannot be read is logged, so that it neither hides another nor stops the work. */
+/** Writes a gauge from a pipeline. If it cannot be read, that is logged, and the work and other gauges go on. */
 export function reportGauge(metric: GaugeMetric, replies: Replies, command: Command<number>): void {
   try {
     gaugeMetric(metric, replies.of(command));

@@ -1,7 +1,7 @@
-/** Sorted set of the pks that still owe a completion, by due time in ms: the outbox of the completion timer. */
+/** Sorted set of the orders that are still to be completed, by due time in ms: the outbox of completions. */
 export const PENDING_KEY = "orders:pending";
 
-/** Stream of completed orders, one entry an order. */
+/** Stream of completed orders, one entry per order. */
 export const COMPLETED_STREAM = "order_completed";
 
 /** Stream on which other services ask for refunds, its consumer group, and where refused requests are kept. */

@@ -4,7 +4,7 @@ import { type Command, MAX_PIPELINE_MS, reportGauge, runPipeline } from "../redi
 import { DEAD_REFUND_STREAM, REFUND_STREAM } from "../redis/keys.ts";
 import { RECLAIM, readRefundsCommand, refundBatch, reportSettled, settleRefundsCommand } from "./refund-requests.ts";
 
-/** The poller reads no batch that it might not settle in time: one request reads it, the next one settles it. */
+/** The poller does not read a batch that it might not settle in time: one request reads it, the next one settles it. */
 const RESERVE_MS = 2 * MAX_PIPELINE_MS + 1_000;
 
 const refundBacklog = lengthOf(REFUND_STREAM);
@@ -33,7 +33,7 @@ export async function drainRefunds(redis: Redis, clock: () => number, remainingT
       batch = refundBatch(replies.of(read));
     }
   } finally {
-    // Also when the run fails: alarms need the figures then.
+    // Also when the run fails, because alarms need the metrics then.
     reportGauge("RefundBacklog", replies, refundBacklog);
     reportGauge("RefundDeadLetters", replies, deadRefunds);
   }

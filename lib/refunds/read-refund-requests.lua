@@ -1,19 +1,19 @@
--- Hands out the next batch of refund requests: first those that another run left pending, then new ones.
--- Only the ids and pks come back, so that a request of any size or bytes costs the poller nothing.
+-- Reads the next batch of refund requests: first those that another run left pending, then new ones.
+-- It returns ids and pks only, so that the size and the bytes of a request do not matter to the poller.
 --
--- KEYS[1]  refund_order, stream (made if it is not there, with the group, from its beginning)
--- ARGV     group, consumer, min_idle (ms), count, cursor ('0-0' to begin reclaiming, '' when that is done)
+-- KEYS[1]  refund_order, stream (created if it is missing, with the group at its start)
+-- ARGV     group, consumer, min_idle (ms), count, cursor ('0-0' to start reclaiming, '' when that is done)
 --
 -- Returns {cursor, {{id, pk}, …}, {id, …}}: the cursor of the next call; the entries, now pending for the consumer; and the
 -- ids of pending entries that someone trimmed from the stream.
--- An entry's pk is null where it has none, and '' where it cannot be an order's.
--- Run twice, the second run hands out the batch after; the first batch stays pending until it is reclaimed.
+-- A pk is null if the entry has none, and '' if it cannot be the pk of an order.
+-- A second run reads the following batch; the first batch stays pending until it is reclaimed.
 -- Stream entries: none written; XAUTOCLAIM drops pending entries that were trimmed from the stream.
 local stream = KEYS[1]
 local group, consumer, min_idle, count, cursor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local BEGIN, DONE = '0-0', ''
--- XAUTOCLAIM looks at 10 × COUNT pending entries a call; a script must not hold Redis up for long.
+-- XAUTOCLAIM scans 10 × COUNT pending entries per call, and a script blocks Redis.
 local MAX_CLAIMS = 10
 local PK_LENGTH = 26
 
@@ -28,7 +28,7 @@ local function with_group(...)
   return reply
 end
 
--- The REST reply is JSON: bytes that are no text must not get into it.
+-- The REST reply is JSON, so it must not contain bytes that are not text.
 local function plain_pk(value)
   return #value == PK_LENGTH and not string.find(value, '%W') and value or ''
 end

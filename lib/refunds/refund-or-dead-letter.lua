@@ -20,7 +20,7 @@
 -- Stream entries: to refund_order:dead one for each code 3: dead_reason, dead_id, dead_at, then the request's own fields.
 -- Of fields above 4 KB in all it keeps dead_truncated (their bytes, and one for each name and value), the pk (1 KB of it at
 -- most), and as many of the others as fit; the last value may be cut.
--- A request that replay-dead-letters.lua put back begins with the id of the very first request: that is its dead_id again.
+-- A replayed request starts with its first id, which becomes its dead_id again.
 local stream, dead_stream, pending_key = KEYS[1], KEYS[2], KEYS[3]
 local group, settled_at = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3
@@ -28,7 +28,7 @@ local FIRST_ORDER_KEY, FIRST_REQUEST = 4, 3
 local REFUNDED, WAS_REFUNDED, DEAD, SETTLED_ELSEWHERE, TRIMMED, FAILED = 1, 2, 3, 4, 5, 6
 
 local MAX_FIELD_BYTES = 4096
--- So that the other fields still show where a malformed pk is long.
+-- So that a long malformed pk leaves room for the other fields.
 local MAX_PK_BYTES = 1024
 
 local function error_of(reply)
@@ -45,7 +45,7 @@ local function is_pending(id)
   error(pending)
 end
 
--- A dead letter that was put back has its first id before its own fields.
+-- A replayed dead letter has its first id before its own fields.
 local function first_id_and_fields(id, fields)
   if fields[1] ~= 'dead_id' or not string.find(fields[2], '^%d+%-%d+$') then
     return id, fields
@@ -117,7 +117,7 @@ local function settle(id, pk, reason, order_key)
     return dead_letter(id, reason)
   end
   local status = redis.pcall('HGET', order_key, 'status')
-  -- A key of another type is no order.
+  -- A key of another type is not an order.
   if error_of(status) and not string.find(status.err, '^WRONGTYPE') then
     return FAILED, status.err
   elseif status == 'refunded' then

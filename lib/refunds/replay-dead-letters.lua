@@ -1,19 +1,19 @@
--- Puts dead letters back on the stream of refund requests, to be settled anew.
+-- Moves dead letters back to the stream of refund requests, to be settled again.
 --
 -- KEYS[1]  refund_order:dead, stream
 -- KEYS[2]  refund_order, stream
 -- ARGV     id of a dead letter, one or more
 --
--- Returns one code a dead letter:
---   1  put back, and no dead letter any more
---   2  gone: put back or dropped before
--- Stream entries: to refund_order one for each code 1: dead_id (the id of the very first request), then the fields that the
--- dead letter kept of the request.
+-- Returns one code per dead letter:
+--   1  moved back
+--   2  gone: moved back or dropped before
+-- Stream entries: to refund_order one for each code 1: dead_id (the first id of the request), then the fields that the dead
+-- letter kept of the request.
 local dead_stream, stream = KEYS[1], KEYS[2]
 
 local REPLAYED, GONE = 1, 2
 
--- What refund-or-dead-letter.lua puts before a request's own fields.
+-- The fields that refund-or-dead-letter.lua adds before those of the request.
 local HEAD = { 'dead_reason', 'dead_id', 'dead_at' }
 local FIRST_ID = 4
 
@@ -27,7 +27,7 @@ local function has_head(letter)
 end
 
 local function request_of(letter)
-  -- A letter that someone else wrote has no head: all of it goes back.
+  -- An entry that someone else wrote does not have these fields: all of it goes back.
   if not has_head(letter) then
     return letter
   end
@@ -48,7 +48,7 @@ local function replay(id)
   return REPLAYED
 end
 
--- A guard: on a key of another type this raises before anything is written.
+-- On a key of another type this raises an error before anything is written.
 redis.call('XLEN', stream)
 
 local codes = {}

@@ -7,21 +7,21 @@ import { join, relative, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 
 /**
- * The Unix socket in a kept folder that its Redis listens on. No client uses it: it shows whether a Redis works in the
- * folder, since two that write one append-only file spoil it, and Redis itself locks nothing. A file with a process id
- * would not do: after a crash that id may be another program's, and in a container it mostly is. A socket answers exactly
- * as long as its Redis lives, and Redis replaces one that a crash left behind.
+ * The Unix socket on which the Redis of a kept folder listens. No client uses it: it shows that a Redis uses the folder. Two
+ * of them would corrupt one append-only file, and Redis itself locks nothing. A file with a process id is not enough: after
+ * a crash, and usually in a container, that id belongs to another program. A socket answers as long as its Redis lives, and
+ * Redis replaces a socket that a crash left behind.
  */
 export const SOCKET = "redis.sock";
 
-/** What a socket's address can hold on macOS, without its last byte; Linux has 4 more (`sun_path` in unix(4), unix(7)). */
+/** The longest address of a socket on macOS, without its last byte; Linux has 4 more (`sun_path` in unix(4), unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 103;
 
-/** After Ctrl-C a Redis writes its file out before it ends, and the next service may be started at once. */
+/** After Ctrl-C Redis writes its file before it ends, and someone may start the next service immediately. */
 const MAX_WAIT_MS = 3_000;
 const POLL_MS = 50;
 
-/** Where one Redis works: a folder of the user's that stays, or a temporary one that is removed. */
+/** The folder of one Redis: the user's, which is kept, or a temporary one, which is removed. */
 export interface DataFolder {
   readonly path: string;
   readonly kept: boolean;
@@ -31,7 +31,7 @@ export interface DataFolder {
   removeNow(): void;
 }
 
-/** @throws Error in one line when the folder cannot be made, or when a Redis works there already. */
+/** @throws Error in one line when the folder cannot be created, or when another Redis uses it */
 export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
   if (dataDir === undefined) return temporaryFolder();
   const path = resolve(dataDir);
@@ -64,7 +64,7 @@ async function isInUse(socket: string): Promise<boolean> {
   return false;
 }
 
-/** @throws Error in one line when nobody can tell: the path is too long, or not this user's. */
+/** @throws Error in one line when this is unknown: the path is too long, or belongs to another user */
 async function isListening(path: string): Promise<boolean> {
   const relativePath = relative(process.cwd(), path);
   const address = relativePath.length < path.length ? relativePath : path;

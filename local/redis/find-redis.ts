@@ -6,18 +6,18 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { removeStaleFolders } from "../process-lifecycle.ts";
 
-/** The scripts use commands of Redis 7.0; Valkey began at 7.2. */
+/** The scripts use commands of Redis 7.0. The first Valkey is 7.2. */
 const MIN_MAJOR_VERSION = 7;
 const MAX_VERSION_MS = 10_000;
 
 const PACKAGES = ["redis-server", "redis-tools"];
 const MAX_APT_MS = 10 * 60_000;
 
-/** apt would drop root's rights to those of a user that cannot write here. For any other user it changes nothing. */
+/** As root, apt would switch to a user that cannot write to this folder. For other users this changes nothing. */
 const KEEP_USER = ["-o", "APT::Sandbox::User=root"];
 const TEMPORARY_PREFIX = "unpacking-";
 
-/** The last line of Redis under the BSD licence, with its security fixes. It needs no more than make and C. */
+/** The last release series under the BSD licence, with security fixes. Building it takes only make and a C compiler. */
 const SOURCE_VERSION = "7.2.12";
 const MAX_BUILD_MS = 20 * 60_000;
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
@@ -59,7 +59,7 @@ type Locator = (machine: Machine, log: Log) => Promise<string | undefined>;
 /** Runs a command of apt or dpkg to its end and gives its standard output. */
 type Run = (file: string, ...args: string[]) => Promise<string>;
 
-/** What exists first, then the fast download, then the slow build. */
+/** First an existing Redis, then the fast download, then the slow build. */
 const LOCATORS: readonly Locator[] = [onPath, inCache, debianPackages, sourceBuild];
 
 /**
@@ -67,7 +67,7 @@ const LOCATORS: readonly Locator[] = [onPath, inCache, debianPackages, sourceBui
  * nothing is installed.
  *
  * @param log gets one line before every slow step and one for every server that cannot be used
- * @throws AggregateError when every locator fails: its message ends in what to do, its `errors` say what was tried
+ * @throws AggregateError when every locator fails: its message ends with the fix, its `errors` say what was tried
  */
 export async function findRedis(log: Log, machine: Machine = thisMachine()): Promise<string> {
   const failures: Error[] = [];
@@ -97,7 +97,7 @@ async function onPath(machine: Machine, log: Log): Promise<string | undefined> {
   return firstUsable((await Promise.all(servers)).flat(), log);
 }
 
-/** What an earlier run unpacked or built. */
+/** The Redis that an earlier run unpacked or built. */
 async function inCache({ cacheFolder }: Machine, log: Log): Promise<string | undefined> {
   const names = await readdir(cacheFolder).catch(() => []);
   const finished = names.filter((name) => !name.startsWith(TEMPORARY_PREFIX));
@@ -159,7 +159,7 @@ function assertInstallable(policy: string): void {
   if (!isNewEnough(candidate)) throw new Error(`apt-cache policy: the package redis-server is version ${candidate}`);
 }
 
-/** A script that starts the unpacked server with its libraries, by its own place, so that the folder can be moved. */
+/** A script that starts the unpacked server with its libraries. Paths are relative to the script, so that the folder can be moved. */
 async function writeWrapper(root: string): Promise<void> {
   const folders = await Promise.all(["usr/lib", "lib"].map((parent) => libraryFolders(root, parent)));
   const libraryPath = folders.flat().map((folder) => `$here/${folder}`);
@@ -177,7 +177,7 @@ async function libraryFolders(root: string, parent: string): Promise<string[]> {
   return names.filter((name) => name.includes("-linux-")).map((name) => join(parent, name));
 }
 
-/** Puts a complete server where `inCache` finds it, in one step: an interrupted run leaves nothing half. */
+/** Moves a complete server to where `inCache` finds it, in one step: an interrupted run leaves no partial server. */
 async function publish(unpacked: string, folder: string): Promise<string> {
   const problem = await versionProblem(join(unpacked, "redis-server"));
   if (problem !== undefined) throw new Error(`the package redis-server: ${problem}`);
@@ -193,7 +193,7 @@ async function publish(unpacked: string, folder: string): Promise<string> {
 }
 
 /**
- * Has redis-memory-server download Redis and build it in the cache folder.
+ * Lets redis-memory-server download Redis and build it in the cache folder.
  *
  * In a process of its own: the package reads its settings from the environment, prints to the console, and keeps its
  * lock until its process ends when a download fails.

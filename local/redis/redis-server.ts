@@ -14,7 +14,7 @@ const POLL_MS = 20;
 /** Long enough to write out an append-only file on a slow disk; then the process is killed. */
 const MAX_STOP_MS = 10_000;
 
-/** Another process may take a free port before Redis does: then the next one is tried. */
+/** Another process may take a free port before Redis does. Then another port is tried. */
 const FREE_PORTS_TRIED = 5;
 
 const KEPT_OUTPUT_CHARACTERS = 4_000;
@@ -22,16 +22,16 @@ const SHOWN_OUTPUT_LINES = 10;
 
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
-/** As at Upstash, which has one database and no MIGRATE: no script can reach other databases or servers. */
+/** As at Upstash: one database and no MIGRATE, so that no script can reach other databases or servers. */
 const ONE_DATABASE = ["--databases", "1", "--rename-command", "MIGRATE", ""];
 
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** The shell line that starts it again by hand, on the same port and in the same folder. */
+  /** The shell command that starts it again on the same port and in the same folder. */
   readonly command: string;
-  /** Settles when the process has exited, whoever ended it; never rejects. */
+  /** Settles when the process has exited for any reason; never rejects. */
   readonly exited: Promise<void>;
   /** Ends the process and removes its temporary folder. Safe to call more than once. */
   stop(): Promise<void>;
@@ -51,11 +51,11 @@ class PortTaken extends Error {
 }
 
 /**
- * Starts a private Redis on 127.0.0.1 and waits until it answers. It stops when this process ends, however that ends.
+ * Starts a private Redis on 127.0.0.1 and waits until it answers. It stops when this process ends for any reason.
  *
- * `RedisMemoryServer` of redis-memory-server, which only builds Redis here, does not replace this: it takes another port
- * in silence when the wanted one is taken, watches its parent with a second Node process that polls and signals a process
- * id which may be another program's by then, reports no exit, and guards no data folder.
+ * `RedisMemoryServer` of redis-memory-server, which only builds Redis here, cannot replace this: it silently uses another port
+ * when the requested one is taken, polls its parent from a second Node process, may signal a process id that belongs to
+ * another program by then, reports no exit, and does not guard a data folder.
  *
  * @throws Error with the server's last output when it exits early, when the port is taken, or when it does not answer
  * within a minute.
@@ -93,10 +93,10 @@ async function freePort(): Promise<number> {
 
 async function startOn(port: number, binary: string, folder: DataFolder): Promise<RedisServer> {
   const args = redisArguments(port, folder);
-  // Its own process group: Ctrl-C in the terminal reaches this process alone, which stops what uses Redis first.
+  // In its own process group, so that Ctrl-C reaches only this process, which first stops the users of Redis.
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const lastOutput = collectOutput(child);
-  // Not "exit", which comes before the last output has been read, and that output says why a server did not start.
+  // Not "exit", which comes before the last output, and that output says why a server did not start.
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const pid = await pidOf(child, binary);
   const watchdog = startWatchdog(child, folder);
@@ -177,12 +177,12 @@ async function waitUntilReady(port: number, child: ChildProcess, exited: Promise
   throw new Error(`Redis ${problem} on port ${port}. Its last output:\n${output}`, { cause });
 }
 
-/** The process id of the Redis that answers: another one that holds the port would answer PING in place of ours. */
+/** The process id of the Redis that answers, because another Redis on the port would answer PING too. */
 async function answeringPid(url: string, over: AbortSignal): Promise<number> {
   const client = createClient({ url, socket: { reconnectStrategy: false } });
   // Without a listener node-redis throws its errors at the process; connect() rejects with the same error.
   client.on("error", () => undefined);
-  // What holds the port may accept the connection and never answer.
+  // Another program on the port may accept the connection and never answer.
   const hangUp = () => client.isOpen && client.destroy();
   over.addEventListener("abort", hangUp);
   try {

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { DataFolder } from "./data-folder.ts";
 
 /**
- * Waits for the end of standard input. Only this process holds the other end of that pipe, so it ends however this
- * process dies, SIGKILL included. The shell then stops Redis and removes its temporary folder. A line on the pipe says
- * that Redis has exited: its process id may soon belong to another program, so only the folder is removed.
+ * Waits for the end of standard input. Only this process holds the other end of that pipe, so the pipe closes when this
+ * process dies in any way, SIGKILL included. Then the shell stops Redis and removes its temporary folder. A line on the pipe
+ * means that Redis has exited: its process id may soon belong to another program, so only the folder is removed.
  */
 const SCRIPT = 'if read -r _; then read -r _; else kill -TERM "$1"; fi; [ -z "$2" ] || rm -rf -- "$2"';
 
@@ -18,8 +18,8 @@ export interface Watchdog {
 /**
  * Stops a Redis, and removes its temporary folder, when this process ends without having done so.
  *
- * A normal exit is handled here and at once. Death by a signal runs no code of ours: a small shell process of its own
- * sees it instead. `setpriv --pdeathsig` would need no such process, but is Linux only and leaves the folder.
+ * A normal exit is handled here. A signal can end this process before its code runs, so a small shell process watches it.
+ * `setpriv --pdeathsig` would need no such process, but is Linux only and leaves the folder.
  */
 export function startWatchdog(redis: ChildProcess, folder: DataFolder): Watchdog {
   const tempDir = folder.kept ? "" : folder.path;
@@ -27,7 +27,7 @@ export function startWatchdog(redis: ChildProcess, folder: DataFolder): Watchdog
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
-  // A program whose Redis was killed, and that has nothing else to do, must be able to end.
+  // It must not keep this process alive after Redis was killed.
   shell.unref();
   const shellExited = new Promise<void>((resolve) => shell.once("exit", () => resolve()));
   // Fails only when the watchdog itself was killed.

@@ -16,13 +16,17 @@ const PUBLIC_HOST = "orders.example";
 const REBOUND_HOST = "evil.example";
 
 const service = sharedService();
-const browser = useBrowser(`--host-resolver-rules=MAP ${PUBLIC_HOST} 127.0.0.1, MAP ${REBOUND_HOST} 127.0.0.1`);
+const browser = useBrowser(
+  `--host-resolver-rules=MAP ${PUBLIC_HOST} 127.0.0.1, MAP ${REBOUND_HOST} 127.0.0.1, MAP localhost:3000 127.0.0.1:${service.env.ORDERS_API_PORT}`,
+);
 
 describe.skipIf(NO_CHROMIUM)("the docs page", () => {
-  /** Set to a file's name, such as docs/docs-page.png, it has the page's picture written there. */
+  /** Set to docs/docs-page.png, it has the picture of an executed request written there. */
   const SCREENSHOT = process.env.ORDERS_TEST_SCREENSHOT;
 
   const PATIENCE_MS = 60_000;
+
+  const MARGIN_PX = 12;
 
   const BASE_PATH = "/shop/v1";
 
@@ -86,6 +90,21 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     };
   }
 
+  /** From the operation's first line to the reply. */
+  async function takeScreenshot(page: Page, path: string): Promise<void> {
+    await page.keyboard.press("Home");
+    await page.waitForTimeout(500); // Swagger UI scrolls smoothly.
+    const top = await operation(page, "createOrder").boundingBox();
+    const reply = await operation(page, "createOrder").locator(".live-responses-table").boundingBox();
+    if (!top || !reply) throw new Error("The page shows no reply");
+    const height = reply.y + reply.height - top.y + MARGIN_PX;
+    await page.screenshot({
+      path,
+      fullPage: true,
+      clip: { x: 0, y: top.y - MARGIN_PX, width: 1280, height: height + MARGIN_PX },
+    });
+  }
+
   const routeOfReply = (response: Response) =>
     routeOf(response.request().method(), new URL(response.url()).pathname.replace(BASE_PATH, ""));
 
@@ -103,14 +122,18 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     for (const asset of assets) {
       expect(asset).toMatchObject({ "content-encoding": "br", "cache-control": "public, max-age=31536000, immutable" });
     }
-    if (SCREENSHOT) await page.screenshot({ path: SCREENSHOT });
+    for (const name of ["openapi.yaml", "asyncapi.yaml"]) {
+      const href = await page.locator(`.info a[href$="${name}"]`).first().getAttribute("href");
+      expect(new URL(href ?? "", page.url()).href).toBe(`${service.api}/${name}`);
+    }
     expectAtHome(visited, new URL(service.api).host);
   });
 
   test("“Try it out” places an order and reads it back", async () => {
-    const visited = await visit(`${service.api}/docs`);
+    const visited = await visit(`${SCREENSHOT ? "http://localhost:3000" : service.api}/docs`);
 
-    const placed = await tryOut(visited.page, "createOrder", { "Idempotency-Key": `try-${crypto.randomUUID()}` });
+    const placed = await tryOut(visited.page, "createOrder", { "Idempotency-Key": `try-${Date.now()}-${process.pid}` });
+    if (SCREENSHOT) await takeScreenshot(visited.page, SCREENSHOT);
     const read = await tryOut(visited.page, "getOrder", { pk: placed.order.pk });
 
     expect(placed.status).toContain("200");
@@ -118,7 +141,7 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     expect(placed.order).toMatchObject({ product_id: "tea-green", quantity: 2 });
     expect(read.status).toContain("200");
     expect(read.order).toMatchObject({ pk: placed.order.pk });
-    expectAtHome(visited, new URL(service.api).host);
+    expectAtHome(visited, new URL(visited.page.url()).host);
   });
 
   test("the page works below a base path of a public host, too", async () => {

@@ -70,7 +70,7 @@ test("the page itself is asked for each time: it must not name what a later vers
   expect(headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
 });
 
-test.for(["/", "/docs", "/openapi.yaml", "/openapi.json"])(
+test.for(["/", "/docs", "/openapi.yaml", "/openapi.json", "/asyncapi.yaml"])(
   "HEAD %s gets what GET gets, without the body",
   async (path) => {
     const headers = { "accept-encoding": "br" };
@@ -93,6 +93,13 @@ test("openapi.yaml is served as it is in the project, and openapi.json is the sa
   expect(yaml).toMatchObject({ statusCode: 200, headers: { "content-type": "application/yaml" }, body: original });
   expect(json).toMatchObject({ statusCode: 200, headers: { "content-type": "application/json" } });
   expect(JSON.parse(json.body)).toEqual(parse(original));
+});
+
+test("asyncapi.yaml is served as it is in the project", async () => {
+  const { statusCode, headers, body } = await get("/asyncapi.yaml");
+
+  expect({ statusCode, body }).toEqual({ statusCode: 200, body: (await file("asyncapi.yaml")).toString() });
+  expect(headers).toMatchObject({ "content-type": "application/yaml", "cache-control": "no-cache" });
 });
 
 test.for([

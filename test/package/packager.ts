@@ -11,7 +11,16 @@ const PROJECT = join(import.meta.dirname, "../..");
 const SERVERLESS = join(PROJECT, "node_modules/serverless/bin/serverless.js");
 
 /** All that `serverless package` reads. */
-const SOURCES = ["serverless.yml", "package.json", "openapi.yaml", "functions", "lib", "local", "infra"];
+const SOURCES = [
+  "serverless.yml",
+  "package.json",
+  "openapi.yaml",
+  "asyncapi.yaml",
+  "functions",
+  "lib",
+  "local",
+  "infra",
+];
 
 const TEMPLATE = "cloudformation-template-update-stack.json";
 

@@ -243,8 +243,8 @@ function routesOf(template: Template, pattern: RegExp) {
     .filter(({ RouteKey }) => pattern.test(RouteKey))
     .map(({ AuthorizationType = "NONE", AuthorizerId }) => [AuthorizationType, AuthorizerId]);
 }
-const DOCS_ROUTES = / \/($|docs|openapi)/;
-const ORDER_ROUTES = / \/(?!$|docs|openapi)/;
+const DOCS_ROUTES = / \/($|docs|\w+api\.)/;
+const ORDER_ROUTES = / \/(?!$|docs|\w+api\.)/;
 
 test.for(["dev", "prod"])("anyone may call %s, but no page of another origin", (name) => {
   const template = templateOf(name);

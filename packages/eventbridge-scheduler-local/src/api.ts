@@ -27,7 +27,7 @@ const PAGE_QUERY = { NamePrefix: "NamePrefix", MaxResults: "MaxResults", NextTok
 
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** `none` is an address that a person typed or opened. `same-site` is another port of this machine, so it is foreign. */
+/** `none` is an address that a person typed or opened. `same-site` can be another port of this machine, which is another origin. */
 const OWN_SITES = ["none", "same-origin"];
 
 interface Route {
@@ -180,9 +180,9 @@ function pathMembers(groups: Readonly<Record<string, string>>): Members {
 }
 
 /**
- * Gives the reason to refuse a request, or undefined. Refused are a `Host` that is not loopback (a page whose own host
- * name was pointed at 127.0.0.1, which is called DNS rebinding, could read the replies) and every request that a browser
- * sends for a page of another origin. An image or a script is sent without `Origin`, so `Sec-Fetch-Site` counts too
+ * Returns the reason to refuse a request, or undefined. It refuses a `Host` that is not loopback (a page whose host name
+ * resolves to 127.0.0.1, called DNS rebinding, could read the replies) and every request that a browser sends for a page of
+ * another origin. A browser requests images and scripts without `Origin`, so `Sec-Fetch-Site` counts too
  * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other clients send neither.
  */
 function denialReason(headers: IncomingHttpHeaders): string | undefined {

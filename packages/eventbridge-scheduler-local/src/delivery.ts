@@ -5,7 +5,7 @@ import type { Schedule } from "./schedule.ts";
 import type { TargetClient } from "./targets.ts";
 import { sleepUntil } from "./timers.ts";
 
-/** Enough for any look at what went wrong, and a bound on memory when a whole night goes wrong. */
+/** Enough to find a cause, and a bound on memory when everything fails for a night. */
 const MAX_DEAD_LETTERS = 1000;
 
 interface DeliveryOptions {
@@ -20,8 +20,8 @@ interface DeliveryOptions {
 export type Deliver = (schedule: Schedule) => Promise<void>;
 
 /**
- * Hands a schedule's event to Lambda, again and again while the schedule's RetryPolicy allows. The promise resolves
- * when Lambda has the event, whether or not the function then fails, when the policy is exhausted, or at a stop.
+ * Delivers a schedule's event to Lambda, with the retries of the schedule's RetryPolicy. The promise resolves when Lambda has
+ * the event (even if the function then fails), when the policy is exhausted, or at a stop.
  */
 export function createDelivery(options: DeliveryOptions): Deliver {
   const { client, retries, deadLetters, retryDelayMs, log, signal } = options;
@@ -44,7 +44,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
         const { executionId } = payload;
         return giveUp(schedule, payload, { code, message, executionId, condition, retries: attempt - 1 });
       }
-      // The first failure only: what follows is the same line up to 185 times.
+      // Only the first failure, because up to 185 retries would log the same line.
       if (attempt === 1)
         log(`scheduler: ${schedule.arn} could not be delivered and will be retried: ${outcome.message}`);
       if (!(await sleepUntil(nextMs, signal))) return;
@@ -75,7 +75,7 @@ interface Payload {
 }
 
 /**
- * What the target gets at the given attempt (from 1): the schedule's Input with its context attributes replaced, or,
+ * The event at the given attempt (from 1): the schedule's Input with its context attributes replaced, or,
  * without an Input, the default event of EventBridge Scheduler, whose `detail` is the text `{}`.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
  */
@@ -108,7 +108,7 @@ function defaultEvent(schedule: Schedule) {
 type ExhaustedRetryCondition = "MaximumRetryAttempts" | "MaximumEventAgeInSeconds";
 
 /**
- * A message as it would lie in the schedule's queue: the payload, and the attributes that EventBridge Scheduler adds.
+ * A message as it would be in the schedule's dead-letter queue: the payload, and the attributes that EventBridge Scheduler adds.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
  */
 interface DeadLetter {
@@ -122,7 +122,7 @@ interface Failure {
   readonly message: string;
   readonly executionId: string;
   readonly condition: ExhaustedRetryCondition;
-  /** Attempts after the first. */
+  /** The number of attempts after the first. */
   readonly retries: number;
 }
 

@@ -3,8 +3,8 @@ import type { z } from "zod";
 const MAX_QUOTE_LENGTH = 200;
 
 /**
- * An error of the service as its REST-JSON protocol carries it: `type` goes into the `x-amzn-errortype` header, from
- * which the SDK picks the exception class.
+ * An error of the service in its REST-JSON protocol. `type` is sent in the header `x-amzn-errortype`, by which the SDK
+ * chooses the exception class.
  */
 export class SchedulerError extends Error {
   readonly status: number;
@@ -27,7 +27,7 @@ export function notFound(resource: "Schedule" | "Schedule group", name: string):
   return new SchedulerError(404, "ResourceNotFoundException", `${resource} ${name} does not exist.`);
 }
 
-/** Another schedule has this name, or this one was made by a request with another client token or other parameters. */
+/** The name belongs to another schedule, or to one that was created with another client token or other parameters. */
 export function alreadyExists(resource: "Schedule" | "Schedule group", name: string): SchedulerError {
   return new SchedulerError(409, "ConflictException", `${resource} ${name} already exists.`);
 }
@@ -52,7 +52,7 @@ function describe(issue: z.core.$ZodIssue): string {
   return `Value ${absent ? "null" : quote(issue.input)} at '${member}' failed to satisfy constraint: ${fault}`;
 }
 
-/** Cut short: an Input that is too long would make a message as long. */
+/** Truncated, because the message would be as long as an Input that is too long. */
 function quote(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length > MAX_QUOTE_LENGTH ? `'${text.slice(0, MAX_QUOTE_LENGTH)}…'` : `'${text}'`;

@@ -7,9 +7,9 @@ const DAY_MS = 86_400_000;
 /**
  * When a one-time schedule is due, in ms since 1970.
  *
- * An hour that occurs twice, when clocks are set back, means its first occurrence: AWS runs a schedule once then
- * (EventBridge Scheduler User Guide, "Schedule types", daylight saving time). What AWS does with an `at()` in an hour that is
- * skipped is not documented: here it is an error.
+ * In an hour that occurs twice, when clocks are set back, the first occurrence counts: AWS runs a schedule once then
+ * (EventBridge Scheduler User Guide, "Schedule types", daylight saving time). AWS does not document an `at()` in a skipped hour;
+ * here it is an error.
  * @param expression `at(yyyy-mm-ddThh:mm:ss)`
  * @param timezone of the IANA database
  * @throws SchedulerError a ValidationException for any other expression, no such day or hour, or no such time zone
@@ -22,7 +22,7 @@ export function parseExpression(expression: string, timezone: string): number {
   }
   const local = AT.exec(expression)?.[1] ?? "";
   const localMs = Date.parse(`${local}Z`);
-  // Date.parse reads February 30 as March 2: only what reads back the same is a day of the calendar.
+  // Date.parse reads February 30 as March 2, so a date is valid only if it is the same when formatted again.
   if (Number.isNaN(localMs) || localSecond(localMs, "UTC") !== local) {
     throw validationError(`Invalid Schedule Expression ${expression}.`);
   }
@@ -44,7 +44,7 @@ export function formatSecond(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
-/** The moments that may show a local time, by the zone's offsets the day before and the day after; the earliest first. */
+/** The possible moments of a local time, by the zone's offsets on the day before and the day after; the earliest first. */
 function candidates(localMs: number, timezone: string): number[] {
   const offsets = [localMs - DAY_MS, localMs + DAY_MS].map((ms) => Date.parse(`${localSecond(ms, timezone)}Z`) - ms);
   return offsets.map((offset) => localMs - offset).toSorted((a, b) => a - b);

@@ -16,7 +16,7 @@ export interface LambdaRetriesOptions {
 
 /** Lambda's queue of asynchronous events: an event whose function failed is tried up to twice more. */
 export interface LambdaRetries {
-  /** Takes over an event whose first run failed with `error`, and returns at once. */
+  /** Retries an event whose first run failed with `error`. Returns at once. */
   retry(schedule: Schedule, payload: string, error: string): void;
 }
 
@@ -30,7 +30,7 @@ export function createLambdaRetries({ client, tasks, retryDelayMs, log, signal }
       const outcome = await client.send(schedule.target, payload);
       if (signal.aborted || outcome.kind === "done") return;
       error = outcome.message;
-      // An endpoint that is away runs no function, so it uses up no attempt, like Lambda's own failures.
+      // If the endpoint is down, the function does not run, so this is not an attempt; Lambda treats its own failures the same.
       if (outcome.kind === "function-error") failures++;
     }
     log(`scheduler: function ${schedule.target.name} failed ${failures} times for ${schedule.arn}: ${error}`);

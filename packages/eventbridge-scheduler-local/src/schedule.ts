@@ -71,7 +71,7 @@ const targetSchema = z.object({
 });
 
 /**
- * A schedule as its owner described it, with the defaults that GetSchedule shows. Dates are in seconds since 1970. AWS ignores
+ * A schedule as in its request, with the defaults that GetSchedule shows. Dates are in seconds since 1970. AWS ignores
  * StartDate and EndDate for one-time schedules (API_CreateSchedule), and so does this.
  */
 export const definitionSchema = z.object({
@@ -92,7 +92,7 @@ export const definitionSchema = z.object({
 type TargetDefinition = z.output<typeof targetSchema>;
 export type ScheduleDefinition = z.output<typeof definitionSchema>;
 
-/** Where a schedule's event goes. A schedule has the partition, Region and account of its target. */
+/** The target of a schedule. A schedule has the partition, Region and account of its target. */
 export interface Target {
   readonly partition: string;
   readonly region: string;
@@ -142,7 +142,7 @@ export function createTargetResolver(urls: Readonly<Record<string, string>>, has
   };
 }
 
-/** A member that AWS has and this Scheduler has not: it is refused, never ignored. */
+/** A member that AWS supports and this Scheduler does not: it is refused, never ignored. */
 export function unsupported() {
   return z
     .unknown()

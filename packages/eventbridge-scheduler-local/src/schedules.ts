@@ -17,7 +17,7 @@ import type { Timers } from "./timers.ts";
 const PAGE_SIZE = 100;
 const DEFAULT_GROUP = "default";
 
-/** The account of a group: nothing in its requests names one. */
+/** The account of a group, because its requests do not name one. */
 const ACCOUNT = "000000000000";
 
 const token = { ClientToken: clientTokenSchema.optional() };
@@ -54,7 +54,7 @@ export type OperationName =
 
 export interface Schedules {
   readonly operations: Operations;
-  /** Forgets this schedule, but no later one of the same name. */
+  /** Deletes this schedule, but not a later one with the same name. */
   remove(schedule: Schedule): void;
 }
 
@@ -91,7 +91,7 @@ export function createSchedules(
       if (!replayed) throw alreadyExists("Schedule", definition.Name);
       return { ScheduleArn: existing.arn };
     }
-    // Only now: a request whose reply was lost may be sent again after the time that it names.
+    // Checked last: a request whose reply was lost may be sent again after the time that it names.
     refusePast(definition.ScheduleExpression, dueMs);
     const nowMs = Date.now();
     const arn = `arn:${target.partition}:scheduler:${target.region}:${target.account}:schedule/${keyOf(definition)}`;
@@ -128,7 +128,7 @@ export function createSchedules(
     return {};
   }
 
-  /** Ordered by group and name. A page's token is its last schedule, so that deleted schedules shift no page. */
+  /** Ordered by group and name. A page's token is its last schedule, so that deleted schedules do not shift pages. */
   function listSchedules(members: Members): object {
     const { GroupName, State, ...request } = parseRequest(listSchema, members);
     if (GroupName !== undefined) checkGroup(GroupName);

@@ -13,36 +13,36 @@ const DEFAULT_CONCURRENCY = 10;
 
 export interface SchedulerServer {
   readonly url: string;
-  /** Forgets every schedule, ends what is under way and closes the port. A second call waits for the first. */
+  /** Deletes every schedule, aborts deliveries and closes the port. A second call waits for the first. */
   stop(): Promise<void>;
 }
 
 export interface SchedulerServerOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, is any free port. */
   readonly port?: number;
-  /** Where Lambda's Invoke is served, such as `http://127.0.0.1:3002` of serverless-offline. Without it, no functions are invoked. */
+  /** The URL of a Lambda Invoke API, such as `http://127.0.0.1:3002` of serverless-offline. Without it, no functions are invoked. */
   readonly lambdaUrl?: string | undefined;
   /** HTTP targets: the URL to which events are posted, by target ARN. */
   readonly targets?: Readonly<Record<string, string>>;
   /** The schedule groups that exist besides `default`. */
   readonly groups?: readonly string[];
-  /** Fires up to so many ms late at random: AWS promises the minute only. Default 0. */
+  /** Fires late by a random time up to this, in ms, as AWS may. Default 0. */
   readonly maxDelayMs?: number;
-  /** Delivers each event twice: AWS promises at least once. Default false. */
+  /** Delivers each event twice, because AWS delivers at least once. Default false. */
   readonly deliverTwice?: boolean;
   /** The wait in ms after attempt number `attempt` (from 1) failed. Default: exponential with jitter, 1 s to 60 s. */
   readonly retryDelayMs?: (attempt: number) => number;
-  /** Events under way at once. Default 10. */
+  /** The number of events that are delivered at once. Default 10. */
   readonly concurrency?: number;
-  /** Gets one line for each failure worth a look. Default: standard error. */
+  /** Receives one line per failure. Default: standard error. */
   readonly log?: (line: string) => void;
-  /** From 0 to under 1, for repeatable runs. Default `Math.random`. */
+  /** Returns a number from 0 to less than 1; set it for repeatable runs. Default `Math.random`. */
   readonly random?: () => number;
 }
 
 /**
- * EventBridge Scheduler for one machine: the calls of its one-time schedules, on loopback, fired at their second at a
- * Lambda Invoke endpoint. Everything is in memory and ends with the process.
+ * Starts EventBridge Scheduler on loopback. One-time schedules fire at their second. Everything is in memory and ends with the
+ * process.
  *
  * @throws Error of `listen`, such as EADDRINUSE.
  */
@@ -52,7 +52,7 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
   const retryDelayMs = options.retryDelayMs ?? ((attempt: number) => backoff(attempt, random));
   const stopping = new AbortController();
   const { signal } = stopping;
-  setMaxListeners(0, signal); // one for each invocation and retry: thousands, and no leak
+  setMaxListeners(0, signal); // Thousands of invocations and retries listen to it; that is no leak.
 
   const tasks = createBackgroundTasks(log);
   const { lambdaUrl, targets = {}, concurrency = DEFAULT_CONCURRENCY } = options;

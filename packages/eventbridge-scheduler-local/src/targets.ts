@@ -5,21 +5,21 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import type { Target } from "./schedule.ts";
 
-/** The longest that a Lambda function may run. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** The maximum time-out of a Lambda function. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_INVOCATION_MS = 900_000;
 
 export interface TargetClient {
-  /** Sends an event to its target, and waits for the end of the function's run. */
+  /** Sends an event to its target, and waits until the function ends. */
   send(target: Target, payload: string): Promise<Outcome>;
   close(): void;
 }
 
 interface TargetClientOptions {
-  /** Where Lambda's Invoke is served. */
+  /** The URL of a Lambda Invoke API. */
   readonly lambdaUrl: string | undefined;
-  /** Events under way at once. More wait for their turn, in order. */
+  /** The number of events that are sent at once. More wait, in order. */
   readonly concurrency: number;
-  /** Ends every event under way or waiting; each is then `undelivered`. */
+  /** Aborts every event; each is then `undelivered`. */
   readonly signal: AbortSignal;
   /** How long to wait for a reply once the event was sent, in ms. */
   readonly timeoutMs?: number;
@@ -89,7 +89,7 @@ const functionErrorSchema = z
   })
   .pipe(z.object({ errorType: z.string(), errorMessage: z.string() }));
 
-/** How an invocation ended. `undelivered`: the function did not get the event, or nobody knows whether it did. */
+/** The result of an invocation. `undelivered`: the function did not get the event, or it is unknown whether it did. */
 type Outcome =
   | { readonly kind: "done" }
   | { readonly kind: "function-error"; readonly message: string }
@@ -106,11 +106,11 @@ function outcomeOfReply(reply: IncomingMessage, body: string): Outcome {
   return reply.headers["x-amz-function-error"] ? { kind: "function-error", message: functionError(body) } : DONE;
 }
 
-/** Of what kept the event from being sent, or its answer from coming. */
+/** The reason why the event could not be sent, or had no reply. */
 function outcomeOfError(error: unknown): Outcome {
   if (!(error instanceof Error)) return { kind: "undelivered", code: "INVOCATION_FAILED", message: String(error) };
   const code = "code" in error ? String(error.code) : "INVOCATION_FAILED";
-  // Every address of a host that refused makes one AggregateError with a code and no message.
+  // If all addresses of a host refuse, the AggregateError has a code but no message.
   return { kind: "undelivered", code, message: error.message || code };
 }
 

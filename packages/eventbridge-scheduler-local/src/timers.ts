@@ -3,8 +3,8 @@ import type { Deliver } from "./delivery.ts";
 import type { Schedule } from "./schedule.ts";
 
 /**
- * The longest single timer, in ms. A timer over 2^31 - 1 ms fires at once, and one that a sleeping laptop holds up
- * counts none of the sleep: short steps, each measured against the clock, are right in both cases.
+ * The longest single timer, in ms. A timer over 2^31 - 1 ms fires at once, and a timer does not count the time in which a
+ * laptop sleeps. Short steps, each compared with the clock, are correct in both cases.
  */
 const MAX_STEP_MS = 60_000;
 
@@ -14,17 +14,17 @@ interface TimersOptions {
   readonly maxDelayMs: number;
   readonly deliverTwice: boolean;
   readonly random: () => number;
-  /** Called once the schedule's only time has passed and its delivery ended. */
+  /** Called when the schedule has fired and its delivery has ended. */
   readonly completed: (schedule: Schedule) => void;
 }
 
 /** Fires each schedule once, at its time. */
 export interface Timers {
-  /** A disabled schedule is not entered. A flexible window is met at its start. */
+  /** Ignores a disabled schedule. A flexible window fires at its start. */
   add(schedule: Schedule): void;
-  /** Ends the wait of a schedule that has not fired. A delivery that began goes on. */
+  /** Cancels a schedule that has not fired. A delivery that has started goes on. */
   cancel(schedule: Schedule): void;
-  /** Ends every wait, and enters nothing from now on. */
+  /** Cancels every schedule, and accepts no more. */
   close(): void;
 }
 
@@ -44,7 +44,7 @@ export function createTimers(options: TimersOptions): Timers {
     const came = await sleepUntil(schedule.dueMs + random() * maxDelayMs, signal);
     waiting.delete(schedule);
     if (!came) return;
-    // Both at once, not one after the other: two copies of one event race each other on AWS too.
+    // Both at once: on AWS too, two copies of one event may run at the same time.
     await Promise.all(deliverTwice ? [deliver(schedule), deliver(schedule)] : [deliver(schedule)]);
     completed(schedule);
   }
@@ -62,9 +62,9 @@ export function createTimers(options: TimersOptions): Timers {
 }
 
 /**
- * Waits until the clock shows `timeMs` (ms since 1970), never less, whatever the timer's own rounding.
+ * Waits until the clock shows at least `timeMs` (ms since 1970), even if the timer rounds down.
  *
- * @returns whether the time came; false when `signal` ended the wait.
+ * @returns false if `signal` ended the wait
  */
 export async function sleepUntil(timeMs: number, signal: AbortSignal): Promise<boolean> {
   for (let left = timeMs - Date.now(); left > 0; left = timeMs - Date.now()) {
@@ -81,18 +81,18 @@ export async function sleepUntil(timeMs: number, signal: AbortSignal): Promise<b
 
 /**
  * The wait in ms before the attempt that follows attempt number `attempt` (from 1): exponential from 1 s to 60 s,
- * each drawn at random from its upper half so that what failed together does not come back together.
+ * each random in its upper half, so that events that failed together are not retried together.
  */
 export function backoff(attempt: number, random: () => number = Math.random): number {
   const ceiling = Math.min(60_000, 1000 * 2 ** (attempt - 1));
   return ceiling * (0.5 + random() / 2);
 }
 
-/** Work that goes on after the call that began it, kept in hand so that a stop can wait for its end. */
+/** Work that continues after the call that started it. A stop can wait for its end. */
 export interface BackgroundTasks {
-  /** Begins `work`. A rejection is a bug of ours: it is logged, and stops nothing else. */
+  /** Starts `work`. A rejection is a bug of this package: it is logged, and other work goes on. */
   start(work: () => Promise<void>): void;
-  /** Resolves when nothing is under way. */
+  /** Resolves when all work has ended. */
   settled(): Promise<void>;
 }
 

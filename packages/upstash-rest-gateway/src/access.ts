@@ -1,25 +1,25 @@
 import { type Command, parseStreamRead } from "./command.ts";
 import type { CommandTable, CommandTraits } from "./database.ts";
 
-/** What a token allows: every command REST has, or only those that read. */
+/** The rights of a token: all commands of the REST API, or only those that read. */
 export type Access = "standard" | "read-only";
 
 /** "Only PING and ECHO", "only PUBLISH and PUBSUB": https://upstash.com/docs/redis/features/restapi (compatibility) */
 const SERVED_OF_ITS_KIND = /^(ping|echo|publish|pubsub(\|.*)?)$/;
 
-/** Commands with these traits need a connection of their own, or hold up one that every request shares. */
+/** Commands with these traits need their own connection, or block the one that all requests share. */
 const CONNECTION_KINDS = ["@connection", "@transaction", "@pubsub", "@blocking"];
 
-/** No trait tells it apart from SCRIPT LOAD, yet it turns the connection into a debugging session. */
+/** It has the traits of SCRIPT LOAD, but turns the connection into a debugging session. */
 const SCRIPT_DEBUG = "script|debug";
 
 /** Commands that Upstash does not list, which reach other servers, other databases or keys that they do not name. */
 const NOT_AT_UPSTASH = new Set(["migrate", "move", "sort", "sort_ro", "swapdb"]);
 
-/** Reads that Upstash keeps from a read-only token all the same, because they walk the whole key space. */
+/** Reads that Upstash refuses to a read-only token, because they scan the whole key space. */
 const POWERFUL_READS = new Set(["keys", "scan"]);
 
-/** Neither reads nor writes, so the server has no flag that would allow them. */
+/** Neither reads nor writes, so the server has no flag for them. */
 const HARMLESS = new Set(["ping", "echo", "time"]);
 
 const COMPATIBILITY_PAGE = "https://upstash.com/docs/redis/overall/rediscompatibility";
@@ -28,8 +28,8 @@ const COMPATIBILITY_PAGE = "https://upstash.com/docs/redis/overall/rediscompatib
 const OTHER_DATABASE = "ERR DB index is out of range";
 
 /**
- * Why `command` may not run with `access`: the error text for the reply, or `undefined` when it may. What a command does
- * is read from the server's own table, so commands that a newer Redis brings fall under the same rules.
+ * The error text if `command` may not run with `access`, else `undefined`. The server's own command table says what a command
+ * does, so the rules also cover commands of newer versions of Redis.
  */
 export function accessProblem(command: Command, table: CommandTable, access: Access): string | undefined {
   const name = commandName(table, command);
@@ -62,7 +62,7 @@ function namesDatabase([, , , ...options]: Command): boolean {
   return options.some((word) => String(word).toUpperCase() === "DB");
 }
 
-/** A command is allowed for what it is known to do, so one without the flag (EVAL, FCALL, SCRIPT LOAD) is refused. */
+/** A command is allowed only if it has the flag, so EVAL, FCALL and SCRIPT LOAD are refused. */
 function onlyReads(name: string, { flags }: CommandTraits): boolean {
   return HARMLESS.has(name) || (flags.has("readonly") && !POWERFUL_READS.has(name));
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UpstashError } from "./reply.ts";
 
-/** How many words belong to an option; the others stand alone. https://redis.io/docs/latest/commands/xreadgroup/ */
+/** The number of words that belong to an option; other options have none. https://redis.io/docs/latest/commands/xreadgroup/ */
 const OPERANDS: Readonly<Record<string, number>> = { GROUP: 2, COUNT: 1, BLOCK: 1, CLAIM: 1 };
 
 const list = z.array(z.unknown());
@@ -55,7 +55,7 @@ function listOf(value: unknown): unknown[] {
   return parsed.data;
 }
 
-/** By hand, not by a schema: zod would collect an issue for each of a million arguments, where the first one will do. */
+/** Not a zod schema, which would collect an issue for each of a million arguments. */
 function argumentOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
@@ -65,7 +65,7 @@ function argumentOf(value: unknown): string {
 
 function parseJson(body: Buffer): unknown {
   try {
-    // A double holds 53 bits and a Redis integer 64, so numbers are taken as they are written, never as doubles.
+    // A double has 53 bits and a Redis integer 64, so numbers are kept as text.
     return JSON.parse(body.toString("utf8"), (_key, value: unknown, context?: { source?: string }) =>
       typeof value === "number" ? (context?.source ?? String(value)) : value,
     );

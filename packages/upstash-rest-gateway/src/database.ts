@@ -7,7 +7,7 @@ const CONNECT_TIMEOUT_MS = 1000;
 
 const MAX_RECONNECT_DELAY_MS = 500;
 
-/** Integers as text keep their 64 bits, bulk strings as Buffers their bytes. Statuses are text, and so told apart. */
+/** Integers are text to keep 64 bits, bulk strings are Buffers to keep their bytes, and statuses are text. */
 const TYPE_MAPPING = { [RESP_TYPES.NUMBER]: String, [RESP_TYPES.BLOB_STRING]: Buffer };
 
 const SUBCOMMANDS_FIELD = 9;
@@ -29,13 +29,13 @@ export interface CommandTraits {
 /** Traits by lower-case name; a subcommand is `config|get`. */
 export type CommandTable = ReadonlyMap<string, CommandTraits>;
 
-/** The one connection to Redis that all requests share. Every method throws a 500 UpstashError while Redis is away. */
+/** The one connection to Redis that all requests share. Every method throws a 500 UpstashError while Redis is down. */
 export interface Database {
-  /** Settles when the first attempt to connect has ended, well or not; never rejects. */
+  /** Resolves when the first attempt to connect has succeeded or failed; never rejects. */
   readonly attempted: Promise<void>;
-  /** What the server knows about its commands; asked once a connection. */
+  /** The server's command table, read once per connection. */
   commandTable(): Promise<CommandTable>;
-  /** Commands that are run in one tick go out in one write and are done in that order. */
+  /** Commands of one tick are sent in one write, and run in that order. */
   run(command: Command): Promise<Outcome>;
   /** Runs the commands between MULTI and EXEC. Throws a 400 UpstashError when Redis discards the transaction. */
   transact(commands: readonly Command[]): Promise<Outcome[]>;
@@ -43,8 +43,8 @@ export interface Database {
 }
 
 /**
- * Connects to the Redis at `url` and stays connected: while it is away requests fail at once, and it is tried again
- * within 0.5 s of every failed attempt. `log` gets one line when Redis is lost and one when it is back.
+ * Connects to the Redis at `url` and stays connected. While Redis is down, requests fail at once, and the client reconnects
+ * within 0.5 s of each failed attempt. `log` receives one line when Redis is lost and one when it is back.
  * Throws a TypeError when `url` is not a Redis URL.
  */
 export function openDatabase(url: string, log: (line: string) => void): Database {
@@ -53,7 +53,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
     RESP: 2,
     disableOfflineQueue: true,
     maintNotifications: "disabled",
-    // No time-out: one that hit a command between MULTI and EXEC would leave the others in an open transaction.
+    // No time-out: if it ended a command between MULTI and EXEC, the transaction would stay open.
     commandOptions: { typeMapping: TYPE_MAPPING, timeout: 0 },
     socket: {
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -75,7 +75,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
     table = undefined;
     attempted.resolve();
   });
-  // It rejects only when closed while it is away; every failure before that is an "error" event.
+  // It rejects only when closed while Redis is down; every failure before that is an "error" event.
   client.connect().catch(() => attempted.resolve());
 
   async function run(command: Command): Promise<Outcome> {
@@ -88,7 +88,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
   }
 
   async function transact(commands: readonly Command[]): Promise<Outcome[]> {
-    // Queued in one tick on one connection: nobody else's command can come between MULTI and EXEC.
+    // Queued in one tick on one connection, so no other command can come between MULTI and EXEC.
     const outcomes = await Promise.all([["MULTI"] as const, ...commands, ["EXEC"] as const].map(run));
     return executedOf(outcomes);
   }
@@ -116,7 +116,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
   return { attempted: attempted.promise, commandTable, run, transact, close: () => client.destroy() };
 }
 
-/** From the replies to MULTI, the commands and EXEC, of which the last holds those that count. */
+/** The results of a transaction, from the replies to MULTI, the commands and EXEC. */
 function executedOf(outcomes: readonly Outcome[]): Outcome[] {
   const executed = outcomes.at(-1);
   if (!executed || "error" in executed) throw discarded(outcomes);
@@ -154,8 +154,8 @@ function addEntries(reply: unknown, table: Map<string, CommandTraits>): void {
 }
 
 /**
- * The innermost reason of an error, for a line that a person reads: what fetch throws says only that it failed, and a
- * connection refused on every address of a host is an AggregateError, which says nothing itself.
+ * The innermost reason of an error, for people: the message of fetch says only that it failed, and a connection refused on
+ * every address of a host is an AggregateError without a message.
  */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");

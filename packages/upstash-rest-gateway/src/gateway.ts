@@ -18,7 +18,7 @@ export interface UpstashGateway {
 export interface UpstashGatewayOptions {
   /** `redis://[user:password@]host:port[/database]` */
   readonly redisUrl: string;
-  /** The port to listen on; 0, the default, takes a free one. */
+  /** The port to listen on; 0, the default, is any free port. */
   readonly port?: number;
   /** The token that may run every command; "local" by default. */
   readonly token?: string;
@@ -26,14 +26,14 @@ export interface UpstashGatewayOptions {
   readonly readOnlyToken?: string;
   /** Limits other than those of Upstash's Pay-as-you-go plan: a test sets lower ones. */
   readonly limits?: Partial<Limits>;
-  /** Gets a line when Redis is lost, one when it is back, and one for each failure of the gateway itself. */
+  /** Receives a line when Redis is lost, when it is back, and for each failure of the gateway itself. */
   readonly log?: (line: string) => void;
 }
 
 /**
  * Serves the Upstash REST protocol over a Redis, on the loopback interface only, so that `@upstash/redis` talks to it as
- * it talks to Upstash (https://upstash.com/docs/redis/features/restapi). Redis may be away, even at the start: requests
- * then get a 500 at once. Rejects with the listen error (`EADDRINUSE`, `EACCES`) when the port cannot be had.
+ * it talks to Upstash (https://upstash.com/docs/redis/features/restapi). Redis may be down, even at the start: requests
+ * then get a 500 at once. Rejects with the error of `listen` (`EADDRINUSE`, `EACCES`) if the port is not available.
  */
 export async function startUpstashGateway(options: UpstashGatewayOptions): Promise<UpstashGateway> {
   const { redisUrl, port = 0, token = "local", readOnlyToken = "local-readonly", log = () => {} } = options;
@@ -53,7 +53,7 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("content-type", "application/json; charset=utf-8");
-    // The client sends the last one back to read its own writes. Here every read sees every write: it only has to move.
+    // The client sends the last one back to read its own writes. Here every read sees every write, so any new value will do.
     response.setHeader("upstash-sync-token", (++syncToken).toString(36));
     try {
       const text = await reply(request, response, backend);

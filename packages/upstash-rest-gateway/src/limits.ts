@@ -9,7 +9,7 @@ const PAGES = "https://upstash.com/docs/redis/troubleshooting";
 /** A script can write every key that it declares. */
 const SCRIPTS = new Set(["eval", "evalsha", "fcall"]);
 
-/** A measurement is trusted for as long as this rate (1 GB/s) needs to fill what was free, and at most a second. */
+/** A measurement is valid for the time in which this rate (1 GB/s) would fill the free space, and at most a second. */
 const FILL_BYTES_PER_MS = MIB;
 const MAX_TRUST_MS = 1000;
 
@@ -29,15 +29,15 @@ const PendingSummary = z.tuple([
   z.array(z.tuple([z.instanceof(Buffer), z.instanceof(Buffer)])),
 ]);
 
-/** What a database takes before it refuses requests as Upstash does. */
+/** The limits above which a database refuses requests, as Upstash does. */
 export interface Limits {
   /** The bytes of a request's body. */
   readonly requestBytes: number;
-  /** The bytes of memory that one key may take and still be added to. */
+  /** The maximum memory of a key that can still be written to, in bytes. */
   readonly recordBytes: number;
-  /** The bytes that all data together may take and still be added to. */
+  /** The maximum memory of all data while writes are accepted, in bytes. */
   readonly databaseBytes: number;
-  /** How many entries of a stream one consumer may have read and not acknowledged. */
+  /** The maximum number of entries that a consumer has read but not acknowledged. */
   readonly pendingPerConsumer: number;
 }
 
@@ -49,16 +49,16 @@ export const PAY_AS_YOU_GO: Limits = {
   pendingPerConsumer: 1000,
 };
 
-/** Gives the error with which Upstash refuses the command, or undefined. `name` is its name in the command table. */
+/** @returns the error with which Upstash refuses the command, or undefined. `name` is its name in the command table. */
 export type LimitCheck = (command: Command, name: string, traits: CommandTraits) => Promise<string | undefined>;
 
 /**
- * Checks commands against `limits`; `requestBytes` is checked where the body is read. Reads and deletes always pass, so
- * that space can be made. Refused are the commands that Redis itself refuses when it is out of memory (its flag
- * `denyoom`), and every script that may write. This is approximate:
- * - Sizes are those of the memory of Redis; Upstash counts what it stores. The size of a key is sampled, and keys are
- *   looked at only while all memory of the server is above `recordBytes`.
- * - A write is refused after the limit was passed. Upstash may refuse the write that would pass it.
+ * Checks commands against `limits`; `requestBytes` is checked when the body is read. Reads and deletes always pass, so that
+ * clients can free space. It refuses the commands that Redis refuses when it is out of memory (flag `denyoom`), and
+ * every script that may write. This is approximate:
+ * - Sizes are memory of Redis; Upstash counts stored data. The size of a key is sampled, and keys are checked only while all
+ *   memory of the server is above `recordBytes`.
+ * - A write is refused after the limit was exceeded. Upstash may refuse the write that would exceed it.
  * - A script is refused for any key that it declares. Users of Upstash report that a full database refuses a script that
  *   only reads; what a full record does with such a script is not documented.
  * - Entries that a script reads for a consumer are not counted.

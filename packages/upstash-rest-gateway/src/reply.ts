@@ -2,12 +2,12 @@ import { ErrorReply } from "redis";
 
 const INTEGER = /^(0|-?[1-9]\d*)$/;
 
-/** One command's outcome: what Redis replied, or the text of its error. */
+/** The outcome of a command: the reply of Redis, or the text of its error. */
 export type Outcome = { readonly result: unknown } | { readonly error: string };
 
 /**
- * A whole request that is answered with `{"error": message}` and an HTTP status instead of replies.
- * `message` starts with an error code as Redis writes it ("ERR ...", "NOPERM ..."), since clients read it that way.
+ * An error of a whole request, which gets `{"error": message}` and an HTTP status.
+ * `message` starts with an error code of Redis ("ERR ...", "NOPERM ..."), as clients expect.
  */
 export class UpstashError extends Error {
   override readonly name = "UpstashError";
@@ -20,12 +20,12 @@ export class UpstashError extends Error {
 }
 
 /**
- * The JSON text of an outcome, `{"result":…}` or `{"error":…}`. It is built as text because an integer keeps all of its
- * 64 bits: JSON.stringify would have to make a double of it. Errors are plain whatever the encoding.
+ * The JSON text of an outcome, `{"result":…}` or `{"error":…}`. It is built as text so that integers keep 64 bits, which
+ * JSON.stringify does not support. Errors are never encoded.
  */
 export function encodeOutcome(outcome: Outcome, base64: boolean): string {
   if ("error" in outcome) return encodeError(outcome.error);
-  // Only this status, and only by itself: the client decodes every other string, one inside an array too.
+  // Only this status, and not inside an array: the client decodes every other string.
   const result = outcome.result === "OK" ? '"OK"' : encodeReply(outcome.result, base64);
   return `{"result":${result}}`;
 }
@@ -45,7 +45,7 @@ function encodeReply(reply: unknown, base64: boolean): string {
   if (reply instanceof ErrorReply) return JSON.stringify(reply.message);
   if (Buffer.isBuffer(reply)) return JSON.stringify(reply.toString(base64 ? "base64" : "utf8"));
   if (typeof reply !== "string") throw new TypeError(`unexpected ${typeof reply} in a RESP2 reply`);
-  // No server status is all digits, so digits are an integer. (A script could make one with redis.status_reply.)
+  // No status of the server is all digits, so digits are an integer. (A script could create one with redis.status_reply.)
   if (INTEGER.test(reply)) return reply;
   return encodeReply(Buffer.from(reply), base64);
 }

@@ -8,7 +8,7 @@ import { streamMessages } from "./subscriptions.ts";
 
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** `none` is an address that a person typed or opened. `same-site` is another port of this machine, so it is foreign. */
+/** `none` is an address that a person typed or opened. `same-site` can be another port of this machine, which is another origin. */
 const OWN_SITES = ["none", "same-origin"];
 
 const METHODS_WITH_BODY = ["POST", "PUT"];
@@ -18,7 +18,7 @@ const METHODS = [...METHODS_WITH_BODY, "GET", "HEAD"];
 /** `/subscribe/{channel}` and `/psubscribe/{pattern}`, with any number of names. */
 const SUBSCRIPTION = /^\/(p?subscribe)\/(.+)$/i;
 
-/** The three paths that take their commands from the body; every other path is a command itself. */
+/** The three paths whose commands are in the body. Every other path is a command itself. */
 const BODY_PATHS = new Set(["/", "/pipeline", "/multi-exec"]);
 
 const UNAUTHORIZED =
@@ -26,7 +26,7 @@ const UNAUTHORIZED =
 
 const SIZE_PAGE = "https://upstash.com/docs/redis/troubleshooting/max_request_size_exceeded";
 
-/** What requests are answered with. */
+/** What a request needs to be answered. */
 export interface Backend {
   /** For the connections of subscribers. */
   readonly redisUrl: string;
@@ -137,8 +137,8 @@ function encodeOutcomes(outcomes: readonly Outcome[], base64: boolean): string {
 }
 
 /**
- * Reads the body of `request`, at most `limitBytes`. A larger body throws a 413 UpstashError, but only once it has
- * been read to its end and thrown away: a client that is still sending when the answer comes sees a broken pipe instead.
+ * Reads the body of `request`, at most `limitBytes`. A larger body throws a 413 UpstashError, but only after it was read to
+ * its end and discarded: a client that gets the reply while it sends would see a broken pipe.
  */
 async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -154,9 +154,9 @@ async function readBody(request: IncomingMessage, limitBytes: number): Promise<B
 }
 
 /**
- * Gives the reason to refuse a request, or undefined. Refused are a `Host` that is not loopback (a page whose own host
- * name was pointed at 127.0.0.1, which is called DNS rebinding, could read the replies) and every request that a browser
- * sends for a page of another origin. An image or a script is sent without `Origin`, so `Sec-Fetch-Site` counts too
+ * Returns the reason to refuse a request, or undefined. It refuses a `Host` that is not loopback (a page whose host name
+ * resolves to 127.0.0.1, called DNS rebinding, could read the replies) and every request that a browser sends for a page of
+ * another origin. A browser requests images and scripts without `Origin`, so `Sec-Fetch-Site` counts too
  * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other clients send neither.
  */
 function denialReason(headers: IncomingHttpHeaders): string | undefined {
