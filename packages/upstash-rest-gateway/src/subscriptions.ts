@@ -1,7 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { createClient } from "redis";
-import { reasonOf } from "./database.ts";
-import { UpstashError } from "./reply.ts";
+import { unreachable } from "./database.ts";
 
 /** Keeps a quiet connection open. Clients ignore comments (WHATWG HTML, "Server-sent events"). */
 const HEARTBEAT_MS = 15_000;
@@ -26,7 +25,7 @@ export async function streamMessages(
   try {
     await client.connect();
   } catch (cause) {
-    throw new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
+    throw unreachable(cause);
   }
   const heartbeat = setInterval(() => response.write(": heartbeat\n\n"), HEARTBEAT_MS);
   response.once("close", () => {
