@@ -5,7 +5,7 @@ import { unreachable } from "./database.ts";
 /** Keeps a quiet connection open. Clients ignore comments (WHATWG HTML, "Server-sent events"). */
 const HEARTBEAT_MS = 15_000;
 
-export type SubscribeCommand = "subscribe" | "psubscribe";
+type SubscribeCommand = "subscribe" | "psubscribe";
 
 /**
  * Sends the messages of channels or patterns as server-sent events until the client hangs up or Redis is lost
@@ -21,7 +21,9 @@ export async function streamMessages(
   names: readonly string[],
 ): Promise<void> {
   const client = createClient({ url: redisUrl, socket: { reconnectStrategy: false } });
-  client.on("error", () => response.end());
+  client.on("error", () => {
+    if (response.headersSent) response.end();
+  });
   try {
     await client.connect();
   } catch (cause) {
