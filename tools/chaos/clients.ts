@@ -12,6 +12,8 @@ const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies
 /** Requests with one key at the same time matter most where they wait for a price. */
 const PRICED_BEHAVIOURS = { ...BEHAVIOURS, five_at_once: 3 };
 
+const LOST_SHARE = 0.5;
+
 const MAX_ATTEMPTS = 15;
 
 /** A client comes again so many times sooner than it is told, while its key is in use. */
@@ -20,12 +22,14 @@ const HASTE = 10;
 /** Longer than a key may be in use: the longest request, and what is left of its claim when it dies. */
 const MAX_USE_MS = 45_000;
 
-/** Clients that send the same order again until they get it. */
-export const RETRYING: readonly string[] = ["retry", "five_at_once", "two_bodies"];
+/** Longer than API Gateway lets any request take. */
+const TIMEOUT_MS = 60_000;
+
+type Behaviour = keyof typeof BEHAVIOURS;
 
 export interface Placement {
   readonly order: number;
-  readonly behaviour: keyof typeof BEHAVIOURS;
+  readonly behaviour: Behaviour;
   readonly key: string | undefined;
   /** The orders of every 200 that the client got. */
   readonly replies: Order[];
@@ -35,7 +39,7 @@ export interface Placement {
   readonly wrongReplies: string[];
 }
 
-interface ShopOptions {
+interface ClientsOptions {
   readonly apiUrl: string;
   readonly chance: SeededRandom;
   readonly faults: Faults;
@@ -46,18 +50,40 @@ interface ShopOptions {
   readonly onRequest: () => void;
 }
 
-/** The clients: each places one order in its own way, and may lose a reply. */
-export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, onRequest }: ShopOptions) {
+/** A reply as a client got it; status 0 when there was none. */
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** From the Retry-After of the reply, in ms. */
+  readonly retryAfterMs?: number;
+  /** The order, when the reply holds a valid one. */
+  readonly placed?: Order | undefined;
+  /** What openapi.yaml does not promise of it, whatever fails. */
+  readonly undocumented?: string;
+}
+
+/** Whether a client sends its order again until it gets it. */
+export const retries = ({ behaviour }: Pick<Placement, "behaviour">): boolean =>
+  behaviour !== "once" && behaviour !== "gives_up";
+
+/**
+ * The clients: each places one order in its own way, and may lose a reply.
+ * @returns places an order
+ */
+export function createClients(options: ClientsOptions): (order: number) => Promise<Placement> {
+  const { apiUrl, chance, faults, journal, prices, onPlaced, onRequest } = options;
+
   async function send(placement: Placement, quantity: number): Promise<Answer> {
-    const { order, key } = placement;
-    const body = { id: productOf(order), quantity };
+    const { order, key, lostReplies, wrongReplies } = placement;
+    const body = JSON.stringify({ id: productOf(order), quantity });
     onRequest();
-    journal.note(order, `POST ${JSON.stringify(body)} key ${key ?? "none"}`);
-    const answer = await postOrder(apiUrl, body, key);
-    if (answer.undocumented) placement.wrongReplies.push(answer.undocumented);
-    if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, 0.5)) {
+    journal.note(order, `POST ${body} key ${key ?? "none"}`);
+    const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
+    const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });
+    if (answer.undocumented) wrongReplies.push(answer.undocumented);
+    if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, {}, LOST_SHARE)) {
       faults.count("client.reply_lost");
-      if (answer.placed) placement.lostReplies.push(answer.placed);
+      if (answer.placed) lostReplies.push(answer.placed);
       journal.note(order, `client.reply_lost: ${answer.text}`);
       return { status: 0, text: "lost" };
     }
@@ -66,11 +92,8 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
     return answer;
   }
 
-  function receive(
-    { order, key, replies, wrongReplies, behaviour }: Placement,
-    { status, text, placed }: Answer,
-    quantity: number,
-  ): void {
+  function receive(placement: Placement, { status, text, placed }: Answer, quantity: number): void {
+    const { order, key, replies, wrongReplies, behaviour } = placement;
     const mayBeReused = behaviour === "two_bodies" && status === 422;
     const mayBeDenied = isDenied(text) && prices?.denied.has(order);
     const mayBeInUse = status === 409 && key !== undefined && prices !== undefined;
@@ -102,76 +125,49 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
     }
   }
 
-  return async function place(order: number): Promise<Placement> {
-    const behaviour = chance.pick(`behaviour of order ${order}`, prices ? PRICED_BEHAVIOURS : BEHAVIOURS);
+  return async (order) => {
+    const weights = prices ? PRICED_BEHAVIOURS : BEHAVIOURS;
+    const behaviour = chance.pick(`behaviour of order ${order}`, BEHAVIOURS, weights);
     const quantity = chance.between(`quantity of order ${order}`, 1, 1_000);
     const key = behaviour === "once" ? undefined : `chaos-key-of-order-${order}`;
     const placement: Placement = { order, behaviour, key, replies: [], lostReplies: [], wrongReplies: [] };
-    const ways: Record<keyof typeof BEHAVIOURS, () => Promise<unknown>> = {
-      once: () => send(placement, quantity),
-      gives_up: () => send(placement, quantity),
-      retry: () => untilAnswered(placement, quantity),
-      five_at_once: () => Promise.all([1, 2, 3, 4, 5].map(() => untilAnswered(placement, quantity))),
-      two_bodies: () => Promise.all([quantity, quantity + 1].map((wanted) => untilAnswered(placement, wanted))),
-    };
-    await ways[behaviour]();
-    if (behaviour === "five_at_once" || behaviour === "two_bodies") faults.count(`client.${behaviour}`);
+    if (!retries(placement)) await send(placement, quantity);
+    else {
+      const bodies = { retry: [0], five_at_once: [0, 0, 0, 0, 0], two_bodies: [0, 1], once: [], gives_up: [] }[
+        behaviour
+      ];
+      await Promise.all(bodies.map((more) => untilAnswered(placement, quantity + more)));
+      if (bodies.length > 1) faults.count(`client.${behaviour}`);
+    }
     return placement;
   };
-}
-
-/** The inventory denied the product; here it will know it the next time. */
-const isDenied = (text: string): boolean => text.includes('"code":"unknown_product"');
-
-/** Longer than API Gateway lets any request take. */
-const TIMEOUT_MS = 60_000;
-
-/** A reply as a client got it; status 0 when there was none. */
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  /** From the Retry-After of the reply, in ms. */
-  readonly retryAfterMs?: number;
-  /** The order, when the reply holds a valid one. */
-  readonly placed?: Order;
-  /** What openapi.yaml does not promise of it, whatever fails. */
-  readonly undocumented?: string;
-}
-
-function postOrder(apiUrl: string, body: unknown, idempotencyKey: string | undefined): Promise<Answer> {
-  return ask("POST /orders", `${apiUrl}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(idempotencyKey && { "idempotency-key": idempotencyKey }) },
-    body: JSON.stringify(body),
-  });
 }
 
 export function getOrder(apiUrl: string, pk: string): Promise<Answer> {
   return ask("GET /orders/{pk}", `${apiUrl}/orders/${pk}`, {});
 }
 
+/** The inventory denied the product; here it will know it the next time. */
+const isDenied = (text: string): boolean => text.includes('"code":"unknown_product"');
+
 async function ask(route: string, url: string, init: RequestInit): Promise<Answer> {
   try {
     const reply = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const text = await reply.text();
-    return { status: reply.status, text, ...read(route, reply, text) };
+    return read(route, reply, await reply.text());
   } catch (error) {
     failUnlessNetwork(error);
     return { status: 0, text: `no reply: ${String(error)}` };
   }
 }
 
-function read(
-  route: string,
-  { ok, status, headers }: Response,
-  text: string,
-): Pick<Answer, "placed" | "retryAfterMs" | "undocumented"> {
+function read(route: string, { ok, status, headers }: Response, text: string): Answer {
   const body = parsed(text);
   const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
-  const placed = ok ? Order.safeParse(body) : undefined;
   return {
-    ...(placed?.success && { placed: placed.data }),
-    ...(headers.has("retry-after") && { retryAfterMs: Number(headers.get("retry-after")) * 1_000 }),
+    status,
+    text,
+    placed: ok ? Order.safeParse(body).data : undefined,
+    retryAfterMs: Number(headers.get("retry-after")) * 1_000,
     ...(faults.length > 0 && {
       undocumented: `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`,
     }),

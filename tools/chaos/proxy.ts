@@ -19,6 +19,11 @@ const LISTEN_PAUSE_MS = 50;
 /** Longer than any client waits; then a held call ends by itself. */
 const HOLD_MS = 60_000;
 
+const NETWORK_ERRORS = new Set([
+  ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ABORT_ERR"],
+  ...["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_WRITE_AFTER_END", "UND_ERR_SOCKET"],
+]);
+
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -52,25 +57,6 @@ export interface Call {
 export interface CallProxy {
   readonly url: string;
   stop(): void;
-}
-
-const NETWORK_ERRORS = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ERR_STREAM_PREMATURE_CLOSE",
-  "UND_ERR_SOCKET",
-  "ERR_STREAM_WRITE_AFTER_END",
-  "ABORT_ERR",
-]);
-
-/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
-export function failUnlessNetwork(error: unknown): void {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
-    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
-  }
-  throw error;
 }
 
 /**
@@ -146,6 +132,15 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       agent.destroy();
     },
   };
+}
+
+/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
+export function failUnlessNetwork(error: unknown): void {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
+    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
+  }
+  throw error;
 }
 
 async function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<Reply> {

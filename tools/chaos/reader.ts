@@ -15,6 +15,21 @@ const LEGAL: Readonly<Record<Order["status"], readonly Order["status"][]>> = {
   refunded: ["refunded"],
 };
 
+/** What a field holds stays, once it is there. */
+const FIXED = [
+  ...["pk", "product_id", "quantity", "price", "fee", "total"],
+  ...["created_at", "completed_at", "refunded_at"],
+] as const satisfies readonly (keyof Order)[];
+
+interface ReaderOptions {
+  readonly apiUrl: string;
+  /** Of the whole run: the sample is spread over them. */
+  readonly orders: number;
+  readonly chance: SeededRandom;
+  readonly journal: Journal;
+  readonly onRequest: () => void;
+}
+
 /** Reads a sample of the orders again and again, and remembers what may not have happened. */
 export interface Reader {
   watch(order: number, pk: string): void;
@@ -25,15 +40,7 @@ export interface Reader {
   readonly figures: { readonly orders: number; readonly reads: number };
 }
 
-/** @param orders of the whole run: the sample is spread over them */
-export function startReader(
-  apiUrl: string,
-  orders: number,
-  chance: SeededRandom,
-  journal: Journal,
-  onRequest: () => void,
-): Reader {
-  const seen = new Map<string, Order>();
+export function startReader({ apiUrl, orders, chance, journal, onRequest }: ReaderOptions): Reader {
   const violations: { order: number; detail: string }[] = [];
   const reading: Promise<void>[] = [];
   let reads = 0;
@@ -44,24 +51,20 @@ export function startReader(
     journal.note(order, `GET ${pk}: ${detail}`);
   }
 
-  async function look({ order, pk }: { order: number; pk: string }): Promise<void> {
-    // Another reader may read the same order meanwhile, and be answered first: only what was seen before counts.
-    const before = seen.get(pk);
-    onRequest();
-    const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
-    if (undocumented) complain(order, pk, undocumented);
-    if (status === 0 || status >= 500) return;
-    const flaw = placed ? illegal(before, placed) : `a client was told of it, but GET says ${status} ${text}`;
-    if (flaw) complain(order, pk, flaw);
-    if (!placed) return;
-    const latest = seen.get(pk);
-    if (before?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
-    if (!latest || LEGAL[latest.status].includes(placed.status)) seen.set(pk, placed);
-  }
-
   async function follow(order: number, pk: string): Promise<void> {
+    let seen: Order | undefined;
     for (let read = 1; read <= READS; read += 1) {
-      await look({ order, pk });
+      onRequest();
+      const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
+      if (undocumented) complain(order, pk, undocumented);
+      if (placed) {
+        const flaw = seen && illegal(seen, placed);
+        if (flaw) complain(order, pk, flaw);
+        if (seen?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
+        seen = placed;
+      } else if (status > 0 && status < 500) {
+        complain(order, pk, `a client was told of it, but GET says ${status} ${text}`);
+      }
       reads += 1;
       if (!stopped) await wait(PAUSE_MS);
     }
@@ -82,11 +85,8 @@ export function startReader(
   };
 }
 
-function illegal(before: Order | undefined, now: Order): string | undefined {
-  if (!before) return undefined;
+function illegal(before: Order, now: Order): string | undefined {
   if (!LEGAL[before.status].includes(now.status)) return `it went from ${before.status} to ${now.status}`;
-  const amounts = ["price", "fee", "total"] as const;
-  const fixed = ["pk", "product_id", "quantity", ...amounts, "created_at", "completed_at", "refunded_at"] as const;
-  const changed = fixed.find((field) => before[field] !== undefined && before[field] !== now[field]);
+  const changed = FIXED.find((field) => before[field] !== undefined && before[field] !== now[field]);
   return changed && `its ${changed} went from ${before[changed]} to ${now[changed]}`;
 }

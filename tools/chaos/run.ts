@@ -3,9 +3,8 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
-import type { LambdaHost } from "../lambda-host/host.ts";
-import { createShop, type Placement } from "./clients.ts";
-import { ageRequests, type ChaosDatabase, readFacts } from "./database.ts";
+import { createClients, type Placement } from "./clients.ts";
+import { ageRequests, readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
 import { createDisasters, createInterceptor } from "./disasters.ts";
 import { createFaults, createSeededRandom } from "./faults.ts";
@@ -28,6 +27,23 @@ const CLIENTS = 24;
  */
 const SWEEP_AHEAD_MS = 56_000;
 
+/** The sweep's clock after the faults: more than its grace and the last order's 5 seconds, in ms. */
+const CALM_AHEAD_MS = 600_000;
+
+/** Each round settles all that can be: a second one is for what the first one's end left in hand. */
+const POLLER_ROUNDS = 5;
+
+const PAUSE_MS = 300;
+const AGEING_PAUSE_MS = 1_500;
+
+/** Requests held for so long, in ms, by a poller that is dead or in trouble are aged. */
+const HELD_MS = 1_000;
+
+/** What AWS starts every minute, at least once: here two at once. */
+const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
+
+const Count = z.union([z.number(), z.array(z.number())]);
+
 /** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
 export async function run(options: Options, progress: Progress): Promise<Findings> {
   const { orders, faults: rate, seed } = options;
@@ -37,28 +53,30 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   const interceptor = createInterceptor();
   const metrics = new Map<string, number>();
   const prices = options.priced ? createPriceBook() : undefined;
+  const changed = options.undo ?? options.defect;
   await using stack = await startStack({
     chance,
     faults,
     journal,
     interceptor,
-    plugins: options.undo || options.defect ? [change(options.undo ?? options.defect ?? "sweep")] : [],
+    plugins: changed ? [change(changed)] : [],
     prices,
-    onLine: (line) => addMetrics(line, metrics),
+    onMetrics: (line) => addMetrics(line, metrics),
   });
+  const { apiUrl, database } = stack;
   stack.sweepAheadMs = SWEEP_AHEAD_MS;
 
   let requests = 0;
   const onRequest = () => {
     requests += 1;
   };
-  const desk = createRefundDesk(chance, stack.database, journal);
+  const desk = createRefundDesk(chance, database, journal);
   const plan = createRefundPlan(chance, faults, rate, desk);
-  const strike = createDisasters({ orders, rate, chance, faults, database: stack.database, desk, interceptor });
-  const reader = startReader(stack.apiUrl, orders, chance, journal, onRequest);
-  const stopTimers = startTimers(stack.host, stack.database);
-  const place = createShop({
-    apiUrl: stack.apiUrl,
+  const strike = createDisasters({ orders, rate, chance, faults, database, desk, interceptor });
+  const reader = startReader({ apiUrl, orders, chance, journal, onRequest });
+  const stopTimers = startTimers(stack);
+  const place = createClients({
+    apiUrl,
     chance,
     faults,
     journal,
@@ -71,17 +89,15 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   });
 
   const placements: Placement[] = [];
-  const gate = pLimit(CLIENTS);
-  await Promise.all(
-    Array.from({ length: orders }, (_, index) =>
-      gate(async () => {
-        const order = index + 1;
-        const [placement] = await Promise.all([place(order), strike(order)]);
-        placements.push(placement);
-        if (order === Math.ceil(orders / 2)) await plan.flood(orders);
-        progress.show({ done: placements.length, of: orders, requests, faults: faults.total });
-      }),
-    ),
+  const limit = pLimit(CLIENTS);
+  await limit.map(
+    Array.from({ length: orders }, (_, index) => index + 1),
+    async (order) => {
+      const [placement] = await Promise.all([place(order), strike(order)]);
+      placements.push(placement);
+      if (order === Math.ceil(orders / 2)) await plan.flood(orders);
+      progress.show({ done: placements.length, of: orders, requests, faults: faults.total });
+    },
   );
   progress.say("all orders are placed: asking for the last refunds");
   await plan.done();
@@ -91,17 +107,11 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   await settle(stack);
   await reader.stop();
 
-  const facts = await stack.database.direct(readFacts);
+  const facts = await database.direct(readFacts);
   const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, metrics, prices };
   const violations = judge(evidence);
   return findingsOf({ options, requests, faults: faults.counts, evidence, violations, journal, reads: reader.figures });
 }
-
-/** More than the sweep's grace and the last order's 5 seconds, in ms. */
-const AHEAD_MS = 600_000;
-
-/** Each round settles all that can be: a second one is for what the first one's end left in hand. */
-const POLLER_ROUNDS = 5;
 
 /**
  * The calm after the faults: the sweep's clock passes every order's time and it runs once, while late deliveries arrive,
@@ -109,30 +119,25 @@ const POLLER_ROUNDS = 5;
  * is clear that it will not be.
  */
 async function settle(stack: ChaosStack): Promise<void> {
-  stack.sweepAheadMs = AHEAD_MS;
-  await stack.host.recycle("sweepOrders");
-  await Promise.all([stack.host.invoke("sweepOrders", {}), stack.deliveries.flush()]);
+  const { host, deliveries, database } = stack;
+  stack.sweepAheadMs = CALM_AHEAD_MS;
+  await host.recycle("sweepOrders");
+  await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
   await untilAllFired(stack.schedulerUrl, SCHEDULE_GROUP);
-  await stack.deliveries.flush();
+  await deliveries.flush();
   for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
-    await ageRequests(stack.database, 0);
-    await Promise.all([stack.host.invoke("drainRefunds", {}), stack.host.invoke("drainRefunds", {})]);
-    if ((await stack.database.direct((client) => client.xLen(REFUND_STREAM))) === 0) return;
+    await ageRequests(database, 0);
+    await Promise.all([host.invoke("drainRefunds", {}), host.invoke("drainRefunds", {})]);
+    if ((await database.direct((client) => client.xLen(REFUND_STREAM))) === 0) return;
   }
 }
 
-const PAUSE_MS = 300;
-const AGEING_PAUSE_MS = 1_500;
-
-/** Requests held for so long, in ms, by a poller that is dead or in trouble are aged. */
-const HELD_MS = 1_000;
-
 /**
- * What AWS does every minute, here several times a second: two pollers and two sweeps at once. And what time does: requests
- * that a poller holds grow old enough to be taken from it, sometimes while it still lives.
+ * What AWS does every minute, here several times a second. And what time does: requests that a poller holds grow old enough
+ * to be taken from it, sometimes while it still lives.
  * @returns ends them all
  */
-function startTimers(host: LambdaHost, database: ChaosDatabase): () => Promise<void> {
+function startTimers({ host, database }: ChaosStack): () => Promise<void> {
   let stopped = false;
 
   async function every(pauseMs: number, work: () => Promise<unknown>): Promise<void> {
@@ -143,9 +148,7 @@ function startTimers(host: LambdaHost, database: ChaosDatabase): () => Promise<v
   }
 
   const running = [
-    ...["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"].map((name) =>
-      every(PAUSE_MS, () => host.invoke(name, {})),
-    ),
+    ...TIMED.map((name) => every(PAUSE_MS, () => host.invoke(name, {}))),
     every(AGEING_PAUSE_MS, () => ageRequests(database, HELD_MS)),
   ];
   return async () => {
@@ -156,12 +159,8 @@ function startTimers(host: LambdaHost, database: ChaosDatabase): () => Promise<v
 
 /** Adds up what a log line in CloudWatch's embedded metric format counts. */
 function addMetrics(line: string, metrics: Map<string, number>): void {
-  if (!line.includes('"_aws"')) return;
-  const values = z.record(z.string(), z.unknown()).parse(JSON.parse(line));
-  for (const [name, value] of Object.entries(values)) {
-    const counted = z.union([z.number(), z.array(z.number())]).safeParse(value);
-    if (!counted.success) continue;
-    const sum = [counted.data].flat().reduce((total, one) => total + one, 0);
-    metrics.set(name, (metrics.get(name) ?? 0) + sum);
+  for (const [name, value] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(line)))) {
+    const { data = [] } = Count.safeParse(value);
+    for (const count of [data].flat()) metrics.set(name, (metrics.get(name) ?? 0) + count);
   }
 }
