@@ -43,19 +43,6 @@ interface Caller {
   readonly instanceId: string;
 }
 
-interface Addresses {
-  readonly upstashUrl: string;
-  readonly schedulerUrl: string;
-  /** Empty in a run without prices. */
-  readonly inventoryUrl: string;
-}
-
-/** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
-interface Boundaries {
-  open(functionName: string, instanceId: string): Promise<Addresses>;
-  close(instanceId: string): void;
-}
-
 /** What can strike at a boundary. */
 interface Strike<Kind extends string> {
   readonly boundary: string;
@@ -67,7 +54,8 @@ interface Strike<Kind extends string> {
   readonly spare?: Treatment;
 }
 
-export function createBoundaries(options: BoundariesOptions): Boundaries {
+/** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
+export function createBoundaries(options: BoundariesOptions) {
   const { faults, journal, database, deliveries, interceptor, inventory } = options;
   const proxies = new Map<string, CallProxy[]>();
   const claims = new Map<string, readonly string[]>();
@@ -140,7 +128,7 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
   }
 
   return {
-    async open(functionName, instanceId) {
+    async open(functionName: string, instanceId: string) {
       const caller = { functionName, instanceId };
       const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, caller));
       const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, caller));
@@ -149,7 +137,7 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
       proxies.set(instanceId, [upstash, scheduler, ...(prices ? [prices] : [])]);
       return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: prices?.url ?? "" };
     },
-    close(instanceId) {
+    close(instanceId: string): void {
       for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();
       proxies.delete(instanceId);
       const [, key, claim] = claims.get(instanceId) ?? [];

@@ -30,41 +30,20 @@ export const Entries = z.array(
 
 export type DirectClient = ReturnType<typeof connect>;
 
-/** The real Redis of a run: it can be killed and comes back with what it had. */
-export interface ChaosDatabase {
-  readonly url: string;
-  /** Work past every fault, straight on Redis, which is not killed meanwhile. */
-  direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result>;
-  /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
-  alone(work: (client: DirectClient) => Promise<void>): Promise<void>;
-  /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
-  killAndRestart(): Promise<void>;
-  stop(): Promise<void>;
-}
+export type ChaosDatabase = Awaited<ReturnType<typeof startDatabase>>;
 
 export type Hash = Readonly<Record<string, string>>;
 
 /** Everything that Redis holds at the end of a run. */
-export interface Facts {
-  /** By pk, as the key says. */
-  readonly orders: ReadonlyMap<string, Hash>;
-  /** The entries of `order_completed`. */
-  readonly announcements: readonly Hash[];
-  /** The fields of each dead letter, names and values in turn. */
-  readonly deadLetters: readonly (readonly Buffer[])[];
-  /** The members of `orders:pending`. */
-  readonly pendingPks: readonly string[];
-  /** What is left on `refund_order`. */
-  readonly requestsLeft: number;
-  /** What is left pending in its group. */
-  readonly pendingEntriesLeft: number;
-}
+export type Facts = Awaited<ReturnType<typeof readFacts>>;
 
 /**
+ * The real Redis of a run: it can be killed and comes back with what it had.
+ *
  * Each write is on the disk before it is acknowledged (`appendfsync always`): with any other setting Redis itself does not
  * promise that an acknowledged write outlives a crash, and no service on it could.
  */
-export async function startDatabase(): Promise<ChaosDatabase> {
+export async function startDatabase() {
   const folder = await temporaryFolder("orders-chaos-redis-");
   const dataDir = folder.path;
   let server = await startRedis({ dataDir });
@@ -76,6 +55,7 @@ export async function startDatabase(): Promise<ChaosDatabase> {
   await client.connect();
   await client.configSet("appendfsync", "always");
 
+  /** Work past every fault, straight on Redis, which is not killed meanwhile. */
   async function direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result> {
     while (outage) await outage;
     const result = work(client);
@@ -104,7 +84,9 @@ export async function startDatabase(): Promise<ChaosDatabase> {
   return {
     url,
     direct,
-    alone: (work) => during(() => work(client)),
+    /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
+    alone: (work: (client: DirectClient) => Promise<void>) => during(() => work(client)),
+    /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
     killAndRestart: () => during(restart),
     async stop() {
       client.destroy();
@@ -142,7 +124,7 @@ export function ageRequests(database: ChaosDatabase, heldMs: number): Promise<un
   });
 }
 
-export async function readFacts(client: DirectClient): Promise<Facts> {
+export async function readFacts(client: DirectClient) {
   const orders = new Map<string, Hash>();
   for await (const keys of client.scanIterator({ MATCH: "order:*", COUNT: SCAN_COUNT })) {
     const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
@@ -150,10 +132,14 @@ export async function readFacts(client: DirectClient): Promise<Facts> {
   }
   const announced = await readStream(client, COMPLETED_STREAM);
   return {
+    /** By pk, as the key says. */
     orders,
+    /** The entries of `order_completed`. */
     announcements: announced.map(({ fields }) => hashOf(fields)),
+    /** The fields of each dead letter, names and values in turn. */
     deadLetters: (await readStream(client, DEAD_REFUND_STREAM)).map(({ fields }) => fields),
     pendingPks: await client.zRange(PENDING_KEY, 0, -1),
+    /** On `refund_order`, and pending in its group. */
     requestsLeft: await client.xLen(REFUND_STREAM),
     pendingEntriesLeft: (
       await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", NUMBER_OF_ALL).catch(withoutGroup)

@@ -26,17 +26,10 @@ interface DeliveriesOptions {
   readonly invoke: (event: unknown) => Promise<Outcome>;
 }
 
-/** Between EventBridge Scheduler and Lambda: what is delivered may be delivered late, several times, early or never. */
-export interface Deliveries {
-  /** Delivers an event that Scheduler has fired. */
-  deliver(event: unknown): Promise<Outcome>;
-  /** Delivers the event of a CreateSchedule before the caller has its reply, if that is to happen. */
-  deliverEarly(call: Call): Promise<void>;
-  /** Lets everything that is late go now, and resolves when all has been handled. */
-  flush(): Promise<void>;
-}
+export type Deliveries = ReturnType<typeof createDeliveries>;
 
-export function createDeliveries({ chance, faults, journal, invoke }: DeliveriesOptions): Deliveries {
+/** Between EventBridge Scheduler and Lambda: what is delivered may be delivered late, several times, early or never. */
+export function createDeliveries({ chance, faults, journal, invoke }: DeliveriesOptions) {
   const late = new Set<Promise<unknown>>();
   const hurry = new AbortController();
 
@@ -56,7 +49,8 @@ export function createDeliveries({ chance, faults, journal, invoke }: Deliveries
   }
 
   return {
-    async deliver(event) {
+    /** Delivers an event that Scheduler has fired. */
+    async deliver(event: unknown): Promise<Outcome> {
       const content = JSON.stringify(event);
       const what = `delivery to order ${journal.orderIn(content)}`;
       const kind = faults.strike("delivery", what, COPIES);
@@ -67,14 +61,16 @@ export function createDeliveries({ chance, faults, journal, invoke }: Deliveries
       const copies = Array.from({ length: COPIES[kind] }, () => hand(event, kind));
       return copies.length > 0 ? Promise.any(copies) : { ok: true, reply: null };
     },
-    async deliverEarly({ path, body }) {
+    /** Delivers the event of a CreateSchedule before the caller has its reply, if that is to happen. */
+    async deliverEarly({ path, body }: Call): Promise<void> {
       const what = `early delivery to order ${journal.orderIn(path)}`;
       if (!faults.strike("delivery", what, { early: 1 }, {}, EARLY_SHARE)) return;
       const { Target } = CreateSchedule.parse(JSON.parse(body));
       await hand(JSON.parse(Target.Input), "before createOrder had its reply");
       faults.count("delivery.early");
     },
-    async flush() {
+    /** Lets everything that is late go now, and resolves when all has been handled. */
+    async flush(): Promise<void> {
       hurry.abort();
       while (late.size > 0) await Promise.all(late);
     },

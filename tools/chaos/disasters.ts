@@ -33,16 +33,10 @@ interface DisastersOptions {
   readonly interceptor: Interceptor;
 }
 
+export type Interceptor = ReturnType<typeof createInterceptor>;
+
 /** What becomes of the poller itself; undefined: it goes on. */
 type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
-
-/** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
-export interface Interceptor {
-  /** Resolves once it has happened, before the next settling that a living poller sends. */
-  lay(work: () => Promise<PollerFate>): Promise<void>;
-  /** Runs what waits for this call of the poller. */
-  spring(body: string): Promise<PollerFate>;
-}
 
 /**
  * The accidents that befall the whole database: each kind strikes at least once, when an order drawn from the seed is
@@ -120,11 +114,13 @@ export function createDisasters(options: DisastersOptions): (order: number) => P
   };
 }
 
-export function createInterceptor(): Interceptor {
+/** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
+export function createInterceptor() {
   const waiting = new Set<() => Promise<PollerFate>>();
 
   return {
-    async lay(work) {
+    /** Resolves once it has happened, before the next settling that a living poller sends. */
+    async lay(work: () => Promise<PollerFate>): Promise<void> {
       const happened = Promise.withResolvers<void>();
       async function happen(): Promise<PollerFate> {
         waiting.delete(happen);
@@ -136,7 +132,8 @@ export function createInterceptor(): Interceptor {
       const patience = setTimeout(() => waiting.has(happen) && happen().catch(() => undefined), PATIENCE_MS);
       await happened.promise.finally(() => clearTimeout(patience));
     },
-    async spring(body) {
+    /** Runs what waits for this call of the poller. */
+    async spring(body: string): Promise<PollerFate> {
       // Of the poller's calls only the one that settles names the dead letters.
       if (!body.includes(DEAD_REFUND_STREAM)) return undefined;
       const [next] = waiting;

@@ -2,68 +2,43 @@ import { createHash } from "node:crypto";
 
 const BYTES = 6;
 
+type Kinds<Kind extends string> = Readonly<Record<Kind, unknown>>;
+type Weights<Kind extends string> = Readonly<Partial<Record<Kind, number>>>;
+
+export type Faults = ReturnType<typeof createFaults>;
+export type SeededRandom = ReturnType<typeof createSeededRandom>;
+
 /** Decides which faults strike, and counts those that happened. */
-export interface Faults {
-  /**
-   * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
-   * @param boundary where, the first part of the fault's name
-   * @param what what it would strike, such as `createOrder of order 17`: each later time is decided anew
-   * @param kinds the faults that can strike there, by name
-   * @param weights of those that are not as likely as the others
-   * @param share of the run's rate
-   */
-  strike<Kind extends string>(
-    boundary: string,
-    what: string,
-    kinds: Readonly<Record<Kind, unknown>>,
-    weights?: Readonly<Partial<Record<Kind, number>>>,
-    share?: number,
-  ): Kind | undefined;
-  /** Counts a fault that has happened, such as `redis.reset_after`. */
-  count(name: string): void;
-  /** No further fault strikes. */
-  end(): void;
-  readonly ended: boolean;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly total: number;
-}
-
-/**
- * Chance that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
- * seed therefore decide alike for the same order's same call (`the second Redis call of createOrder for order 17`), in
- * whatever order the calls of different orders come.
- *
- * What a seed cannot fix is how many calls there are: a slower machine polls, sweeps and retries at other moments, so the
- * counts of two runs differ by a few per cent. Pollers and sweeps, whose calls belong to no single order, are numbered as
- * they come. So is what five clients of one order do at once.
- */
-export interface SeededRandom {
-  /** From 0 to under 1. */
-  at(what: string): number;
-  /** A whole number from `from` to `to`, both included. */
-  between(what: string, from: number, to: number): number;
-  /** One of the names, each as likely as its weight: 1 where none is given. */
-  pick<Name extends string>(
-    what: string,
-    names: Readonly<Record<Name, unknown>>,
-    weights?: Readonly<Partial<Record<Name, number>>>,
-  ): Name;
-}
-
-export function createFaults(chance: SeededRandom, rate: number): Faults {
+export function createFaults(chance: SeededRandom, rate: number) {
   const counts = new Map<string, number>();
   const times = new Map<string, number>();
   let ended = false;
 
   return {
-    strike(boundary, what, kinds, weights, share = 1) {
+    /**
+     * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
+     * @param boundary where, the first part of the fault's name
+     * @param what what it would strike, such as `createOrder of order 17`: each later time is decided anew
+     * @param kinds the faults that can strike there, by name
+     * @param weights of those that are not as likely as the others
+     * @param share of the run's rate
+     */
+    strike<Kind extends string>(
+      boundary: string,
+      what: string,
+      kinds: Kinds<Kind>,
+      weights?: Weights<Kind>,
+      share = 1,
+    ): Kind | undefined {
       const time = (times.get(`${boundary} ${what}`) ?? 0) + 1;
       times.set(`${boundary} ${what}`, time);
       const occasion = `${boundary} ${what} ${time}`;
       if (ended || chance.at(occasion) >= rate * share) return undefined;
       return chance.pick(`${occasion} kind`, kinds, weights);
     },
-    count: (name) => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    /** Counts a fault that has happened, such as `redis.reset_after`. */
+    count: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    /** No further fault strikes. */
     end() {
       ended = true;
     },
@@ -79,7 +54,17 @@ export function createFaults(chance: SeededRandom, rate: number): Faults {
   };
 }
 
-export function createSeededRandom(seed: number): SeededRandom {
+/**
+ * Chance that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
+ * seed therefore decide alike for the same order's same call (`the second Redis call of createOrder for order 17`), in
+ * whatever order the calls of different orders come.
+ *
+ * What a seed cannot fix is how many calls there are: a slower machine polls, sweeps and retries at other moments, so the
+ * counts of two runs differ by a few per cent. Pollers and sweeps, whose calls belong to no single order, are numbered as
+ * they come. So is what five clients of one order do at once.
+ */
+export function createSeededRandom(seed: number) {
+  /** From 0 to under 1. */
   function at(what: string): number {
     const digest = createHash("sha256").update(`${seed}/${what}`).digest();
     return digest.readUIntBE(0, BYTES) / 2 ** (8 * BYTES);
@@ -87,14 +72,12 @@ export function createSeededRandom(seed: number): SeededRandom {
 
   return {
     at,
-    between: (what, from, to) => from + Math.floor(at(what) * (to - from + 1)),
-    pick<Name extends string>(
-      what: string,
-      kinds: Readonly<Record<Name, unknown>>,
-      weights?: Readonly<Partial<Record<Name, number>>>,
-    ): Name {
-      const names = Object.keys(kinds) as Name[];
-      const weightOf = (name: Name) => weights?.[name] ?? 1;
+    /** A whole number from `from` to `to`, both included. */
+    between: (what: string, from: number, to: number) => from + Math.floor(at(what) * (to - from + 1)),
+    /** One of the kinds, each as likely as its weight: 1 where none is given. */
+    pick<Kind extends string>(what: string, kinds: Kinds<Kind>, weights?: Weights<Kind>): Kind {
+      const names = Object.keys(kinds) as Kind[];
+      const weightOf = (name: Kind) => weights?.[name] ?? 1;
       let left = at(what) * names.reduce((sum, name) => sum + weightOf(name), 0);
       for (const name of names) {
         left -= weightOf(name);

@@ -5,19 +5,10 @@ const PRODUCT = /\bchaos-(\d+)\b/;
 const PK = /\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b/g;
 const KEPT_NOTES = 400;
 
-/** What happened to each order, by its number, as far as anybody saw it. */
-export interface Journal {
-  note(order: number, text: string): void;
-  /** Notes it for every order whose pk or product stands in `content`. */
-  noteAll(content: string, text: string): void;
-  /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
-  learn(content: string): readonly string[];
-  /** The order that `content` is about, by its product or by the first pk that is known. */
-  orderIn(content: string): number | undefined;
-  history(order: number): readonly string[];
-}
+export type Journal = ReturnType<typeof createJournal>;
 
-export function createJournal(): Journal {
+/** What happened to each order, by its number, as far as anybody saw it. */
+export function createJournal() {
   const startedMs = Date.now();
   const notes = new Map<number, string[]>();
   const orders = new Map<string, number>();
@@ -39,17 +30,20 @@ export function createJournal(): Journal {
 
   return {
     note,
-    noteAll(content, text) {
+    /** Notes it for every order whose pk or product stands in `content`. */
+    noteAll(content: string, text: string): void {
       for (const order of ordersIn(content)) note(order, text);
     },
-    learn(content) {
+    /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
+    learn(content: string): string[] {
       const pks = content.match(PK) ?? [];
       return named(content).flatMap((order) => {
         for (const pk of pks) if (!orders.has(pk)) orders.set(pk, order);
         return pks;
       });
     },
-    orderIn: (content) => ordersIn(content).values().next().value,
-    history: (order) => notes.get(order) ?? [],
+    /** The order that `content` is about, by its product or by the first pk that is known. */
+    orderIn: (content: string) => ordersIn(content).values().next().value,
+    history: (order: number) => notes.get(order) ?? [],
   };
 }

@@ -19,23 +19,7 @@ interface Question {
   readonly askedMs: number;
 }
 
-/** What the inventory said of each order's product, by the order's number. */
-export interface PriceBook {
-  /** The prices of one piece, in cents, that a function was told. */
-  readonly told: Map<number, number[]>;
-  /** The orders whose product the inventory has denied. */
-  readonly denied: Set<number>;
-  /** When the request that stored an order had asked for its price, by the order's pk, in ms since the epoch. */
-  readonly askedMs: Map<string, number>;
-  /** The requests that got no price and were refused. */
-  readonly refusals: Question[];
-  /** An instance asks for the price of an order. Returns the call, whose reply counts as told if it goes out as it is. */
-  noteQuestion(order: number, instanceId: string, call: Call): Call;
-  /** An instance stores the order `pk`, for whose price it asked last. */
-  notePlacing(pk: string, instanceId: string): void;
-  /** What an instance replies, before it handles another request. */
-  noteReply(text: string, instanceId: string): void;
-}
+export type PriceBook = ReturnType<typeof createPriceBook>;
 
 /** A product inventory that knows every product, at a price that is a cent higher with each answer. */
 export function startInventory() {
@@ -49,18 +33,24 @@ export function startInventory() {
   });
 }
 
-export function createPriceBook(): PriceBook {
+/** What the inventory said of each order's product, by the order's number. */
+export function createPriceBook() {
   const questions = new Map<string, Question>();
   const told = new Map<number, number[]>();
   const askedMs = new Map<string, number>();
   const refusals: Question[] = [];
 
   return {
+    /** The prices of one piece, in cents, that a function was told. */
     told,
-    denied: new Set(),
+    /** The orders whose product the inventory has denied. */
+    denied: new Set<number>(),
+    /** When the request that stored an order had asked for its price, by the order's pk, in ms since the epoch. */
     askedMs,
+    /** The requests that got no price and were refused. */
     refusals,
-    noteQuestion(order, instanceId, call) {
+    /** An instance asks for the price of an order. Returns the call, whose reply counts as told if it goes out as it is. */
+    noteQuestion(order: number, instanceId: string, call: Call): Call {
       questions.set(instanceId, { order, askedMs: Date.now() });
       let said: Reply | undefined;
       return {
@@ -79,11 +69,13 @@ export function createPriceBook(): PriceBook {
         },
       };
     },
-    notePlacing(pk, instanceId) {
+    /** An instance stores the order `pk`, for whose price it asked last. */
+    notePlacing(pk: string, instanceId: string): void {
       const question = questions.get(instanceId);
       if (question && !askedMs.has(pk)) askedMs.set(pk, question.askedMs);
     },
-    noteReply(text, instanceId) {
+    /** What an instance replies, before it handles another request. */
+    noteReply(text: string, instanceId: string): void {
       const question = questions.get(instanceId);
       if (question && REFUSAL.test(text)) refusals.push(question);
     },

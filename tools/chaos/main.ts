@@ -49,26 +49,10 @@ const PROOFS: readonly Partial<Options>[] = [
 /** Each run waits for its orders' 5 seconds most of the time. */
 const PROOFS_AT_ONCE = 4;
 
-interface Step {
-  readonly done: number;
-  readonly of: number;
-  readonly requests: number;
-  readonly faults: number;
-}
-
-/** Tells how far a run has come, on standard error. */
-export interface Progress {
-  show(step: Step): void;
-  say(line: string): void;
-}
+/** Gets a line now and then that says how far a run has come. */
+export type Log = (line: string) => void;
 
 const MAX_SHOWN = 20;
-
-/** How often a line is written where nobody can watch it change, and at a terminal. */
-const PLAIN_PAUSE_MS = 5_000;
-const LIVE_PAUSE_MS = 200;
-
-const SILENT: Progress = { show: () => undefined, say: () => undefined };
 
 await runTool({
   usage: USAGE,
@@ -91,7 +75,7 @@ await runTool({
 
 /** What broke on standard error, the findings as one JSON line on standard output. */
 async function chaos(options: Options): Promise<Outcome> {
-  const { summary, violations, history } = await findings(options, createProgress(process.stderr));
+  const { summary, violations, history } = await findings(options, (line) => process.stderr.write(`${line}\n`));
   for (const { invariant, kind, order, ref, detail } of violations.slice(0, MAX_SHOWN)) {
     const about = [`invariant ${invariant}`, kind, ...(order === undefined ? [] : [`order ${order}`]), ref ?? ""];
     process.stderr.write(`${about.filter(Boolean).join(", ")}: ${detail}\n`);
@@ -105,7 +89,7 @@ async function prove(): Promise<Outcome> {
   const rows = await pLimit(PROOFS_AT_ONCE).map(PROOFS, async (given) => {
     const options = Options.parse(given);
     const name = options.undo ? `--undo ${options.undo}` : options.defect ? `--defect ${options.defect}` : "sound";
-    const { summary, violations } = await findings(options, SILENT);
+    const { summary, violations } = await findings(options, () => undefined);
     const right = summary.ok === (name === "sound");
     const broken = [...new Set(violations.map(({ invariant }) => invariant))].sort((a, b) => a - b);
     const found = broken.length > 0 ? `breaks ${broken.join(", ")} (${violations.length} times)` : "breaks nothing";
@@ -117,29 +101,10 @@ async function prove(): Promise<Outcome> {
 }
 
 /** @throws the first failure: closing what a failed run has started may fail too */
-async function findings(options: Options, progress: Progress): Promise<Findings> {
+async function findings(options: Options, log: Log): Promise<Findings> {
   try {
-    return await run(options, progress);
+    return await run(options, log);
   } catch (error) {
     throw error instanceof SuppressedError ? error.suppressed : error;
   }
-}
-
-/** One line that changes at a terminal, a line now and then elsewhere. */
-function createProgress(out: NodeJS.WriteStream): Progress {
-  const startedMs = performance.now();
-  let shownMs = 0;
-
-  const seconds = () => `${Math.round((performance.now() - startedMs) / 1000)} s`;
-  const write = (line: string) => out.write(out.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
-
-  return {
-    show({ done, of, requests, faults }) {
-      const pauseMs = out.isTTY ? LIVE_PAUSE_MS : PLAIN_PAUSE_MS;
-      if (done < of && performance.now() - shownMs < pauseMs) return;
-      shownMs = performance.now();
-      write(`${done} of ${of} orders, ${requests} requests, ${faults} faults, ${seconds()}`);
-    },
-    say: (line) => void write(`${line}, ${seconds()}${out.isTTY ? "\n" : ""}`),
-  };
 }

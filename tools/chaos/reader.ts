@@ -31,16 +31,7 @@ interface ReaderOptions {
 }
 
 /** Reads a sample of the orders again and again, and remembers what may not have happened. */
-export interface Reader {
-  watch(order: number, pk: string): void;
-  /** Resolves when each order of the sample has been read as often as it should. */
-  stop(): Promise<void>;
-  readonly violations: readonly { readonly order: number; readonly detail: string }[];
-  /** How many orders were read, and how often in all. */
-  readonly figures: { readonly orders: number; readonly reads: number };
-}
-
-export function startReader({ apiUrl, orders, chance, journal, onRequest }: ReaderOptions): Reader {
+export function startReader({ apiUrl, orders, chance, journal, onRequest }: ReaderOptions) {
   const violations: { order: number; detail: string }[] = [];
   const reading: Promise<void>[] = [];
   let reads = 0;
@@ -71,14 +62,16 @@ export function startReader({ apiUrl, orders, chance, journal, onRequest }: Read
   }
 
   return {
-    watch(order, pk) {
+    watch(order: number, pk: string): void {
       if (chance.at(`sample of order ${order}`) < SAMPLE / orders) reading.push(follow(order, pk));
     },
-    async stop() {
+    /** Resolves when each order of the sample has been read as often as it should. */
+    async stop(): Promise<void> {
       stopped = true;
       await Promise.all(reading);
     },
     violations,
+    /** How many orders were read, and how often in all. */
     get figures() {
       return { orders: reading.length, reads };
     },

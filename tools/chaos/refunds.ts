@@ -29,15 +29,6 @@ const BIG_PK = "0".repeat(1_000_000);
 /** The field by which a request is found again, wherever it is. */
 const REF = "ref";
 
-interface RefundPlan {
-  /** Asks for the refunds that are planned for an order, each at its time. */
-  follow(order: number, pk: string): void;
-  /** All that waited for the flood, many times over, at once. */
-  flood(orders: number): Promise<void>;
-  /** Resolves when everything planned has been asked. */
-  done(): Promise<void>;
-}
-
 /** A request that is on the stream, or was. */
 export interface RefundRequest {
   readonly ref: string;
@@ -50,17 +41,10 @@ export interface RefundRequest {
   mayBeLost: boolean;
 }
 
-/** The other services that ask for refunds, in every way that a request can be wrong. */
-export interface RefundDesk {
-  ask(order: number, pk: string): Promise<void>;
-  /** A request that can only be refused. */
-  askInvalid(kind: keyof typeof INVALID): Promise<void>;
-  /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
-  removed(fields: readonly Buffer[]): void;
-  readonly requests: ReadonlyMap<string, RefundRequest>;
-}
+export type RefundDesk = ReturnType<typeof createRefundDesk>;
 
-export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: number, desk: RefundDesk): RefundPlan {
+/** Which refunds are asked for, and when. */
+export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: number, desk: RefundDesk) {
   const underWay: Promise<void>[] = [];
   const forFlood: { order: number; pk: string }[] = [];
 
@@ -71,7 +55,8 @@ export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: num
   }
 
   return {
-    follow(order, pk) {
+    /** Asks for the refunds that are planned for an order, each at its time. */
+    follow(order: number, pk: string): void {
       const plan = chance.pick(`refund of order ${order}`, PLANS, PLANS);
       if (plan === "in_flood") forFlood.push({ order, pk });
       for (const [index, [from, to]] of TIMES[plan].entries()) {
@@ -82,7 +67,8 @@ export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: num
         underWay.push(later(`refund 4 of ${order}`, 0, 3_000, () => desk.askInvalid(kind), kind));
       }
     },
-    async flood(orders) {
+    /** All that waited for the flood, many times over, at once. */
+    async flood(orders: number): Promise<void> {
       const size = Math.round(orders * FLOOD_PER_ORDER);
       const asked = Array.from({ length: size }, (_, index) => {
         const one = forFlood[index % Math.max(1, forFlood.length)];
@@ -92,11 +78,13 @@ export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: num
       await Promise.all(asked);
       faults.count("refunds.flood");
     },
+    /** Resolves when everything planned has been asked. */
     done: async () => void (await Promise.all(underWay)),
   };
 }
 
-export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, journal: Journal): RefundDesk {
+/** The other services that ask for refunds, in every way that a request can be wrong. */
+export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, journal: Journal) {
   const requests = new Map<string, RefundRequest>();
 
   async function add(expected: RefundRequest["expected"], fields: (ref: string) => (string | Buffer)[]): Promise<void> {
@@ -116,14 +104,16 @@ export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, 
   }
 
   return {
-    ask: (order, pk) => add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]),
-    askInvalid(kind) {
+    ask: (order: number, pk: string) => add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]),
+    /** A request that can only be refused. */
+    askInvalid(kind: keyof typeof INVALID): Promise<void> {
       const note = ["note", Buffer.from([0x00, 0xff, 0x80])];
       if (kind === "without_pk") return add({ reason: "missing_pk" }, () => note);
       const reason = kind === "unknown" ? "unknown_order" : "malformed_pk";
       return add({ reason }, (ref) => ["pk", pkOf(kind, ref), ...note]);
     },
-    removed(fields) {
+    /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
+    removed(fields: readonly Buffer[]): void {
       const request = requests.get(refOf(fields));
       if (!request) return;
       request.mayBeLost = true;

@@ -6,35 +6,7 @@ import { refOf } from "./refunds.ts";
 
 const MAX_FIELD_LENGTH = 100;
 
-/** The last line of a run. */
-interface Summary {
-  readonly seed: number;
-  /** Orders that clients asked for, that Redis holds, and that at least one reply named to its client. */
-  readonly asked: number;
-  readonly stored: number;
-  readonly acknowledged: number;
-  /** Why a client may not know of its order. */
-  readonly excused: Readonly<Record<string, number>>;
-  readonly requests: number;
-  readonly reads: { readonly orders: number; readonly reads: number };
-  /** Faults that happened. */
-  readonly faults: Readonly<Record<string, number>>;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly wrong_state: number;
-  readonly stuck: number;
-  readonly dead_letters_expected: number;
-  readonly dead_letters_found: number;
-  readonly pending_entries_left: number;
-  readonly ok: boolean;
-}
-
-export interface Findings {
-  readonly summary: Summary;
-  readonly violations: readonly Violation[];
-  /** Of the first broken order, for people; empty when every invariant holds. */
-  readonly history: string;
-}
+export type Findings = ReturnType<typeof findingsOf>;
 
 export function findingsOf(run: {
   readonly options: Options;
@@ -43,19 +15,23 @@ export function findingsOf(run: {
   readonly evidence: Evidence;
   readonly violations: readonly Violation[];
   readonly journal: Journal;
-  readonly reads: Summary["reads"];
-}): Findings {
+  readonly reads: { readonly orders: number; readonly reads: number };
+}) {
   const { options, requests, faults, evidence, violations, journal, reads } = run;
   const { facts, placements } = evidence;
   const count = (kind: Violation["kind"]) => violations.filter((violation) => violation.kind === kind).length;
+  /** The last line of a run. */
   const summary = {
     seed: options.seed,
+    /** Orders that clients asked for, that Redis holds, and that at least one reply named to its client. */
     asked: options.orders,
     stored: new Set([...facts.orders.values()].map(({ product_id }) => product_id)).size,
     acknowledged: placements.filter(({ replies }) => replies.length > 0).length,
+    /** Why a client may not know of its order. */
     excused: excuses(evidence),
     requests,
     reads,
+    /** Faults that happened. */
     faults,
     lost: count("lost"),
     duplicated: count("duplicated"),

@@ -11,7 +11,7 @@ import { createFaults, createSeededRandom } from "./faults.ts";
 import { createJournal } from "./history.ts";
 import { judge } from "./invariants.ts";
 import { createPriceBook } from "./inventory.ts";
-import type { Options, Progress } from "./main.ts";
+import type { Log, Options } from "./main.ts";
 import { startReader } from "./reader.ts";
 import { createRefundDesk, createRefundPlan } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
@@ -33,6 +33,8 @@ const CALM_AHEAD_MS = 600_000;
 /** Each round settles all that can be: a second one is for what the first one's end left in hand. */
 const POLLER_ROUNDS = 5;
 
+const PROGRESS_MS = 5_000;
+
 const PAUSE_MS = 300;
 const AGEING_PAUSE_MS = 1_500;
 
@@ -45,7 +47,7 @@ const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
 const Count = z.union([z.number(), z.array(z.number())]);
 
 /** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
-export async function run(options: Options, progress: Progress): Promise<Findings> {
+export async function run(options: Options, log: Log): Promise<Findings> {
   const { orders, faults: rate, seed } = options;
   const chance = createSeededRandom(seed);
   const faults = createFaults(chance, rate);
@@ -89,6 +91,7 @@ export async function run(options: Options, progress: Progress): Promise<Finding
   });
 
   const placements: Placement[] = [];
+  let nextLineMs = 0;
   const limit = pLimit(CLIENTS);
   await limit.map(
     Array.from({ length: orders }, (_, index) => index + 1),
@@ -96,13 +99,15 @@ export async function run(options: Options, progress: Progress): Promise<Finding
       const [placement] = await Promise.all([place(order), strike(order)]);
       placements.push(placement);
       if (order === Math.ceil(orders / 2)) await plan.flood(orders);
-      progress.show({ done: placements.length, of: orders, requests, faults: faults.total });
+      if (performance.now() < nextLineMs) return;
+      nextLineMs = performance.now() + PROGRESS_MS;
+      log(`${placements.length} of ${orders} orders, ${requests} requests, ${faults.total} faults`);
     },
   );
-  progress.say("all orders are placed: asking for the last refunds");
+  log("all orders are placed: asking for the last refunds");
   await plan.done();
   faults.end();
-  progress.say("the faults have ended: one sweep, and the pollers");
+  log("the faults have ended: one sweep, and the pollers");
   await stopTimers();
   await settle(stack);
   await reader.stop();

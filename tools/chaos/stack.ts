@@ -8,8 +8,8 @@ import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import { readTimeouts } from "../lambda-host/limits.ts";
 import { createBoundaries } from "./boundaries.ts";
-import { type ChaosDatabase, startDatabase } from "./database.ts";
-import { createDeliveries, type Deliveries } from "./deliveries.ts";
+import { startDatabase } from "./database.ts";
+import { createDeliveries } from "./deliveries.ts";
 import type { Interceptor } from "./disasters.ts";
 import type { Faults, SeededRandom } from "./faults.ts";
 import type { Journal } from "./history.ts";
@@ -28,15 +28,7 @@ const MAX_LINE_LENGTH = 600;
 /** Lambda's and Scheduler's pauses before a retry are minutes; this many ms a failure are enough here. */
 const RETRY_STEP_MS = 200;
 
-export interface ChaosStack extends AsyncDisposable {
-  readonly apiUrl: string;
-  readonly schedulerUrl: string;
-  readonly database: ChaosDatabase;
-  readonly host: LambdaHost;
-  readonly deliveries: Deliveries;
-  /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
-  sweepAheadMs: number;
-}
+export type ChaosStack = Awaited<ReturnType<typeof startStack>>;
 
 interface StackOptions {
   readonly chance: SeededRandom;
@@ -51,7 +43,7 @@ interface StackOptions {
 }
 
 /** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
-export async function startStack(options: StackOptions): Promise<ChaosStack> {
+export async function startStack(options: StackOptions) {
   const { chance, faults, journal, interceptor, prices } = options;
   const parts = new AsyncDisposableStack();
   try {
@@ -106,7 +98,9 @@ export async function startStack(options: StackOptions): Promise<ChaosStack> {
     );
     const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
     const stack = {
-      ...{ apiUrl, schedulerUrl, database, host, deliveries, sweepAheadMs: 0 },
+      ...{ apiUrl, schedulerUrl, database, host, deliveries },
+      /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
+      sweepAheadMs: 0,
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
     };
     return stack;
