@@ -1,37 +1,26 @@
 import {
   CreateScheduleCommand,
   type CreateScheduleCommandInput,
-  type CreateScheduleCommandOutput,
   GetScheduleCommand,
   ResourceNotFoundException,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
 import { vi } from "vitest";
-import { type SchedulerServer, type SchedulerServerOptions, startScheduler } from "../src/server.ts";
-import { type Answer, type LambdaEndpoint, startLambdaEndpoint } from "./lambda-endpoint.ts";
+import { type SchedulerServerOptions, startScheduler } from "../src/server.ts";
+import { type Answer, startLambdaEndpoint } from "./lambda-endpoint.ts";
 
 /** When a schedule of these tests is due: far enough away that only `fire` lets it come. */
 export const AT = Math.ceil(Date.now() / 1000) * 1000 + 3_600_000;
 
 export const QUEUE_ARN = "arn:aws:sqs:eu-central-1:123456789012:orders-dead";
 
-export interface Harness extends SchedulerServer, AsyncDisposable {
-  readonly client: SchedulerClient;
-  readonly lambda: LambdaEndpoint;
-  /** Every line that the server logged. */
-  readonly log: readonly string[];
-  create(input: CreateScheduleCommandInput): Promise<CreateScheduleCommandOutput>;
-  /** Whether the schedule of that name in group `orders` exists. */
-  exists(name: string): Promise<boolean>;
-  /** Moves the server's clock to `at`, and waits for so many invocations in all. @returns their payloads */
-  fire(count: number, at?: number): Promise<string[]>;
-  deadLetters(): Promise<unknown>;
-}
+export type Harness = Awaited<ReturnType<typeof startHarness>>;
 
 type HarnessOptions = Omit<Partial<SchedulerServerOptions>, "log"> & { readonly answer?: Answer };
 
 /** A Scheduler server with quick retries, the real client pointed at it, and a Lambda endpoint that it invokes. */
-export async function startHarness({ answer, ...options }: HarnessOptions = {}): Promise<Harness> {
+export async function startHarness({ answer, ...options }: HarnessOptions = {}) {
+  /** Every line that the server logged. */
   const log: string[] = [];
   const lambda = await startLambdaEndpoint(answer);
   const server = await startScheduler({
@@ -58,22 +47,25 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}):
     client,
     lambda,
     log,
-    create: (input) => client.send(new CreateScheduleCommand(input)),
-    async exists(name) {
-      try {
-        await client.send(new GetScheduleCommand({ Name: name, GroupName: "orders" }));
-        return true;
-      } catch (error) {
-        if (error instanceof ResourceNotFoundException) return false;
-        throw error;
-      }
+    create: (input: CreateScheduleCommandInput) => client.send(new CreateScheduleCommand(input)),
+    /** Whether the schedule of that name in group `orders` exists. */
+    async exists(name: string): Promise<boolean> {
+      const found = client.send(new GetScheduleCommand({ Name: name, GroupName: "orders" }));
+      return found.then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof ResourceNotFoundException) return false;
+          throw error;
+        },
+      );
     },
-    async fire(count, at = AT) {
+    /** Moves the server's clock to `at`, and waits for so many invocations in all. @returns their payloads */
+    async fire(count: number, at = AT): Promise<string[]> {
       advance(at - Date.now() - aheadMs);
       await eventually(() => lambda.invocations.length >= count);
       return lambda.invocations.map(({ payload }) => payload);
     },
-    deadLetters: async () => (await fetch(`${server.url}/_local/dead-letters`)).json(),
+    deadLetters: async (): Promise<unknown> => (await fetch(`${server.url}/_local/dead-letters`)).json(),
     async [Symbol.asyncDispose]() {
       client.destroy();
       await server.stop();
