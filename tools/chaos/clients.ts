@@ -12,6 +12,9 @@ const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies
 /** Requests with one key at the same time matter most where they wait for a price. */
 const PRICED_BEHAVIOURS = { ...BEHAVIOURS, five_at_once: 3 };
 
+/** What each of a client's requests adds to the quantity. */
+const BODIES = { once: [0], retry: [0], gives_up: [0], five_at_once: [0, 0, 0, 0, 0], two_bodies: [0, 1] };
+
 const LOST_SHARE = 0.5;
 
 const MAX_ATTEMPTS = 15;
@@ -105,23 +108,21 @@ export function createClients(options: ClientsOptions): (order: number) => Promi
   }
 
   async function untilAnswered(placement: Placement, quantity: number): Promise<void> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const { status, text } = await untilKeyIsFree(placement, quantity);
+    let startedMs = performance.now();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; ) {
+      const { status, text, retryAfterMs = 0 } = await send(placement, quantity);
+      if (status === 409 && performance.now() - startedMs > MAX_USE_MS) {
+        placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
+        return;
+      }
+      if (status === 409) {
+        await wait(retryAfterMs / HASTE);
+        continue;
+      }
       if (status !== 0 && status < 500 && !isDenied(text)) return;
       await wait(chance.between(`pause ${attempt} of order ${placement.order}`, 50, 400));
-    }
-  }
-
-  async function untilKeyIsFree(placement: Placement, quantity: number): Promise<Answer> {
-    const startedMs = performance.now();
-    for (;;) {
-      const answer = await send(placement, quantity);
-      if (answer.status !== 409) return answer;
-      if (performance.now() - startedMs > MAX_USE_MS) {
-        placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
-        return answer;
-      }
-      await wait((answer.retryAfterMs ?? 0) / HASTE);
+      startedMs = performance.now();
+      attempt += 1;
     }
   }
 
@@ -131,14 +132,11 @@ export function createClients(options: ClientsOptions): (order: number) => Promi
     const quantity = chance.between(`quantity of order ${order}`, 1, 1_000);
     const key = behaviour === "once" ? undefined : `chaos-key-of-order-${order}`;
     const placement: Placement = { order, behaviour, key, replies: [], lostReplies: [], wrongReplies: [] };
-    if (!retries(placement)) await send(placement, quantity);
-    else {
-      const bodies = { retry: [0], five_at_once: [0, 0, 0, 0, 0], two_bodies: [0, 1], once: [], gives_up: [] }[
-        behaviour
-      ];
-      await Promise.all(bodies.map((more) => untilAnswered(placement, quantity + more)));
-      if (bodies.length > 1) faults.count(`client.${behaviour}`);
-    }
+    const requests = BODIES[behaviour].map((more) =>
+      retries(placement) ? untilAnswered(placement, quantity + more) : send(placement, quantity),
+    );
+    await Promise.all(requests);
+    if (requests.length > 1) faults.count(`client.${behaviour}`);
     return placement;
   };
 }
