@@ -89,6 +89,7 @@ export async function startDatabase() {
     /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
     killAndRestart: () => during(restart),
     async stop() {
+      await Promise.allSettled(underWay);
       client.destroy();
       await server.stop();
       await folder[Symbol.asyncDispose]();

@@ -96,6 +96,8 @@ export async function startStack(options: StackOptions) {
       }),
       stop,
     );
+    // Before the host ends: nothing is done to the database for an instance that ends with the run.
+    parts.defer(faults.end);
     const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
     const stack = {
       ...{ apiUrl, schedulerUrl, database, host, deliveries },
