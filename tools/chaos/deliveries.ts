@@ -10,7 +10,7 @@ import type { Call } from "./proxy.ts";
 const EARLY_SHARE = 0.3;
 const MAX_DELAY_MS = 12_000;
 
-/** More than any order's 5 seconds and its clock's skew, in ms. */
+/** More than a busy machine needs for the deliveries that are due. */
 const MAX_WAIT_MS = 15_000;
 const PAUSE_MS = 200;
 

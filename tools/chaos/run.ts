@@ -30,6 +30,9 @@ const SWEEP_AHEAD_MS = 56_000;
 /** The sweep's clock after the faults: more than its grace and the last order's 5 seconds, in ms. */
 const CALM_AHEAD_MS = 600_000;
 
+/** More than any order's 5 seconds and its clock's skew, in ms. */
+const MAX_DUE_MS = 15_000;
+
 /** Each round settles all that can be: a second one is for what the first one's end left in hand. */
 const POLLER_ROUNDS = 5;
 
@@ -124,11 +127,12 @@ export async function run(options: Options, log: Log): Promise<Findings> {
  * is clear that it will not be.
  */
 async function settle(stack: ChaosStack): Promise<void> {
-  const { host, deliveries, database } = stack;
+  const { host, deliveries, database, scheduler } = stack;
   stack.sweepAheadMs = CALM_AHEAD_MS;
   await host.recycle("sweepOrders");
   await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
-  await untilAllFired(stack.schedulerUrl, SCHEDULE_GROUP);
+  scheduler.advance(MAX_DUE_MS);
+  await untilAllFired(scheduler.url, SCHEDULE_GROUP);
   await deliveries.flush();
   for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
     await ageRequests(database, 0);

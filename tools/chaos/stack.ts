@@ -62,9 +62,9 @@ export async function startStack(options: StackOptions) {
       concurrency: 50,
       log: () => undefined,
     });
-    const { url: schedulerUrl } = parts.adopt(scheduler, stop);
+    parts.adopt(scheduler, stop);
     const inventory = prices && { url: parts.adopt(await startInventory(), stop).url, prices };
-    const addresses = { upstashUrl, schedulerUrl, inventory };
+    const addresses = { upstashUrl, schedulerUrl: scheduler.url, inventory };
     const boundaries = createBoundaries({
       faults,
       journal,
@@ -100,7 +100,7 @@ export async function startStack(options: StackOptions) {
     parts.defer(faults.end);
     const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
     const stack = {
-      ...{ apiUrl, schedulerUrl, database, host, deliveries },
+      ...{ apiUrl, scheduler, database, host, deliveries },
       /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
       sweepAheadMs: 0,
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
