@@ -13,18 +13,22 @@ import {
   UpdateScheduleCommand,
   ValidationException,
 } from "@aws-sdk/client-scheduler";
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseExpression } from "../src/expression.ts";
 import { AT, type Harness, QUEUE_ARN, saying, schedule, startHarness, target } from "./harness.ts";
 
 const ARN = "arn:aws:scheduler:eu-central-1:123456789012";
 
-const find = (harness: Harness, Name: string, GroupName = "orders") =>
-  harness.client.send(new GetScheduleCommand({ Name, GroupName }));
+let harness: Harness;
+beforeEach(async () => {
+  harness = await startHarness();
+});
+afterEach(() => harness[Symbol.asyncDispose]());
+
+const find = (Name: string, GroupName = "orders") => harness.client.send(new GetScheduleCommand({ Name, GroupName }));
 
 describe("CreateSchedule", () => {
   test("creates it in its group or the default one, in the Region and account of its target", async () => {
-    await using harness = await startHarness();
     const { GroupName: _, ...ungrouped } = schedule("ungrouped");
     expect(await harness.create(schedule("placed"))).toMatchObject({
       ScheduleArn: `${ARN}:schedule/orders/placed`,
@@ -34,17 +38,15 @@ describe("CreateSchedule", () => {
   });
 
   test("takes any name of the pattern, dots included, and an Input of 256 KB", async () => {
-    await using harness = await startHarness();
     const Input = JSON.stringify({ text: "\n".repeat(131_000) });
     expect(Buffer.byteLength(Input)).toBeGreaterThan(262_000);
     for (const name of ["a", "..", "A-z_0.9", "n".repeat(64)]) {
       await harness.create(schedule(name, { Target: target({ Input }) }));
-      expect((await find(harness, name)).Name).toBe(name);
+      expect((await find(name)).Name).toBe(name);
     }
   });
 
   test("refuses an unknown group", async () => {
-    await using harness = await startHarness();
     await expect(harness.create(schedule("lost", { GroupName: "nowhere" }))).rejects.toMatchObject({
       name: "ResourceNotFoundException",
       message: "Schedule group nowhere does not exist.",
@@ -55,7 +57,6 @@ describe("CreateSchedule", () => {
 
 describe("a client token", () => {
   test("makes the same request again a success with the same ARN, and nothing is made twice", async () => {
-    await using harness = await startHarness();
     const input = { ...saying("again"), ClientToken: "t1", ActionAfterCompletion: "NONE" as const };
     const { ScheduleArn } = await harness.create(input);
     expect(await harness.create(input)).toMatchObject({ ScheduleArn });
@@ -67,7 +68,6 @@ describe("a client token", () => {
   });
 
   test("of another request, or with other parameters, does not give it the name; another group does", async () => {
-    await using harness = await startHarness();
     await harness.create(schedule("taken", { ClientToken: "t1" }));
     for (const changes of [
       { ClientToken: "t2" },
@@ -86,7 +86,6 @@ describe("a client token", () => {
 
 describe("GetSchedule", () => {
   test("shows all that was given, and when it was made", async () => {
-    await using harness = await startHarness();
     const before = Date.now();
     const given = {
       ...schedule("whole"),
@@ -104,7 +103,7 @@ describe("GetSchedule", () => {
     };
     const { ScheduleArn: Arn } = await harness.create(given);
 
-    const { $metadata, CreationDate, LastModificationDate, ...found } = await find(harness, "whole");
+    const { $metadata, CreationDate, LastModificationDate, ...found } = await find("whole");
 
     expect(found).toEqual({ ...given, Arn });
     expect(CreationDate?.getTime()).toBeGreaterThanOrEqual(before);
@@ -113,10 +112,9 @@ describe("GetSchedule", () => {
   });
 
   test("shows the defaults of what was not given", async () => {
-    await using harness = await startHarness();
     const { ActionAfterCompletion: _, ...bare } = schedule("bare");
     await harness.create(bare);
-    expect(await find(harness, "bare")).toMatchObject({
+    expect(await find("bare")).toMatchObject({
       State: "ENABLED",
       ScheduleExpressionTimezone: "UTC",
       ActionAfterCompletion: "NONE",
@@ -125,13 +123,12 @@ describe("GetSchedule", () => {
   });
 
   test("does not find an unknown schedule, or one of another group", async () => {
-    await using harness = await startHarness();
     await harness.create(schedule("here"));
     const remove = () => harness.client.send(new DeleteScheduleCommand({ Name: "here" }));
     for (const [request, what] of [
-      [() => find(harness, "here", "default"), "Schedule here"],
-      [() => find(harness, "gone"), "Schedule gone"],
-      [() => find(harness, "here", "nowhere"), "Schedule group nowhere"],
+      [() => find("here", "default"), "Schedule here"],
+      [() => find("gone"), "Schedule gone"],
+      [() => find("here", "nowhere"), "Schedule group nowhere"],
       [remove, "Schedule here"],
     ] as const) {
       const message = `${what} does not exist.`;
@@ -141,7 +138,6 @@ describe("GetSchedule", () => {
 });
 
 test("a deleted schedule is gone, does not fire, and leaves its name free", async () => {
-  await using harness = await startHarness();
   await harness.create(schedule("name"));
   await harness.client.send(new DeleteScheduleCommand({ Name: "name", GroupName: "orders" }));
 
@@ -152,16 +148,15 @@ test("a deleted schedule is gone, does not fire, and leaves its name free", asyn
 });
 
 test("an updated schedule has all its parameters replaced but its creation date, and fires at its new time", async () => {
-  await using harness = await startHarness();
   const update = (input: ReturnType<typeof schedule>) => harness.client.send(new UpdateScheduleCommand(input));
   await harness.create(schedule("moved", { Description: "first", ClientToken: "t1" }));
-  const { CreationDate } = await find(harness, "moved");
+  const { CreationDate } = await find("moved");
   harness.advance(1000);
 
   const moved = schedule("moved", { Target: target({ Input: '"new"' }) }, AT + 1000);
   await update(moved);
 
-  const found = await find(harness, "moved");
+  const found = await find("moved");
   expect(found).toMatchObject({ ScheduleExpression: moved.ScheduleExpression, CreationDate });
   expect(found.Description).toBeUndefined();
   expect(found.LastModificationDate?.getTime()).toBeGreaterThanOrEqual((CreationDate?.getTime() ?? 0) + 1000);
@@ -172,7 +167,6 @@ test("an updated schedule has all its parameters replaced but its creation date,
 });
 
 test("a refused update leaves the schedule as it was", async () => {
-  await using harness = await startHarness();
   await harness.create(saying("kept"));
   const past = saying("kept", Date.now() - 86_400_000);
   await expect(harness.client.send(new UpdateScheduleCommand(past))).rejects.toThrow("in the past");
@@ -188,7 +182,6 @@ test("a time is one of its time zone: in summer and in winter, and the first of 
   ] as const) {
     expect(parseExpression(`at(${local})`, zone)).toBe(Date.parse(utc));
   }
-  await using harness = await startHarness();
   await harness.create({
     ...schedule("kolkata", {}, AT + 5.5 * 3_600_000),
     ScheduleExpressionTimezone: "Asia/Kolkata",
@@ -197,7 +190,6 @@ test("a time is one of its time zone: in summer and in winter, and the first of 
 });
 
 test("a group is created once, listed, and deleted with its schedules", async () => {
-  await using harness = await startHarness();
   const { client } = harness;
   const { ScheduleGroupArn } = await client.send(new CreateScheduleGroupCommand({ Name: "night" }));
   expect(ScheduleGroupArn).toMatch(/^arn:aws:scheduler:eu-central-1:\d{12}:schedule-group\/night$/);
@@ -210,7 +202,7 @@ test("a group is created once, listed, and deleted with its schedules", async ()
   await harness.create({ ...saying("late"), GroupName: "night" });
   await client.send(new DeleteScheduleGroupCommand({ Name: "night" }));
 
-  await expect(find(harness, "late", "night")).rejects.toThrow("Schedule group night does not exist.");
+  await expect(find("late", "night")).rejects.toThrow("Schedule group night does not exist.");
   await harness.create(saying("other", AT + 1000));
   await harness.fire(0);
   expect(await harness.fire(1, AT + 1000)).toEqual(['"other"']);
@@ -220,8 +212,7 @@ test("a group is created once, listed, and deleted with its schedules", async ()
 
 describe("ListSchedules", () => {
   test("pages through all of them, each once, ordered by group and name", async () => {
-    await using harness = await startHarness();
-    await createAll(harness, ["c", "a", "e", "b", "d"]);
+    await createAll(["c", "a", "e", "b", "d"]);
     await harness.create(schedule("z", { GroupName: "default" }));
 
     const pages = [];
@@ -246,37 +237,31 @@ describe("ListSchedules", () => {
   });
 
   test("hides no schedule when another goes between two pages", async () => {
-    await using harness = await startHarness();
-    await createAll(harness, ["a", "b", "c", "d"]);
+    await createAll(["a", "b", "c", "d"]);
     const { NextToken = "none" } = await harness.client.send(new ListSchedulesCommand({ MaxResults: 2 }));
     await harness.client.send(new DeleteScheduleCommand({ Name: "a", GroupName: "orders" }));
-    expect(await names(harness, { NextToken })).toEqual(["c", "d"]);
+    expect(await names({ NextToken })).toEqual(["c", "d"]);
   });
 
-  test("filters by group, name prefix and state", async () => {
-    await using harness = await startHarness();
-    await createAll(harness, ["one", "other"]);
+  test("filters by group, name prefix and state, and refuses what no list has", async () => {
+    await createAll(["one", "other"]);
     await harness.create(schedule("off", { State: "DISABLED" }));
     await harness.create(schedule("default", { GroupName: "default" }));
 
-    expect(await names(harness, { GroupName: "orders" })).toEqual(["off", "one", "other"]);
-    expect(await names(harness, { NamePrefix: "on" })).toEqual(["one"]);
-    expect(await names(harness, { State: "DISABLED" })).toEqual(["off"]);
+    expect(await names({ GroupName: "orders" })).toEqual(["off", "one", "other"]);
+    expect(await names({ NamePrefix: "on" })).toEqual(["one"]);
+    expect(await names({ State: "DISABLED" })).toEqual(["off"]);
+    await expect(names({ GroupName: "nowhere" })).rejects.toBeInstanceOf(ResourceNotFoundException);
+    await expect(names({ MaxResults: 0 })).rejects.toBeInstanceOf(ValidationException);
+    await expect(names({ MaxResults: 101 })).rejects.toThrow("'maxResults'");
+    await expect(names({ NextToken: "rubbish" })).rejects.toThrow("Invalid NextToken.");
   });
 
-  test("refuses an unknown group, a page of none or over 100, and a token of its own making", async () => {
-    await using harness = await startHarness();
-    await expect(names(harness, { GroupName: "nowhere" })).rejects.toBeInstanceOf(ResourceNotFoundException);
-    await expect(names(harness, { MaxResults: 0 })).rejects.toBeInstanceOf(ValidationException);
-    await expect(names(harness, { MaxResults: 101 })).rejects.toThrow("'maxResults'");
-    await expect(names(harness, { NextToken: "rubbish" })).rejects.toThrow("Invalid NextToken.");
-  });
-
-  async function createAll(harness: Harness, all: readonly string[]): Promise<void> {
+  async function createAll(all: readonly string[]): Promise<void> {
     for (const name of all) await harness.create(schedule(name));
   }
 
-  async function names(harness: Harness, input: ListSchedulesCommandInput) {
+  async function names(input: ListSchedulesCommandInput) {
     const { Schedules } = await harness.client.send(new ListSchedulesCommand(input));
     return Schedules?.map(({ Name }) => Name);
   }
