@@ -8,12 +8,9 @@ import {
   SCHEDULER_FAULTS,
   type Treatment,
 } from "./call-faults.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
-import type { Interceptor } from "./disasters.ts";
-import type { Faults } from "./faults.ts";
-import type { Journal } from "./history.ts";
-import type { PriceBook } from "./inventory.ts";
 import { type Call, type CallProxy, startProxy } from "./proxy.ts";
 
 /** What createOrder holds of an Idempotency-Key while it asks for a price: the key in Redis, and its value. */
@@ -25,15 +22,12 @@ const CLAIM_LEFT_MS = "5000";
 const SHORTEN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end";
 
 interface BoundariesOptions {
-  readonly faults: Faults;
-  readonly journal: Journal;
   readonly database: ChaosDatabase;
   readonly deliveries: Deliveries;
-  readonly interceptor: Interceptor;
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
-  /** Where prices are asked for, and what was told; undefined in a run without prices. */
-  readonly inventory: { readonly url: string; readonly prices: PriceBook } | undefined;
+  /** Where prices are asked for; undefined in a run without them. */
+  readonly inventoryUrl: string | undefined;
   readonly host: () => LambdaHost;
 }
 
@@ -55,8 +49,8 @@ interface Strike<Kind extends string> {
 }
 
 /** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
-export function createBoundaries(options: BoundariesOptions) {
-  const { faults, journal, database, deliveries, interceptor, inventory } = options;
+export function createBoundaries({ faults, journal, interceptor, prices }: Context, options: BoundariesOptions) {
+  const { database, deliveries, inventoryUrl } = options;
   const proxies = new Map<string, CallProxy[]>();
   const claims = new Map<string, readonly string[]>();
 
@@ -73,7 +67,7 @@ export function createBoundaries(options: BoundariesOptions) {
 
   async function toRedis(call: Call, caller: Caller): Promise<void> {
     if (caller.functionName === "createOrder") {
-      for (const pk of journal.learn(call.body)) inventory?.prices.notePlacing(pk, caller.instanceId);
+      for (const pk of journal.learn(call.body)) prices?.notePlacing(pk, caller.instanceId);
       const claim = CLAIM.exec(call.body);
       if (claim) claims.set(caller.instanceId, claim);
     }
@@ -105,9 +99,10 @@ export function createBoundaries(options: BoundariesOptions) {
       },
     });
 
-  function toInventory(call: Call, caller: Caller, prices: PriceBook): Promise<void> {
+  async function toInventory(call: Call, caller: Caller): Promise<void> {
+    if (!prices) return;
     const order = journal.orderIn(call.path) ?? 0;
-    return treat(prices.noteQuestion(order, caller.instanceId, call), caller, {
+    await treat(prices.noteQuestion(order, caller.instanceId, call), caller, {
       boundary: "inventory",
       faults: {
         ...INVENTORY_FAULTS,
@@ -132,10 +127,9 @@ export function createBoundaries(options: BoundariesOptions) {
       const caller = { functionName, instanceId };
       const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, caller));
       const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, caller));
-      const prices =
-        inventory && (await startProxy(inventory.url, (call) => toInventory(call, caller, inventory.prices)));
-      proxies.set(instanceId, [upstash, scheduler, ...(prices ? [prices] : [])]);
-      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: prices?.url ?? "" };
+      const asked = inventoryUrl && (await startProxy(inventoryUrl, (call) => toInventory(call, caller)));
+      proxies.set(instanceId, [upstash, scheduler, ...(asked ? [asked] : [])]);
+      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: asked ? asked.url : "" };
     },
     close(instanceId: string): void {
       for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Order } from "../../lib/orders/order.ts";
 import { faultsOf } from "../../test/support/contract.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import { type Journal, productOf } from "./history.ts";
-import type { PriceBook } from "./inventory.ts";
+import type { Context } from "./context.ts";
+import { productOf } from "./history.ts";
 import { failUnlessNetwork } from "./proxy.ts";
 
 /** How a client places its order. */
@@ -42,17 +41,6 @@ export interface Placement {
   readonly wrongReplies: string[];
 }
 
-interface ClientsOptions {
-  readonly apiUrl: string;
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly journal: Journal;
-  readonly prices: PriceBook | undefined;
-  /** Called at the first 200 of each order. */
-  readonly onPlaced: (order: number, pk: string) => void;
-  readonly onRequest: () => void;
-}
-
 /** A reply as a client got it; status 0 when there was none. */
 interface Answer {
   readonly status: number;
@@ -71,15 +59,20 @@ export const retries = ({ behaviour }: Pick<Placement, "behaviour">): boolean =>
 
 /**
  * The clients: each places one order in its own way, and may lose a reply.
+ * @param onPlaced called at the first 200 of each order
  * @returns places an order
  */
-export function createClients(options: ClientsOptions): (order: number) => Promise<Placement> {
-  const { apiUrl, chance, faults, journal, prices, onPlaced, onRequest } = options;
+export function createClients(
+  context: Context,
+  apiUrl: string,
+  onPlaced: (order: number, pk: string) => void,
+): (order: number) => Promise<Placement> {
+  const { chance, faults, journal, prices } = context;
 
   async function send(placement: Placement, quantity: number): Promise<Answer> {
     const { order, key, lostReplies, wrongReplies } = placement;
     const body = JSON.stringify({ id: productOf(order), quantity });
-    onRequest();
+    context.requests += 1;
     journal.note(order, `POST ${body} key ${key ?? "none"}`);
     const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
     const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });

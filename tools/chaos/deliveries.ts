@@ -2,8 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { z } from "zod";
 import type { Outcome } from "../lambda-host/instance.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
+import type { Context } from "./context.ts";
 import type { Call } from "./proxy.ts";
 
 /** Only some of the orders are delivered early, or the ordinary delivery would hardly be tried. */
@@ -19,17 +18,10 @@ const COPIES = { late: 0, twice: 2, five_times: 5, never: 0 };
 
 const CreateSchedule = z.object({ Target: z.object({ Input: z.string() }) });
 
-interface DeliveriesOptions {
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly journal: Journal;
-  readonly invoke: (event: unknown) => Promise<Outcome>;
-}
-
 export type Deliveries = ReturnType<typeof createDeliveries>;
 
 /** Between EventBridge Scheduler and Lambda: what is delivered may be delivered late, several times, early or never. */
-export function createDeliveries({ chance, faults, journal, invoke }: DeliveriesOptions) {
+export function createDeliveries({ chance, faults, journal }: Context, invoke: (event: unknown) => Promise<Outcome>) {
   const late = new Set<Promise<unknown>>();
   const hurry = new AbortController();
 

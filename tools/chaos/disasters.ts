@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
+import type { Context } from "./context.ts";
 import { type ChaosDatabase, type DirectClient, Entries, transact, withoutGroup } from "./database.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
 import type { RefundDesk } from "./refunds.ts";
 
 /** One order in so many, at a rate of 1, comes with an accident of each kind. */
@@ -23,16 +23,6 @@ const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 /** When no poller settles anything for so long, in ms, an ambush happens without one. */
 const PATIENCE_MS = 20_000;
 
-interface DisastersOptions {
-  readonly orders: number;
-  readonly rate: number;
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly database: ChaosDatabase;
-  readonly desk: RefundDesk;
-  readonly interceptor: Interceptor;
-}
-
 export type Interceptor = ReturnType<typeof createInterceptor>;
 
 /** What becomes of the poller itself; undefined: it goes on. */
@@ -43,8 +33,12 @@ type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
  * placed. Those of the refund stream strike a poller that has a batch in hand.
  * @returns runs the accidents that belong to an order
  */
-export function createDisasters(options: DisastersOptions): (order: number) => Promise<void> {
-  const { orders, rate, chance, faults, database, desk, interceptor } = options;
+export function createDisasters(
+  { options, chance, faults, interceptor }: Context,
+  database: ChaosDatabase,
+  desk: RefundDesk,
+): (order: number) => Promise<void> {
+  const { orders, faults: rate } = options;
 
   const accidents: Readonly<Record<string, () => Promise<unknown>>> = {
     "redis.killed": () => database.killAndRestart(),

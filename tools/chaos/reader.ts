@@ -1,8 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Order } from "../../lib/orders/order.ts";
 import { getOrder } from "./clients.ts";
-import type { SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
+import type { Context } from "./context.ts";
 
 /** So many orders are read, each so often over its life: an illegal move is seen between two reads only. */
 const SAMPLE = 200;
@@ -21,17 +20,9 @@ const FIXED = [
   ...["created_at", "completed_at", "refunded_at"],
 ] as const satisfies readonly (keyof Order)[];
 
-interface ReaderOptions {
-  readonly apiUrl: string;
-  /** Of the whole run: the sample is spread over them. */
-  readonly orders: number;
-  readonly chance: SeededRandom;
-  readonly journal: Journal;
-  readonly onRequest: () => void;
-}
-
 /** Reads a sample of the orders again and again, and remembers what may not have happened. */
-export function startReader({ apiUrl, orders, chance, journal, onRequest }: ReaderOptions) {
+export function startReader(context: Context, apiUrl: string) {
+  const { options, chance, journal } = context;
   const violations: { order: number; detail: string }[] = [];
   const reading: Promise<void>[] = [];
   let reads = 0;
@@ -45,7 +36,7 @@ export function startReader({ apiUrl, orders, chance, journal, onRequest }: Read
   async function follow(order: number, pk: string): Promise<void> {
     let seen: Order | undefined;
     for (let read = 1; read <= READS; read += 1) {
-      onRequest();
+      context.requests += 1;
       const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
       if (undocumented) complain(order, pk, undocumented);
       if (placed) {
@@ -63,7 +54,7 @@ export function startReader({ apiUrl, orders, chance, journal, onRequest }: Read
 
   return {
     watch(order: number, pk: string): void {
-      if (chance.at(`sample of order ${order}`) < SAMPLE / orders) reading.push(follow(order, pk));
+      if (chance.at(`sample of order ${order}`) < SAMPLE / options.orders) reading.push(follow(order, pk));
     },
     /** Resolves when each order of the sample has been read as often as it should. */
     async stop(): Promise<void> {

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
 
 /** The weights of the ways in which an order is refunded. */
 const PLANS = { none: 55, while_pending: 12, around_completion: 10, after_completion: 12, duplicates: 6, in_flood: 5 };
@@ -44,7 +43,7 @@ export interface RefundRequest {
 export type RefundDesk = ReturnType<typeof createRefundDesk>;
 
 /** Which refunds are asked for, and when. */
-export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: number, desk: RefundDesk) {
+export function createRefundPlan({ options, chance, faults }: Context, desk: RefundDesk) {
   const underWay: Promise<void>[] = [];
   const forFlood: { order: number; pk: string }[] = [];
 
@@ -62,14 +61,14 @@ export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: num
       for (const [index, [from, to]] of TIMES[plan].entries()) {
         underWay.push(later(`refund ${index + 1} of ${order}`, from, to, () => desk.ask(order, pk), plan));
       }
-      if (chance.at(`invalid request with order ${order}`) < rate) {
+      if (chance.at(`invalid request with order ${order}`) < options.faults) {
         const kind = chance.pick(`kind of invalid request with order ${order}`, INVALID, INVALID);
         underWay.push(later(`refund 4 of ${order}`, 0, 3_000, () => desk.askInvalid(kind), kind));
       }
     },
     /** All that waited for the flood, many times over, at once. */
-    async flood(orders: number): Promise<void> {
-      const size = Math.round(orders * FLOOD_PER_ORDER);
+    async flood(): Promise<void> {
+      const size = Math.round(options.orders * FLOOD_PER_ORDER);
       const asked = Array.from({ length: size }, (_, index) => {
         const one = forFlood[index % Math.max(1, forFlood.length)];
         // Every tenth cannot be settled: a flood of bad entries must not keep the good ones waiting.
@@ -84,7 +83,7 @@ export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: num
 }
 
 /** The other services that ask for refunds, in every way that a request can be wrong. */
-export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, journal: Journal) {
+export function createRefundDesk({ chance, journal }: Context, database: ChaosDatabase) {
   const requests = new Map<string, RefundRequest>();
 
   async function add(expected: RefundRequest["expected"], fields: (ref: string) => (string | Buffer)[]): Promise<void> {

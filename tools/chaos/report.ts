@@ -1,24 +1,20 @@
 import { retries } from "./clients.ts";
+import type { Context } from "./context.ts";
 import type { Journal } from "./history.ts";
-import { type Evidence, numberOf, type Violation } from "./invariants.ts";
-import type { Options } from "./main.ts";
+import { type Evidence, judge, numberOf, type Violation } from "./invariants.ts";
 import { refOf } from "./refunds.ts";
 
 const MAX_FIELD_LENGTH = 100;
 
 export type Findings = ReturnType<typeof findingsOf>;
 
-export function findingsOf(run: {
-  readonly options: Options;
-  readonly requests: number;
-  readonly faults: Readonly<Record<string, number>>;
-  readonly evidence: Evidence;
-  readonly violations: readonly Violation[];
-  readonly journal: Journal;
-  readonly reads: { readonly orders: number; readonly reads: number };
-}) {
-  const { options, requests, faults, evidence, violations, journal, reads } = run;
+export function findingsOf(
+  { options, requests, faults, journal }: Context,
+  evidence: Evidence,
+  reads: { readonly orders: number; readonly reads: number },
+) {
   const { facts, placements } = evidence;
+  const violations = judge(evidence);
   const count = (kind: Violation["kind"]) => violations.filter((violation) => violation.kind === kind).length;
   /** The last line of a run. */
   const summary = {
@@ -32,7 +28,7 @@ export function findingsOf(run: {
     requests,
     reads,
     /** Faults that happened. */
-    faults,
+    faults: faults.counts,
     lost: count("lost"),
     duplicated: count("duplicated"),
     wrong_state: count("wrong_state"),

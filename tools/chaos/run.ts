@@ -1,16 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
-import { z } from "zod";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
 import { createClients, type Placement } from "./clients.ts";
+import { createContext } from "./context.ts";
 import { ageRequests, readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
-import { createDisasters, createInterceptor } from "./disasters.ts";
-import { createFaults, createSeededRandom } from "./faults.ts";
-import { createJournal } from "./history.ts";
-import { judge } from "./invariants.ts";
-import { createPriceBook } from "./inventory.ts";
+import { createDisasters } from "./disasters.ts";
 import type { Log, Options } from "./main.ts";
 import { startReader } from "./reader.ts";
 import { createRefundDesk, createRefundPlan } from "./refunds.ts";
@@ -47,66 +43,37 @@ const HELD_MS = 1_000;
 /** What AWS starts every minute, at least once: here two at once. */
 const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
 
-const Count = z.union([z.number(), z.array(z.number())]);
-
 /** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
 export async function run(options: Options, log: Log): Promise<Findings> {
-  const { orders, faults: rate, seed } = options;
-  const chance = createSeededRandom(seed);
-  const faults = createFaults(chance, rate);
-  const journal = createJournal();
-  const interceptor = createInterceptor();
-  const metrics = new Map<string, number>();
-  const prices = options.priced ? createPriceBook() : undefined;
+  const { orders } = options;
+  const context = createContext(options);
+  const { faults } = context;
   const changed = options.undo ?? options.defect;
-  await using stack = await startStack({
-    chance,
-    faults,
-    journal,
-    interceptor,
-    plugins: changed ? [change(changed)] : [],
-    prices,
-    onMetrics: (line) => addMetrics(line, metrics),
-  });
+  await using stack = await startStack(context, changed ? [change(changed)] : []);
   const { apiUrl, database } = stack;
   stack.sweepAheadMs = SWEEP_AHEAD_MS;
 
-  let requests = 0;
-  const onRequest = () => {
-    requests += 1;
-  };
-  const desk = createRefundDesk(chance, database, journal);
-  const plan = createRefundPlan(chance, faults, rate, desk);
-  const strike = createDisasters({ orders, rate, chance, faults, database, desk, interceptor });
-  const reader = startReader({ apiUrl, orders, chance, journal, onRequest });
+  const desk = createRefundDesk(context, database);
+  const plan = createRefundPlan(context, desk);
+  const strike = createDisasters(context, database, desk);
+  const reader = startReader(context, apiUrl);
   const stopTimers = startTimers(stack);
-  const place = createClients({
-    apiUrl,
-    chance,
-    faults,
-    journal,
-    prices,
-    onRequest,
-    onPlaced(order, pk) {
-      reader.watch(order, pk);
-      plan.follow(order, pk);
-    },
+  const place = createClients(context, apiUrl, (order, pk) => {
+    reader.watch(order, pk);
+    plan.follow(order, pk);
   });
 
   const placements: Placement[] = [];
   let nextLineMs = 0;
-  const limit = pLimit(CLIENTS);
-  await limit.map(
-    Array.from({ length: orders }, (_, index) => index + 1),
-    async (order) => {
-      const [placement] = await Promise.all([place(order), strike(order)]);
-      placements.push(placement);
-      if (order === Math.ceil(orders / 2)) await plan.flood(orders);
-      if (performance.now() < nextLineMs) return;
-      nextLineMs = performance.now() + PROGRESS_MS;
-      log(`${placements.length} of ${orders} orders, ${requests} requests, ${faults.total} faults`);
-    },
-  );
+  const numbers = Array.from({ length: orders }, (_, index) => index + 1);
+  await pLimit(CLIENTS).map(numbers, async (order) => {
+    const [placement] = await Promise.all([place(order), strike(order)]);
+    placements.push(placement);
+    if (order === Math.ceil(orders / 2)) await plan.flood();
+    if (performance.now() < nextLineMs) return;
+    nextLineMs = performance.now() + PROGRESS_MS;
+    log(`${placements.length} of ${orders} orders, ${context.requests} requests, ${faults.total} faults`);
+  });
   log("all orders are placed: asking for the last refunds");
   await plan.done();
   faults.end();
@@ -116,9 +83,9 @@ export async function run(options: Options, log: Log): Promise<Findings> {
   await reader.stop();
 
   const facts = await database.direct(readFacts);
+  const { metrics, prices } = context;
   const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, metrics, prices };
-  const violations = judge(evidence);
-  return findingsOf({ options, requests, faults: faults.counts, evidence, violations, journal, reads: reader.figures });
+  return findingsOf(context, evidence, reader.figures);
 }
 
 /**
@@ -164,12 +131,4 @@ function startTimers({ host, database }: ChaosStack): () => Promise<void> {
     stopped = true;
     await Promise.all(running);
   };
-}
-
-/** Adds up what a log line in CloudWatch's embedded metric format counts. */
-function addMetrics(line: string, metrics: Map<string, number>): void {
-  for (const [name, value] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(line)))) {
-    const { data = [] } = Count.safeParse(value);
-    for (const count of [data].flat()) metrics.set(name, (metrics.get(name) ?? 0) + count);
-  }
 }

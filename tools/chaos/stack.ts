@@ -1,6 +1,7 @@
 import type { Plugin } from "esbuild";
 import { startScheduler } from "eventbridge-scheduler-local";
 import { startUpstashGateway } from "upstash-rest-gateway";
+import { z } from "zod";
 import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
@@ -8,12 +9,12 @@ import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import { readTimeouts } from "../lambda-host/limits.ts";
 import { createBoundaries } from "./boundaries.ts";
+import type { Context } from "./context.ts";
 import { startDatabase } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
-import type { Interceptor } from "./disasters.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
-import { type PriceBook, startInventory } from "./inventory.ts";
+import { startInventory } from "./inventory.ts";
+
+const Count = z.union([z.number(), z.array(z.number())]);
 
 const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6 };
 const INSTANCES_OF_OTHERS = 2;
@@ -30,29 +31,16 @@ const RETRY_STEP_MS = 200;
 
 export type ChaosStack = Awaited<ReturnType<typeof startStack>>;
 
-interface StackOptions {
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly journal: Journal;
-  readonly interceptor: Interceptor;
-  readonly plugins: Plugin[];
-  /** Where what the inventory says is noted; without it there is none. */
-  readonly prices: PriceBook | undefined;
-  /** Gets every line of metrics that a function logs. */
-  readonly onMetrics: (line: string) => void;
-}
-
 /** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
-export async function startStack(options: StackOptions) {
-  const { chance, faults, journal, interceptor, prices } = options;
+export async function startStack(context: Context, plugins: Plugin[]) {
+  const { chance, faults, journal, prices, metrics } = context;
   const parts = new AsyncDisposableStack();
   try {
-    const bundles = parts.use(await buildBundles(options.plugins));
+    const bundles = parts.use(await buildBundles(plugins));
     const database = parts.adopt(await startDatabase(), stop);
     const { url: upstashUrl } = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
     const timeoutMs = await readTimeouts();
-    const invoke = (event: unknown) => host.invoke("completeOrder", event);
-    const deliveries = createDeliveries({ chance, faults, journal, invoke });
+    const deliveries = createDeliveries(context, (event) => host.invoke("completeOrder", event));
     const deliver = (name: string, event: unknown) => (host.has(name) ? deliveries.deliver(event) : undefined);
     const { url: lambdaUrl } = parts.adopt(await startInvokeEndpoint(deliver), stop);
     const scheduler = await startScheduler({
@@ -63,15 +51,9 @@ export async function startStack(options: StackOptions) {
       log: () => undefined,
     });
     parts.adopt(scheduler, stop);
-    const inventory = prices && { url: parts.adopt(await startInventory(), stop).url, prices };
-    const addresses = { upstashUrl, schedulerUrl: scheduler.url, inventory };
-    const boundaries = createBoundaries({
-      faults,
-      journal,
-      database,
-      deliveries,
-      interceptor,
-      ...addresses,
+    const inventory = prices && parts.adopt(await startInventory(), stop);
+    const boundaries = createBoundaries(context, {
+      ...{ database, deliveries, upstashUrl, schedulerUrl: scheduler.url, inventoryUrl: inventory?.url },
       host: () => host,
     });
     const host: LambdaHost = parts.adopt(
@@ -90,7 +72,7 @@ export async function startStack(options: StackOptions) {
         },
         onExit: boundaries.close,
         onLine(line, _name, instanceId) {
-          if (line.includes('"_aws"')) options.onMetrics(line);
+          if (line.includes('"_aws"')) addMetrics(line, metrics);
           else journal.noteAll(line, `log of ${instanceId}: ${line.slice(0, MAX_LINE_LENGTH)}`);
         },
       }),
@@ -113,3 +95,11 @@ export async function startStack(options: StackOptions) {
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
+
+/** Adds up what a log line in CloudWatch's embedded metric format counts. */
+function addMetrics(line: string, metrics: Map<string, number>): void {
+  for (const [name, value] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(line)))) {
+    const { data = [] } = Count.safeParse(value);
+    for (const count of [data].flat()) metrics.set(name, (metrics.get(name) ?? 0) + count);
+  }
+}
