@@ -4,8 +4,8 @@ import { Order } from "../../lib/orders/order.ts";
 import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { RecordedRequest } from "./baseline.ts";
 import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
-import type { MeasuredStack, RequestCounts } from "./stack.ts";
-import { interleave, mean, median, type Row } from "./statistics.ts";
+import type { MeasuredStack } from "./stack.ts";
+import { atMost, interleave, mean, median, type Row } from "./statistics.ts";
 
 /** As lib/refunds/ and lib/orders/sweep-orders.ts read at once. */
 const REFUND_BATCH = 80;
@@ -48,37 +48,34 @@ const ORDER_FUNCTIONS: readonly OrderFunction[] = [
 /** HTTP requests that one warm call makes, with the scripts in Redis's cache. Each is a round trip that a client waits for. */
 export async function measureRequests(stack: MeasuredStack): Promise<Row[]> {
   const { redis } = stack;
-  const [completed = ""] = await storeCompletedOrders(redis, 1);
-  const [overdue = ""] = await storeOverdueOrders(redis, 1);
-  const cases: [name: string, event: unknown, upstash: number, scheduler: number, prepare?: () => Promise<unknown>][] =
-    [
-      ["getOrder", getOrderEvent(completed), 1, 0],
-      ["createOrder", placeOrderEvent(ORDER_BODY), 1, 1],
-      ["completeOrder", { pk: overdue }, 1, 0],
-      ["drainRefunds", {}, BATCHES + 1, 0, () => storeRefundRequests(redis, BATCHES * REFUND_BATCH)],
-      ["sweepOrders", {}, BATCHES + 1, 0, () => storeOverdueOrders(redis, BATCHES * SWEEP_BATCH)],
-    ];
   const rows: Row[] = [];
-  for (const [name, event, upstash, scheduler, prepare] of cases) {
-    // The first call caches the scripts, and leaves nothing to do for the second.
+
+  /** The first call caches the scripts, and leaves nothing to do for the second. */
+  async function count(name: string, event: unknown, prepare?: () => Promise<unknown>): Promise<void> {
     await prepare?.();
     await stack.call(name, event);
     await prepare?.();
     const before = stack.requestCounts();
     await stack.call(name, event);
     const after = stack.requestCounts();
-    const row = (server: keyof RequestCounts, what: string, expected: number): Row => ({
-      group: "calls",
-      measure: `${name}: requests to ${what}`,
-      name,
-      unit: "requests",
-      value: after[server] - before[server],
-      target: { of: "value", bound: "exactly", value: expected },
-    });
-    rows.push(row("upstash", prepare ? `Redis for ${BATCHES} batches` : "Redis", upstash));
-    if (scheduler > 0) rows.push(row("scheduler", "EventBridge Scheduler", scheduler));
-    else if (after.scheduler > before.scheduler) throw new Error(`${name} called EventBridge Scheduler`);
+    const add = (what: string, value: number, expected: number) => {
+      const target = { of: "value", bound: "exactly", value: expected } as const;
+      rows.push({ group: "calls", measure: `${name}: requests to ${what}`, name, unit: "requests", value, target });
+    };
+    if (prepare) add(`Redis for ${BATCHES} batches`, after.upstash - before.upstash, BATCHES + 1);
+    else add("Redis", after.upstash - before.upstash, 1);
+    const schedules = after.scheduler - before.scheduler;
+    if (name === "createOrder") add("EventBridge Scheduler", schedules, 1);
+    else if (schedules > 0) throw new Error(`${name} called EventBridge Scheduler`);
   }
+
+  const [completed = ""] = await storeCompletedOrders(redis, 1);
+  const [overdue = ""] = await storeOverdueOrders(redis, 1);
+  await count("getOrder", getOrderEvent(completed));
+  await count("createOrder", placeOrderEvent(ORDER_BODY));
+  await count("completeOrder", { pk: overdue });
+  await count("drainRefunds", {}, () => storeRefundRequests(redis, BATCHES * REFUND_BATCH));
+  await count("sweepOrders", {}, () => storeOverdueOrders(redis, BATCHES * SWEEP_BATCH));
   return rows;
 }
 
@@ -108,7 +105,7 @@ export async function measureWarmCalls(
       unit: "ms",
       value: median(cpu.map(mean)),
       baseline: median(baselineCpu.map(mean)),
-      target: { of: "ratio", bound: "at most", value: maxCpuRatio },
+      target: atMost(maxCpuRatio, "ratio"),
     });
   }
   return rows;

@@ -1,3 +1,4 @@
+import { connectionsText } from "./http-load.ts";
 import { type Row, ratioOf } from "./statistics.ts";
 
 const WIDTH = 820;
@@ -23,7 +24,7 @@ interface Series {
 }
 
 /** A chart of docs/benchmarks.md. */
-export interface Chart {
+interface Chart {
   /** In docs/bench. */
   readonly file: string;
   readonly alt: string;
@@ -34,48 +35,38 @@ export const CHARTS: readonly Chart[] = [
   {
     file: "cpu.svg",
     alt: "The CPU time of a warm call of each function and of its baseline",
-    draw: (rows) =>
-      withBaseline(rows, "cpu", "CPU time of a warm call, in ms", ["this service", "the same requests, nothing else"]),
+    draw: (rows) => withBaseline(rows, "cpu", "CPU time of a warm call, in ms", "the same requests, nothing else"),
   },
   {
     file: "cold-start.svg",
     alt: "The cold start of each function and of an empty handler",
-    draw: (rows) =>
-      withBaseline(rows, "cold start", "From a fresh process to its first reply, in ms", ["function", "empty handler"]),
+    draw: (rows) => withBaseline(rows, "cold start", "From a fresh process to its first reply, in ms", "empty handler"),
   },
   {
     file: "throughput.svg",
     alt: "Requests per second with 1, 8 and 32 connections",
-    draw: (rows) => {
+    draw(rows) {
       const shown = rows.filter(({ group }) => group === "throughput");
-      const connections = [...new Set(shown.map(({ at }) => at))];
-      return drawBars(
-        "Requests per second",
-        "more is better",
-        connections.map((at) => `${at} connection${at === 1 ? "" : "s"}`),
-        [
-          { name: "GET /orders/{pk}", values: valuesOf(shown, "GET /orders/{pk}", connections) },
-          { name: "POST /orders", values: valuesOf(shown, "POST /orders", connections) },
-        ],
-      );
+      const connections = [...new Set(shown.map(({ at = 0 }) => at))];
+      const series = ["GET /orders/{pk}", "POST /orders"].map((name) => ({
+        name,
+        values: connections.map((at) => shown.find((row) => row.name === name && row.at === at)?.value),
+      }));
+      return drawBars("Requests per second", "more is better", connections.map(connectionsText), series);
     },
   },
   {
     file: "growth.svg",
     alt: "The duration of a call as the number of stored orders grows",
-    draw: (rows) => {
+    draw(rows) {
       const shown = rows.filter(({ group }) => group === "growth");
       const names = [...new Set(shown.map(({ name }) => name))];
       const series = [...new Set(shown.map(({ at }) => at))].map((size) => ({
         name: `${size?.toLocaleString("en")} orders`,
         values: names.map((name) => shown.filter((row) => row.name === name && row.at === size).map(ratioOf)[0]),
       }));
-      return drawBars(
-        "Duration of a call, relative to 1,000 stored orders",
-        "less is better, 1 is no growth",
-        names,
-        series,
-      );
+      const title = "Duration of a call, relative to 1,000 stored orders";
+      return drawBars(title, "less is better, 1 is no growth", names, series);
     },
   },
 ];
@@ -96,13 +87,15 @@ export function drawBars(
   const groupHeight = series.length * BAR_HEIGHT + GROUP_GAP;
   const height = TOP + categories.length * groupHeight;
 
-  function bar(value: number | undefined, category: number, index: number): string {
-    if (value === undefined) return "";
+  function bar(value: number | undefined, category: number, index: number): string[] {
+    if (value === undefined) return [];
     const y = TOP + category * groupHeight + index * BAR_HEIGHT;
     const width = Number((value * scale).toFixed(1));
     const figure = Number(value.toPrecision(3)).toLocaleString("en");
-    return `<rect class="s${index}" x="${LABEL_WIDTH}" y="${y}" width="${width}" height="${BAR_HEIGHT - 2}"/>
-${text(LABEL_WIDTH + width + 6, y + BAR_HEIGHT - 5, figure)}`;
+    return [
+      rect(index, LABEL_WIDTH, y, width, BAR_HEIGHT - 2),
+      text(LABEL_WIDTH + width + 6, y + BAR_HEIGHT - 5, figure),
+    ];
   }
 
   const parts = [
@@ -110,44 +103,32 @@ ${text(LABEL_WIDTH + width + 6, y + BAR_HEIGHT - 5, figure)}`;
     STYLE,
     text(WIDTH / 2, 20, title, 'text-anchor="middle" font-size="16" font-weight="bold"'),
     text(WIDTH / 2, 38, direction, 'class="muted" text-anchor="middle"'),
-    ...series.map(
-      (
-        { name },
-        index,
-      ) => `<rect class="s${index}" x="${LABEL_WIDTH + index * LEGEND_WIDTH}" y="52" width="12" height="12"/>
-${text(LABEL_WIDTH + index * LEGEND_WIDTH + 18, 62, name)}`,
-    ),
+    ...series.flatMap(({ name }, index) => {
+      const x = LABEL_WIDTH + index * LEGEND_WIDTH;
+      return [rect(index, x, 52, 12, 12), text(x + 18, 62, name)];
+    }),
     ...categories.map((name, index) =>
       text(LABEL_WIDTH - 8, TOP + index * groupHeight + (groupHeight - GROUP_GAP) / 2 + 4, name, 'text-anchor="end"'),
     ),
-    ...series.flatMap(({ values }, index) => values.map((value, category) => bar(value, category, index))),
+    ...series.flatMap(({ values }, index) => values.flatMap((value, category) => bar(value, category, index))),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">
-${parts.filter((part) => part !== "").join("\n")}
+${parts.join("\n")}
 </svg>
 `;
 }
 
-function withBaseline(
-  rows: readonly Row[],
-  group: Row["group"],
-  title: string,
-  names: readonly [string, string],
-): string {
+function withBaseline(rows: readonly Row[], group: Row["group"], title: string, baselineName: string): string {
   const shown = rows.filter((row) => row.group === group).toSorted((a, b) => b.value - a.value);
-  return drawBars(
-    title,
-    "less is better",
-    shown.map(({ name }) => name),
-    [
-      { name: names[0], values: shown.map(({ value }) => value) },
-      { name: names[1], values: shown.map(({ baseline }) => baseline) },
-    ],
-  );
+  const names = shown.map(({ name }) => name);
+  return drawBars(title, "less is better", names, [
+    { name: "this service", values: shown.map(({ value }) => value) },
+    { name: baselineName, values: shown.map(({ baseline }) => baseline) },
+  ]);
 }
 
-function valuesOf(rows: readonly Row[], name: string, connections: readonly (number | undefined)[]) {
-  return connections.map((at) => rows.find((row) => row.name === name && row.at === at)?.value);
+function rect(series: number, x: number, y: number, width: number, height: number): string {
+  return `<rect class="s${series}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
 }
 
 function text(x: number, y: number, content: string, attributes = ""): string {

@@ -5,7 +5,7 @@ import autocannon from "autocannon";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { ORDER_BODY } from "./orders.ts";
-import { median, type Row } from "./statistics.ts";
+import { atMost, interleave, median, type Row } from "./statistics.ts";
 
 const MAX_BURST_SECONDS = 10;
 const BURST_CONNECTIONS = 32;
@@ -46,7 +46,7 @@ const PlacedOrder = z
   .transform((order) => String("pk" in order ? order.pk : order.id));
 const FoundOrder = z.object({ status: z.string() });
 
-export interface HttpSettings {
+interface HttpSettings {
   readonly connections: readonly number[];
   readonly rounds: number;
   /** How long each load lasts, in seconds. */
@@ -55,16 +55,13 @@ export interface HttpSettings {
   readonly burst: number;
 }
 
-/** One load on every service, in rounds. */
-export interface LoadResult {
-  readonly name: "GET /orders/{pk}" | "POST /orders";
-  readonly connections: number;
-  /** By service, then by round. */
-  readonly loads: readonly (readonly Load[])[];
-}
-
 export interface HttpResults {
-  readonly loads: readonly LoadResult[];
+  readonly loads: readonly {
+    readonly name: "GET /orders/{pk}" | "POST /orders";
+    readonly connections: number;
+    /** By service, then by round. */
+    readonly loads: readonly (readonly Load[])[];
+  }[];
   /** By service, then by round: seconds from the first request until the last order of a burst is completed. */
   readonly burstSeconds: readonly (readonly number[])[];
 }
@@ -80,32 +77,30 @@ export async function measureHttp(
   { connections, rounds, seconds, burst }: HttpSettings,
   log: (line: string) => void,
 ): Promise<HttpResults> {
-  const burstSeconds: number[][] = urls.map(() => []);
-  for (const url of urls) await completeBurst(url, burst);
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [index, url] of inTurn(urls, round)) {
-      log(`${burst} orders at ${url}`);
-      burstSeconds[index]?.push(await completeBurst(url, burst));
-    }
+  async function inTurns<Result>(what: string, measure: (url: string, service: number) => Promise<Result>) {
+    const sides = urls.map((url, service) => () => {
+      log(`${what} at ${url}`);
+      return measure(url, service);
+    });
+    return (await interleave(sides, rounds)).map((results) => results.flat());
   }
-  const pks = await Promise.all(urls.map((url) => placeOrder(url)));
-  const loads: LoadResult[] = [];
+
+  for (const url of urls) await completeBurst(url, burst);
+  const burstSeconds = await inTurns(`${burst} orders`, (url) => completeBurst(url, burst));
+  const pks = await Promise.all(urls.map(placeOrder));
+  const loads = [];
   for (const name of ["GET /orders/{pk}", "POST /orders"] as const) {
-    const requestOf = (index: number, url: string) =>
+    const requestOf = (url: string, service: number) =>
       name === "POST /orders"
         ? { url: `${url}/orders`, ...JSON_POST }
-        : { url: `${url}/orders/${pks[index]}`, method: "GET" as const };
+        : { url: `${url}/orders/${pks[service]}`, method: "GET" as const };
     const amount = Math.min(WARM_UP_REQUESTS, seconds * 500);
-    for (const [index, url] of urls.entries()) await drive({ ...requestOf(index, url), connections: 4, amount });
+    for (const [service, url] of urls.entries()) await drive({ ...requestOf(url, service), connections: 4, amount });
     for (const count of connections) {
-      const byService: Load[][] = urls.map(() => []);
-      for (let round = 0; round < rounds; round += 1) {
-        for (const [index, url] of inTurn(urls, round)) {
-          log(`${name} at ${url}, connections: ${count}`);
-          byService[index]?.push(await drive({ ...requestOf(index, url), connections: count, duration: seconds }));
-        }
-      }
-      loads.push({ name, connections: count, loads: byService });
+      const ofServices = await inTurns(`${name}, connections: ${count}`, (url, service) =>
+        drive({ ...requestOf(url, service), connections: count, duration: seconds }),
+      );
+      loads.push({ name, connections: count, loads: ofServices });
     }
   }
   return { loads, burstSeconds };
@@ -115,7 +110,7 @@ export async function measureHttp(
 export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, burst: number): Row[] {
   return [
     ...loads.map(({ name, connections, loads: [own = []] }): Row => {
-      const measure = `${name}, ${connections} ${connections === 1 ? "connection" : "connections"}`;
+      const measure = `${name}, ${connectionsText(connections)}`;
       return { group: "throughput", measure, name, at: connections, unit: "/s", value: perSecond(own) };
     }),
     {
@@ -124,23 +119,19 @@ export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, b
       name: "burst",
       unit: "s",
       value: median(seconds),
-      target: { of: "value", bound: "at most", value: MAX_BURST_SECONDS },
+      target: atMost(MAX_BURST_SECONDS),
     },
   ];
 }
 
 export const perSecond = (loads: readonly Load[]): number => median(loads.map((load) => load.perSecond));
 
-/** Every other round in the opposite order. */
-function inTurn(urls: readonly string[], round: number): [number, string][] {
-  return round % 2 === 0 ? [...urls.entries()] : [...urls.entries()].toReversed();
-}
+export const connectionsText = (count: number): string => `${count} connection${count === 1 ? "" : "s"}`;
 
 /** @returns seconds from the first request until the last order is completed */
 async function completeBurst(url: string, orders: number): Promise<number> {
-  const limit = pLimit(BURST_CONNECTIONS);
   const startedAt = performance.now();
-  let pending = await Promise.all(Array.from({ length: orders }, () => limit(() => placeOrder(url))));
+  let pending = await pLimit(BURST_CONNECTIONS).map(Array.from({ length: orders }), () => placeOrder(url));
   while (pending.length > 0) {
     if (performance.now() - startedAt > BURST_TIMEOUT_MS) throw new Error(`${pending.length} orders are not completed`);
     const sample = pending.slice(0, BURST_CONNECTIONS);

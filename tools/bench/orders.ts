@@ -83,10 +83,6 @@ export async function sampleEvents({ redis }: MeasuredStack): Promise<[string, u
     // A preflight request: the sample in events/ is refused.
     unknownRoute: httpEvent({ routeKey: "$default", method: "OPTIONS", path: "/orders" }),
   };
-  const { functions } = await readServerlessYml();
-  return Promise.all(
-    Object.keys(functions).map(
-      async (name): Promise<[string, unknown]> => [name, events[name] ?? (await sampleEvent(name))],
-    ),
-  );
+  const names = Object.keys((await readServerlessYml()).functions);
+  return Promise.all(names.map(async (name) => [name, events[name] ?? (await sampleEvent(name))]));
 }

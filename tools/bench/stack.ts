@@ -40,30 +40,9 @@ export interface FunctionUsage {
   logBytes: number;
 }
 
-/** How many HTTP requests each server has got. */
-export interface RequestCounts {
-  readonly api: number;
-  readonly upstash: number;
-  readonly scheduler: number;
-}
+export type MeasuredStack = Awaited<ReturnType<typeof startStack>>;
 
-/** The whole service on one machine, metered. */
-export interface MeasuredStack extends AsyncDisposable {
-  /** The HTTP API; its functions are invoked, and metered, as by `invoke`. */
-  readonly apiUrl: string;
-  /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
-  readonly redis: RedisClient;
-  /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
-  call(functionName: string, event: unknown): Promise<Usage & { readonly reply: unknown }>;
-  /** Ends a function's instances: its next event is a cold start. Its whole log is metered by then. */
-  recycle(functionName: string): Promise<void>;
-  usageOf(functionName: string): FunctionUsage;
-  requestCounts(): RequestCounts;
-  /** The requests that Upstash and EventBridge Scheduler get while `work` runs. */
-  record(work: () => Promise<unknown>): Promise<RecordedRequest[]>;
-}
-
-export interface StackOptions {
+interface StackOptions {
   /** Built by the caller of several stacks; by default the functions of serverless.yml, for this one. */
   readonly bundles?: Pick<Bundles, "paths" | "runtime">;
   /** Concurrent instances of each function. Default 1. */
@@ -73,11 +52,7 @@ export interface StackOptions {
 }
 
 /** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
-export async function startStack({
-  bundles,
-  concurrency = 1,
-  holdSchedules,
-}: StackOptions = {}): Promise<MeasuredStack> {
+export async function startStack({ bundles, concurrency = 1, holdSchedules }: StackOptions = {}) {
   const parts = new AsyncDisposableStack();
   try {
     const usages = new Map<string, FunctionUsage>();
@@ -89,15 +64,9 @@ export async function startStack({
     const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
       host.has(name) ? invoke(name, event) : undefined;
     const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
-    const scheduler = parts.adopt(
-      await startScheduler({
-        lambdaUrl: lambda.url,
-        groups: [SCHEDULE_GROUP],
-        log: () => undefined,
-        ...(holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 }),
-      }),
-      stop,
-    );
+    const held = holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 };
+    const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
+    const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
     const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
     const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
     const host = parts.adopt(
@@ -131,9 +100,12 @@ export async function startStack({
     }
 
     return {
+      /** The HTTP API; its functions are invoked, and metered, as by `call`. */
       apiUrl: api.url,
+      /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
       redis,
-      async call(name, event) {
+      /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
+      async call(name: string, event: unknown): Promise<Usage & { readonly reply: unknown }> {
         const outcome = await invoke(name, event);
         if (!outcome.ok) throw new Error(`${name} failed: ${outcome.errorType} ${outcome.errorMessage}`);
         const { data } = HttpReply.safeParse(outcome.reply);
@@ -141,14 +113,17 @@ export async function startStack({
         if (!outcome.usage) throw new Error(`${name} did not report its usage`);
         return { ...outcome.usage, reply: outcome.reply };
       },
+      /** Ends a function's instances: its next event is a cold start. Its whole log is metered by then. */
       recycle: host.recycle,
       usageOf,
+      /** How many HTTP requests each server has got. */
       requestCounts: () => ({
         api: requests.count(api.url),
         upstash: requests.count(upstash.url),
         scheduler: requests.count(scheduler.url),
       }),
-      record: (work) => requests.record([upstash.url, scheduler.url], work),
+      /** The requests that Upstash and EventBridge Scheduler get while `work` runs. */
+      record: (work: () => Promise<unknown>) => requests.record([upstash.url, scheduler.url], work),
       [Symbol.asyncDispose]: () => parts.disposeAsync(),
     };
   } catch (error) {
@@ -189,22 +164,20 @@ function observeRequests() {
     await work();
     recording = undefined;
     return recorded.flatMap(({ request: { socket, url, method = "GET", headersDistinct }, chunks }) => {
-      const server = urls.find((candidate) => Number(new URL(candidate).port) === socket.localPort);
-      const headers = Object.entries(headersDistinct).filter(([name]) => !CONNECTION_HEADERS.test(name));
-      if (server === undefined) return [];
-      return {
-        url: `${server}${url}`,
-        method,
-        headers: Object.fromEntries(headers.map(([name, values = []]) => [name, values.join(", ")])),
-        body: Buffer.concat(chunks).toString(),
-      };
+      const own = Object.entries(headersDistinct).filter(([name]) => !CONNECTION_HEADERS.test(name));
+      const headers = Object.fromEntries(own.map(([name, values = []]) => [name, values.join(", ")]));
+      const body = Buffer.concat(chunks).toString();
+      const servers = urls.filter((server) => portOf(server) === socket.localPort);
+      return servers.map((server) => ({ url: `${server}${url}`, method, headers, body }));
     });
   }
 
   subscribe(REQUEST_START, observe);
   return {
-    count: (url: string) => counts.get(Number(new URL(url).port)) ?? 0,
+    count: (url: string) => counts.get(portOf(url)) ?? 0,
     record,
     stop: () => void unsubscribe(REQUEST_START, observe),
   };
 }
+
+const portOf = (url: string): number => Number(new URL(url).port);

@@ -2,7 +2,7 @@
 const MIN_P99_CALLS = 2_000;
 
 /** One call; returns what was measured. */
-export type Call = (index: number) => Promise<number>;
+export type Call<Result = number> = (index: number) => Promise<Result>;
 
 export interface Target {
   /** What the bound is for: value / baseline, value - baseline, or the value itself. */
@@ -22,7 +22,29 @@ export interface Row {
   readonly unit: "ms" | "s" | "/s" | "KB" | "MB" | "requests";
   readonly value: number;
   readonly baseline?: number;
-  readonly target?: Target;
+  readonly target?: Target | undefined;
+}
+
+/**
+ * Runs all sides in turns, a round of calls each, in the opposite order every other round, so that other work on the machine
+ * slows all of them alike.
+ * @returns for each side, in the order given, the results of its calls by round
+ */
+export async function interleave<Result>(
+  sides: readonly Call<Result>[],
+  rounds: number,
+  calls = 1,
+): Promise<Result[][][]> {
+  const results: Result[][][] = sides.map(() => []);
+  for (let round = 0; round < rounds; round += 1) {
+    const turns = [...sides.entries()];
+    for (const [side, measure] of round % 2 === 0 ? turns : turns.toReversed()) {
+      const ofRound: Result[] = [];
+      for (let index = 0; index < calls; index += 1) ofRound.push(await measure(round * calls + index));
+      results[side]?.push(ofRound);
+    }
+  }
+  return results;
 }
 
 /** Whether a row meets its target; undefined without one. A value that could not be measured misses. */
@@ -33,6 +55,10 @@ export function meetsTarget(row: Row): boolean | undefined {
   if (target.bound === "exactly") return compared === target.value;
   return target.bound === "at most" ? compared <= target.value : compared >= target.value;
 }
+
+/** The target of not more than `value`; none for undefined. */
+export const atMost = (value: number | undefined, of: Target["of"] = "value"): Target | undefined =>
+  value === undefined ? undefined : { of, bound: "at most", value };
 
 export const ratioOf = ({ value, baseline }: Row): number | undefined =>
   baseline === undefined ? undefined : value / baseline;
@@ -53,22 +79,4 @@ export function mean(values: readonly number[]): number {
 export function p99(values: readonly number[]): number | undefined {
   if (values.length < MIN_P99_CALLS) return undefined;
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1];
-}
-
-/**
- * Runs all sides in turns, a round of calls each, in the opposite order every other round, so that other work on the machine
- * slows all of them alike.
- * @returns for each side, in the order given, the results of its calls by round
- */
-export async function interleave(sides: readonly Call[], rounds: number, calls = 1): Promise<number[][][]> {
-  const results: number[][][] = sides.map(() => []);
-  for (let round = 0; round < rounds; round += 1) {
-    const turns = [...sides.entries()];
-    for (const [side, measure] of round % 2 === 0 ? turns : turns.toReversed()) {
-      const ofRound: number[] = [];
-      for (let index = 0; index < calls; index += 1) ofRound.push(await measure(round * calls + index));
-      results[side]?.push(ofRound);
-    }
-  }
-  return results;
 }

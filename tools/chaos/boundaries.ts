@@ -1,112 +1,119 @@
-import {
-  ClientClosedError,
-  ClientOfflineError,
-  DisconnectsClientError,
-  ReconnectStrategyError,
-  SocketClosedUnexpectedlyError,
-} from "redis";
 import type { LambdaHost } from "../lambda-host/host.ts";
 import {
   INSTANCE_FAULTS,
-  INSTANCE_WEIGHTS,
+  INVENTORY_FAULTS,
   passOn,
+  RARE,
   REDIS_FAULTS,
-  REDIS_WEIGHTS,
   SCHEDULER_FAULTS,
-  SCHEDULER_WEIGHTS,
   type Treatment,
 } from "./call-faults.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
-import type { Interceptor } from "./disasters.ts";
-import type { Faults } from "./faults.ts";
-import type { Journal } from "./history.ts";
-import { createInventoryBoundary, type PriceBook } from "./inventory.ts";
-import { type Call, type CallProxy, failUnlessNetwork, startProxy } from "./proxy.ts";
+import { type Call, type CallProxy, startProxy } from "./proxy.ts";
 
-const CONNECTION_ERRORS = [
-  ClientClosedError,
-  ClientOfflineError,
-  DisconnectsClientError,
-  ReconnectStrategyError,
-  SocketClosedUnexpectedlyError,
-];
+/** What createOrder holds of an Idempotency-Key while it asks for a price: the key in Redis, and its value. */
+const CLAIM = /"(idempotency:\w+)","(claim:\w+)"/;
+
+/** A claim lasts for 30 s; of an instance that has died this is enough, as no call of it is slower on its way. */
+const CLAIM_LEFT_MS = "5000";
+
+const SHORTEN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end";
 
 interface BoundariesOptions {
-  readonly faults: Faults;
-  readonly journal: Journal;
   readonly database: ChaosDatabase;
   readonly deliveries: Deliveries;
-  readonly interceptor: Interceptor;
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
-  /** Where prices are asked for, and what was told; undefined in a run without prices. */
-  readonly inventory: { readonly url: string; readonly prices: PriceBook } | undefined;
+  /** Where prices are asked for; undefined in a run without them. */
+  readonly inventoryUrl: string | undefined;
   readonly host: () => LambdaHost;
 }
 
-interface Addresses {
-  readonly upstashUrl: string;
-  readonly schedulerUrl: string;
-  /** Empty for a function that asks for no prices. */
-  readonly inventoryUrl: string;
+/** An instance whose calls are struck. */
+interface Caller {
+  readonly functionName: string;
+  readonly instanceId: string;
+}
+
+/** What can strike at a boundary. */
+interface Strike<Kind extends string> {
+  readonly boundary: string;
+  readonly faults: Readonly<Record<Kind, Treatment>>;
+  readonly weights: Readonly<Partial<Record<NoInfer<Kind>, number>>>;
+  /** The fault that strikes in any case. */
+  readonly fate?: NoInfer<Kind> | undefined;
+  /** What becomes of a call that is spared. */
+  readonly spare?: Treatment;
 }
 
 /** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
-interface Boundaries {
-  open(functionName: string, instanceId: string): Promise<Addresses>;
-  close(instanceId: string): void;
-}
-
-const WEIGHTS = { ...REDIS_WEIGHTS, ...INSTANCE_WEIGHTS };
-
-export function createBoundaries(options: BoundariesOptions): Boundaries {
-  const { faults, journal, database, deliveries } = options;
+export function createBoundaries({ faults, journal, interceptor, prices }: Context, options: BoundariesOptions) {
+  const { database, deliveries, inventoryUrl } = options;
   const proxies = new Map<string, CallProxy[]>();
-  const claims = createClaims(database);
+  const claims = new Map<string, readonly string[]>();
 
-  async function toRedis(call: Call, functionName: string, instanceId: string): Promise<void> {
-    if (functionName === "createOrder") noteOrder(call.body, instanceId);
-    const fate = functionName === "drainRefunds" ? await options.interceptor.spring(call.body) : undefined;
-    // Only a call that names a script by its hash can miss it.
-    const weights = { ...WEIGHTS, noscript: call.body.includes('"evalsha"') ? 1 : 0 };
-    const kind = fate ?? faults.strike("redis", subject(functionName, call.body), weights);
-    if (!kind) return passOn({ call });
-    journal.noteAll(call.body, `redis.${kind} strikes ${instanceId}`);
-    const noscript: Treatment = async (struck) => {
-      await database.direct((client) => client.scriptFlush());
-      await passOn(struck);
-    };
-    await { ...REDIS_FAULTS, ...INSTANCE_FAULTS, noscript }[kind]({ call, instance: options.host().find(instanceId) });
-    faults.count(`redis.${kind}`);
+  async function treat<Kind extends string>(call: Call, caller: Caller, strike: Strike<Kind>): Promise<void> {
+    const { boundary, weights, fate, spare = passOn } = strike;
+    const content = boundary === "redis" ? call.body : call.path;
+    const kind = fate ?? faults.strike(boundary, subject(caller.functionName, content), strike.faults, weights);
+    const struck = { call, instance: options.host().find(caller.instanceId) };
+    if (!kind) return spare(struck);
+    journal.noteAll(content, `${boundary}.${kind} strikes ${caller.instanceId}`);
+    await strike.faults[kind](struck);
+    faults.count(`${boundary}.${kind}`);
   }
 
-  function noteOrder(body: string, instanceId: string): void {
-    claims.learn(body, instanceId);
-    for (const pk of journal.learn(body)) options.inventory?.prices.notePlacing(pk, instanceId);
-  }
-
-  async function toScheduler(call: Call, functionName: string, instanceId: string): Promise<void> {
-    const kind = faults.strike("scheduler", subject(functionName, call.path), SCHEDULER_WEIGHTS);
-    if (!kind) {
-      const reply = await call.forward();
-      await deliveries.early(call)?.();
-      return call.answer(reply);
+  async function toRedis(call: Call, caller: Caller): Promise<void> {
+    if (caller.functionName === "createOrder") {
+      for (const pk of journal.learn(call.body)) prices?.notePlacing(pk, caller.instanceId);
+      const claim = CLAIM.exec(call.body);
+      if (claim) claims.set(caller.instanceId, claim);
     }
-    journal.noteAll(call.path, `scheduler.${kind} strikes ${instanceId}`);
-    await { ...SCHEDULER_FAULTS, ...INSTANCE_FAULTS }[kind]({
-      call,
-      instance: options.host().find(instanceId),
+    await treat(call, caller, {
+      boundary: "redis",
+      faults: {
+        ...REDIS_FAULTS,
+        ...INSTANCE_FAULTS,
+        async noscript(struck) {
+          await database.direct((client) => client.scriptFlush());
+          await passOn(struck);
+        },
+      },
+      // Only a call that names a script by its hash can miss it.
+      weights: { ...RARE, reset_after: 2, noscript: call.body.includes('"evalsha"') ? 1 : 0 },
+      fate: caller.functionName === "drainRefunds" ? await interceptor.spring(call.body) : undefined,
     });
-    faults.count(`scheduler.${kind}`);
   }
 
-  async function openInventory(functionName: string, instanceId: string): Promise<CallProxy[]> {
-    if (!options.inventory || functionName !== "createOrder") return [];
-    const { url, prices } = options.inventory;
-    const find = (id: string) => options.host().find(id);
-    const toInventory = createInventoryBoundary({ faults, journal, prices, find });
-    return [await startProxy(url, (call) => toInventory(call, instanceId))];
+  const toScheduler = (call: Call, caller: Caller) =>
+    treat(call, caller, {
+      boundary: "scheduler",
+      faults: { ...SCHEDULER_FAULTS, ...INSTANCE_FAULTS },
+      weights: { ...RARE, throttled: 2 },
+      async spare() {
+        const reply = await call.forward();
+        await deliveries.deliverEarly(call);
+        await call.answer(reply);
+      },
+    });
+
+  async function toInventory(call: Call, caller: Caller): Promise<void> {
+    if (!prices) return;
+    const order = journal.orderIn(call.path) ?? 0;
+    await treat(prices.noteQuestion(order, caller.instanceId, call), caller, {
+      boundary: "inventory",
+      faults: {
+        ...INVENTORY_FAULTS,
+        ...INSTANCE_FAULTS,
+        async http_404(struck) {
+          prices.denied.add(order);
+          await INVENTORY_FAULTS.http_404(struck);
+        },
+      },
+      weights: RARE,
+    });
   }
 
   function subject(functionName: string, content: string): string {
@@ -116,57 +123,20 @@ export function createBoundaries(options: BoundariesOptions): Boundaries {
   }
 
   return {
-    async open(functionName, instanceId) {
-      const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, functionName, instanceId));
-      const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, functionName, instanceId));
-      const inventory = await openInventory(functionName, instanceId);
-      proxies.set(instanceId, [upstash, scheduler, ...inventory]);
-      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: inventory[0]?.url ?? "" };
+    async open(functionName: string, instanceId: string) {
+      const caller = { functionName, instanceId };
+      const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, caller));
+      const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, caller));
+      const asked = inventoryUrl && (await startProxy(inventoryUrl, (call) => toInventory(call, caller)));
+      proxies.set(instanceId, [upstash, scheduler, ...(asked ? [asked] : [])]);
+      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: asked ? asked.url : "" };
     },
-    close(instanceId) {
+    close(instanceId: string): void {
       for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();
       proxies.delete(instanceId);
-      // At the end of a run the database may be gone before the last instance.
-      claims.shorten(instanceId).catch(failUnlessClosed);
+      const [, key, claim] = claims.get(instanceId) ?? [];
+      if (key === undefined || claim === undefined || faults.ended) return;
+      void database.direct((client) => client.eval(SHORTEN, { keys: [key], arguments: [claim, CLAIM_LEFT_MS] }));
     },
   };
-}
-
-/** A claim lasts for 30 s; of an instance that has died this many ms are enough, as no call of its is slower on its way. */
-const LEFT_MS = 5_000;
-
-const CLAIM = /"(idempotency:\w+)","(claim:\w+)"/;
-
-const SHORTEN = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end`;
-
-/** Lets the time of claims pass faster whose instance can do nothing with them any more. */
-interface Claims {
-  /** Learns what an instance claims from its call of Redis. */
-  learn(body: string, instanceId: string): void;
-  /** The instance has ended. */
-  shorten(instanceId: string): Promise<void>;
-}
-
-function createClaims(database: ChaosDatabase): Claims {
-  const claims = new Map<string, { key: string; claim: string }>();
-
-  return {
-    learn(body, instanceId) {
-      const [, key, claim] = CLAIM.exec(body) ?? [];
-      if (key !== undefined && claim !== undefined) claims.set(instanceId, { key, claim });
-    },
-    async shorten(instanceId) {
-      const held = claims.get(instanceId);
-      if (!held) return;
-      claims.delete(instanceId);
-      const options = { keys: [held.key], arguments: [held.claim, String(LEFT_MS)] };
-      await database.direct((client) => client.eval(SHORTEN, options));
-    },
-  };
-}
-
-/** The connection may end while a claim is shortened: Redis is killed, or the run is over. */
-function failUnlessClosed(error: unknown): void {
-  if (CONNECTION_ERRORS.some((type) => error instanceof type)) return;
-  failUnlessNetwork(error);
 }

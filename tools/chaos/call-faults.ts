@@ -2,6 +2,12 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Instance } from "../lambda-host/instance.ts";
 import type { Call } from "./proxy.ts";
 
+/** So long an instance stands still between two of its events. */
+const FROZEN_MS = 200;
+
+/** Slow, but within what any caller waits. */
+const SLOW_MS = 700;
+
 /** A call that a fault strikes. */
 interface StruckCall {
   readonly call: Call;
@@ -12,63 +18,62 @@ interface StruckCall {
 /** What becomes of a call. */
 export type Treatment = (struck: StruckCall) => Promise<void>;
 
-/** So long an instance stands still between two of its events. */
-const FROZEN_MS = 200;
-
-/** Slow, but within what any caller waits. */
-const SLOW_MS = 700;
-
 export async function passOn({ call }: Pick<StruckCall, "call">): Promise<void> {
   await call.answer(await call.forward());
 }
 
+/** The server does it, and something else becomes of its reply. */
+const after = (treatment: Treatment): Treatment => {
+  return async (struck) => {
+    await struck.call.forward();
+    await treatment(struck);
+  };
+};
+
+const reply = (status: number, content: string, headers: Readonly<Record<string, string>> = {}): Treatment => {
+  return ({ call }) => call.answer({ status, headers, content });
+};
+
+/** The server's own reply, with something else in the place of its content. */
+const garbled = (garble: (content: Buffer) => Buffer | string): Treatment => {
+  return async ({ call }) => {
+    const { status, headers, content } = await call.forward();
+    await call.answer({ status, headers, content: garble(content) });
+  };
+};
+
+const reset: Treatment = async ({ call }) => call.reset();
+const hold: Treatment = ({ call }) => call.hold();
+const truncated = garbled((content) => content.subarray(0, content.length / 2));
+
 /** What can go wrong with a call on its way to an HTTP server and back; `_after` is after the server did it. */
 const NETWORK_FAULTS = {
   refused: ({ call }) => call.refuse(),
-  reset_before: async ({ call }) => call.reset(),
-  reset_after: async ({ call }) => {
-    await call.forward();
-    call.reset();
-  },
+  reset_before: reset,
+  reset_after: after(reset),
   half_reply: async ({ call }) => call.answerHalf(await call.forward()),
   /** The reply comes, and the connection that was to be kept ends after it. */
   closed_after: async (struck) => {
     await passOn(struck);
     struck.call.close();
   },
-  timeout_before: ({ call }) => call.hold(),
-  timeout_after: async ({ call }) => {
-    await call.forward();
-    await call.hold();
-  },
+  timeout_before: hold,
+  timeout_after: after(hold),
   slow: async (struck) => {
     await wait(SLOW_MS);
     await passOn(struck);
   },
 } satisfies Record<string, Treatment>;
 
-const NETWORK_WEIGHTS = {
-  refused: 1,
-  reset_before: 1,
-  reset_after: 1,
-  half_reply: 1,
-  closed_after: 1,
-  timeout_before: 1,
-  timeout_after: 1,
-  slow: 1,
-} satisfies Record<keyof typeof NETWORK_FAULTS, number>;
+const kill: Treatment = async ({ instance, call }) => {
+  instance?.kill();
+  call.reset();
+};
 
 /** What can happen to the instance that makes the call. */
 export const INSTANCE_FAULTS = {
-  killed_before_call: async ({ instance, call }) => {
-    instance?.kill();
-    call.reset();
-  },
-  killed_during_call: async ({ instance, call }) => {
-    await call.forward();
-    instance?.kill();
-    call.reset();
-  },
+  killed_before_call: kill,
+  killed_during_call: after(kill),
   killed_after_call: async (struck) => {
     await passOn(struck);
     struck.instance?.kill();
@@ -81,127 +86,51 @@ export const INSTANCE_FAULTS = {
     await wait(FROZEN_MS);
     struck.instance?.thaw();
   },
-  frozen: async ({ instance, call }) => {
-    instance?.freeze();
-    await call.forward();
-    await call.hold();
+  frozen: async (struck) => {
+    struck.instance?.freeze();
+    await after(hold)(struck);
   },
 } satisfies Record<string, Treatment>;
 
-/** A frozen instance holds its place until its time-out: it is to be rare. */
-const RARE = 0.1;
+/** A frozen instance holds its place until its time-out. */
+export const RARE = { frozen: 0.1 };
 
-export const INSTANCE_WEIGHTS = {
-  killed_before_call: 1,
-  killed_during_call: 1,
-  killed_after_call: 1,
-  frozen_for_a_while: 1,
-  frozen: RARE,
-} satisfies Record<keyof typeof INSTANCE_FAULTS, number>;
-
-const upstashError = (status: number, message: string): Treatment => {
-  return ({ call }) =>
-    call.answer({
-      status,
-      headers: { "content-type": "application/json" },
-      content: JSON.stringify({ error: message }),
-    });
-};
+const upstashError = (status: number, error: string): Treatment =>
+  reply(status, JSON.stringify({ error }), { "content-type": "application/json" });
 
 export const REDIS_FAULTS = {
   ...NETWORK_FAULTS,
   http_429: upstashError(429, "ERR max requests limit exceeded"),
   http_500: upstashError(500, "ERR internal error"),
-  http_500_after: async (struck) => {
-    await struck.call.forward();
-    await upstashError(500, "ERR internal error")(struck);
-  },
-  empty_body: async ({ call }) => {
-    const { status } = await call.forward();
-    await call.answer({ status, content: "" });
-  },
-  truncated_body: async ({ call }) => {
-    const { status, headers, content } = await call.forward();
-    await call.answer({ status, headers, content: content.subarray(0, content.length / 2) });
-  },
+  http_500_after: after(upstashError(500, "ERR internal error")),
+  empty_body: garbled(() => ""),
+  truncated_body: truncated,
 } satisfies Record<string, Treatment>;
 
-export const REDIS_WEIGHTS = {
-  ...NETWORK_WEIGHTS,
-  reset_after: 2,
-  http_429: 1,
-  http_500: 1,
-  http_500_after: 1,
-  empty_body: 1,
-  truncated_body: 1,
-} satisfies Record<keyof typeof REDIS_FAULTS, number>;
-
 /** An error as EventBridge Scheduler's REST-JSON protocol carries it. */
-const schedulerError = (status: number, type: string, message: string): Treatment => {
-  const headers = { "content-type": "application/json", "x-amzn-errortype": type };
-  return ({ call }) => call.answer({ status, headers, content: JSON.stringify({ Message: message }) });
-};
+const schedulerError = (status: number, type: string, Message: string): Treatment =>
+  reply(status, JSON.stringify({ Message }), { "content-type": "application/json", "x-amzn-errortype": type });
 
-const conflict = schedulerError(409, "ConflictException", "Schedule already exists.");
+const failed = schedulerError(500, "InternalServerException", "Internal failure");
 
 export const SCHEDULER_FAULTS = {
   ...NETWORK_FAULTS,
   throttled: schedulerError(429, "ThrottlingException", "Rate exceeded"),
-  failed: schedulerError(500, "InternalServerException", "Internal failure"),
-  failed_after: async (struck) => {
-    await struck.call.forward();
-    await schedulerError(500, "InternalServerException", "Internal failure")(struck);
-  },
+  failed,
+  failed_after: after(failed),
   /** As when an attempt whose reply was lost made the schedule. */
-  conflict: async (struck) => {
-    await struck.call.forward();
-    await conflict(struck);
-  },
+  conflict: after(schedulerError(409, "ConflictException", "Schedule already exists.")),
 } satisfies Record<string, Treatment>;
 
-export const SCHEDULER_WEIGHTS = {
-  ...NETWORK_WEIGHTS,
-  throttled: 2,
-  failed: 1,
-  failed_after: 1,
-  conflict: 1,
-  ...INSTANCE_WEIGHTS,
-} satisfies Record<keyof typeof SCHEDULER_FAULTS | keyof typeof INSTANCE_WEIGHTS, number>;
-
-const status = (code: number): Treatment => {
-  return ({ call }) => call.answer({ status: code, content: "" });
-};
-
-/** The inventory's own answer, with something else in the place of some of it. */
-const garbled = (find: RegExp, replacement: string): Treatment => {
-  return async ({ call }) => {
-    const { content } = await call.forward();
-    await call.answer({ status: 200, content: content.toString().replace(find, replacement) });
-  };
-};
+const text = (replace: (text: string) => string) => garbled((content) => replace(content.toString()));
 
 export const INVENTORY_FAULTS = {
   ...NETWORK_FAULTS,
-  http_404: status(404),
-  http_500: status(500),
-  page: ({ call }) => call.answer({ status: 200, content: "<html>Back soon</html>" }),
-  other_product: garbled(/chaos-/, "other-"),
-  price_in_quotes: garbled(/("price":)([\d.]+)/, '$1"$2"'),
-  three_decimals: garbled(/("price":)[\d.]+/, "$119.999"),
-  truncated_body: async ({ call }) => {
-    const { content } = await call.forward();
-    await call.answer({ status: 200, content: content.subarray(0, content.length / 2) });
-  },
+  http_404: reply(404, ""),
+  http_500: reply(500, ""),
+  page: reply(200, "<html>Back soon</html>"),
+  other_product: text((json) => json.replace("chaos-", "other-")),
+  price_in_quotes: text((json) => json.replace(/("price":)([\d.]+)/, '$1"$2"')),
+  three_decimals: text((json) => json.replace(/("price":)[\d.]+/, "$119.999")),
+  truncated_body: truncated,
 } satisfies Record<string, Treatment>;
-
-export const INVENTORY_WEIGHTS = {
-  ...NETWORK_WEIGHTS,
-  http_404: 1,
-  http_500: 1,
-  page: 1,
-  other_product: 1,
-  price_in_quotes: 1,
-  three_decimals: 1,
-  truncated_body: 1,
-  ...INSTANCE_WEIGHTS,
-} satisfies Record<keyof typeof INVENTORY_FAULTS | keyof typeof INSTANCE_WEIGHTS, number>;

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Order } from "../../lib/orders/order.ts";
 import { faultsOf } from "../../test/support/contract.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import { type Journal, productOf } from "./history.ts";
-import type { PriceBook } from "./inventory.ts";
+import type { Context } from "./context.ts";
+import { productOf } from "./history.ts";
 import { failUnlessNetwork } from "./proxy.ts";
 
 /** How a client places its order. */
@@ -11,6 +10,11 @@ const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies
 
 /** Requests with one key at the same time matter most where they wait for a price. */
 const PRICED_BEHAVIOURS = { ...BEHAVIOURS, five_at_once: 3 };
+
+/** What each of a client's requests adds to the quantity. */
+const BODIES = { once: [0], retry: [0], gives_up: [0], five_at_once: [0, 0, 0, 0, 0], two_bodies: [0, 1] };
+
+const LOST_SHARE = 0.5;
 
 const MAX_ATTEMPTS = 15;
 
@@ -20,12 +24,14 @@ const HASTE = 10;
 /** Longer than a key may be in use: the longest request, and what is left of its claim when it dies. */
 const MAX_USE_MS = 45_000;
 
-/** Clients that send the same order again until they get it. */
-export const RETRYING: readonly string[] = ["retry", "five_at_once", "two_bodies"];
+/** Longer than API Gateway lets any request take. */
+const TIMEOUT_MS = 60_000;
+
+type Behaviour = keyof typeof BEHAVIOURS;
 
 export interface Placement {
   readonly order: number;
-  readonly behaviour: keyof typeof BEHAVIOURS;
+  readonly behaviour: Behaviour;
   readonly key: string | undefined;
   /** The orders of every 200 that the client got. */
   readonly replies: Order[];
@@ -35,29 +41,45 @@ export interface Placement {
   readonly wrongReplies: string[];
 }
 
-interface ShopOptions {
-  readonly apiUrl: string;
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly journal: Journal;
-  readonly prices: PriceBook | undefined;
-  /** Called at the first 200 of each order. */
-  readonly onPlaced: (order: number, pk: string) => void;
-  readonly onRequest: () => void;
+/** A reply as a client got it; status 0 when there was none. */
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** From the Retry-After of the reply, in ms. */
+  readonly retryAfterMs?: number;
+  /** The order, when the reply holds a valid one. */
+  readonly placed?: Order | undefined;
+  /** What openapi.yaml does not promise of it, whatever fails. */
+  readonly undocumented?: string;
 }
 
-/** The clients: each places one order in its own way, and may lose a reply. */
-export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, onRequest }: ShopOptions) {
+/** Whether a client sends its order again until it gets it. */
+export const retries = ({ behaviour }: Pick<Placement, "behaviour">): boolean =>
+  behaviour !== "once" && behaviour !== "gives_up";
+
+/**
+ * The clients: each places one order in its own way, and may lose a reply.
+ * @param onPlaced called at the first 200 of each order
+ * @returns places an order
+ */
+export function createClients(
+  context: Context,
+  apiUrl: string,
+  onPlaced: (order: number, pk: string) => void,
+): (order: number) => Promise<Placement> {
+  const { chance, faults, journal, prices } = context;
+
   async function send(placement: Placement, quantity: number): Promise<Answer> {
-    const { order, key } = placement;
-    const body = { id: productOf(order), quantity };
-    onRequest();
-    journal.note(order, `POST ${JSON.stringify(body)} key ${key ?? "none"}`);
-    const answer = await postOrder(apiUrl, body, key);
-    if (answer.undocumented) placement.wrongReplies.push(answer.undocumented);
-    if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, 0.5)) {
+    const { order, key, lostReplies, wrongReplies } = placement;
+    const body = JSON.stringify({ id: productOf(order), quantity });
+    context.requests += 1;
+    journal.note(order, `POST ${body} key ${key ?? "none"}`);
+    const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
+    const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });
+    if (answer.undocumented) wrongReplies.push(answer.undocumented);
+    if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, {}, LOST_SHARE)) {
       faults.count("client.reply_lost");
-      if (answer.placed) placement.lostReplies.push(answer.placed);
+      if (answer.placed) lostReplies.push(answer.placed);
       journal.note(order, `client.reply_lost: ${answer.text}`);
       return { status: 0, text: "lost" };
     }
@@ -66,11 +88,8 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
     return answer;
   }
 
-  function receive(
-    { order, key, replies, wrongReplies, behaviour }: Placement,
-    { status, text, placed }: Answer,
-    quantity: number,
-  ): void {
+  function receive(placement: Placement, { status, text, placed }: Answer, quantity: number): void {
+    const { order, key, replies, wrongReplies, behaviour } = placement;
     const mayBeReused = behaviour === "two_bodies" && status === 422;
     const mayBeDenied = isDenied(text) && prices?.denied.has(order);
     const mayBeInUse = status === 409 && key !== undefined && prices !== undefined;
@@ -82,96 +101,64 @@ export function createShop({ apiUrl, chance, faults, journal, prices, onPlaced, 
   }
 
   async function untilAnswered(placement: Placement, quantity: number): Promise<void> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const { status, text } = await untilKeyIsFree(placement, quantity);
+    let startedMs = performance.now();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; ) {
+      const { status, text, retryAfterMs = 0 } = await send(placement, quantity);
+      if (status === 409 && performance.now() - startedMs > MAX_USE_MS) {
+        placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
+        return;
+      }
+      if (status === 409) {
+        await wait(retryAfterMs / HASTE);
+        continue;
+      }
       if (status !== 0 && status < 500 && !isDenied(text)) return;
       await wait(chance.between(`pause ${attempt} of order ${placement.order}`, 50, 400));
+      startedMs = performance.now();
+      attempt += 1;
     }
   }
 
-  async function untilKeyIsFree(placement: Placement, quantity: number): Promise<Answer> {
-    const startedMs = performance.now();
-    for (;;) {
-      const answer = await send(placement, quantity);
-      if (answer.status !== 409) return answer;
-      if (performance.now() - startedMs > MAX_USE_MS) {
-        placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
-        return answer;
-      }
-      await wait((answer.retryAfterMs ?? 0) / HASTE);
-    }
-  }
-
-  return async function place(order: number): Promise<Placement> {
-    const behaviour = chance.pick(`behaviour of order ${order}`, prices ? PRICED_BEHAVIOURS : BEHAVIOURS);
+  return async (order) => {
+    const weights = prices ? PRICED_BEHAVIOURS : BEHAVIOURS;
+    const behaviour = chance.pick(`behaviour of order ${order}`, BEHAVIOURS, weights);
     const quantity = chance.between(`quantity of order ${order}`, 1, 1_000);
     const key = behaviour === "once" ? undefined : `chaos-key-of-order-${order}`;
     const placement: Placement = { order, behaviour, key, replies: [], lostReplies: [], wrongReplies: [] };
-    const ways: Record<keyof typeof BEHAVIOURS, () => Promise<unknown>> = {
-      once: () => send(placement, quantity),
-      gives_up: () => send(placement, quantity),
-      retry: () => untilAnswered(placement, quantity),
-      five_at_once: () => Promise.all([1, 2, 3, 4, 5].map(() => untilAnswered(placement, quantity))),
-      two_bodies: () => Promise.all([quantity, quantity + 1].map((wanted) => untilAnswered(placement, wanted))),
-    };
-    await ways[behaviour]();
-    if (behaviour === "five_at_once" || behaviour === "two_bodies") faults.count(`client.${behaviour}`);
+    const requests = BODIES[behaviour].map((more) =>
+      retries(placement) ? untilAnswered(placement, quantity + more) : send(placement, quantity),
+    );
+    await Promise.all(requests);
+    if (requests.length > 1) faults.count(`client.${behaviour}`);
     return placement;
   };
-}
-
-/** The inventory denied the product; here it will know it the next time. */
-const isDenied = (text: string): boolean => text.includes('"code":"unknown_product"');
-
-/** Longer than API Gateway lets any request take. */
-const TIMEOUT_MS = 60_000;
-
-/** A reply as a client got it; status 0 when there was none. */
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  /** From the Retry-After of the reply, in ms. */
-  readonly retryAfterMs?: number;
-  /** The order, when the reply holds a valid one. */
-  readonly placed?: Order;
-  /** What openapi.yaml does not promise of it, whatever fails. */
-  readonly undocumented?: string;
-}
-
-function postOrder(apiUrl: string, body: unknown, idempotencyKey: string | undefined): Promise<Answer> {
-  return ask("POST /orders", `${apiUrl}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(idempotencyKey && { "idempotency-key": idempotencyKey }) },
-    body: JSON.stringify(body),
-  });
 }
 
 export function getOrder(apiUrl: string, pk: string): Promise<Answer> {
   return ask("GET /orders/{pk}", `${apiUrl}/orders/${pk}`, {});
 }
 
+/** The inventory denied the product; here it will know it the next time. */
+const isDenied = (text: string): boolean => text.includes('"code":"unknown_product"');
+
 async function ask(route: string, url: string, init: RequestInit): Promise<Answer> {
   try {
     const reply = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const text = await reply.text();
-    return { status: reply.status, text, ...read(route, reply, text) };
+    return read(route, reply, await reply.text());
   } catch (error) {
     failUnlessNetwork(error);
     return { status: 0, text: `no reply: ${String(error)}` };
   }
 }
 
-function read(
-  route: string,
-  { ok, status, headers }: Response,
-  text: string,
-): Pick<Answer, "placed" | "retryAfterMs" | "undocumented"> {
+function read(route: string, { ok, status, headers }: Response, text: string): Answer {
   const body = parsed(text);
   const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
-  const placed = ok ? Order.safeParse(body) : undefined;
   return {
-    ...(placed?.success && { placed: placed.data }),
-    ...(headers.has("retry-after") && { retryAfterMs: Number(headers.get("retry-after")) * 1_000 }),
+    status,
+    text,
+    placed: ok ? Order.safeParse(body).data : undefined,
+    retryAfterMs: Number(headers.get("retry-after")) * 1_000,
     ...(faults.length > 0 && {
       undocumented: `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`,
     }),

@@ -1,4 +1,4 @@
-import { setTimeout as wait } from "node:timers/promises";
+import pRetry from "p-retry";
 import { createClient, RESP_TYPES } from "redis";
 import { z } from "zod";
 import {
@@ -8,65 +8,65 @@ import {
   REFUND_GROUP,
   REFUND_STREAM,
 } from "../../lib/redis/keys.ts";
-import { type RedisServer, startRedis } from "../../local/redis/redis-server.ts";
+import { startRedis } from "../../local/redis/redis-server.ts";
 import { temporaryFolder } from "../lambda-host/temporary-folder.ts";
 
-const STARTS_TRIED = 20;
-const CONNECTS_TRIED = 500;
+/** For what fails until Redis is back. */
+const PATIENTLY = { retries: 100, minTimeout: 50, factor: 1 };
+
+/** Older than any request that a living poller holds, in ms. */
+const AGED_MS = 120_000;
+const MAX_AGED = 10_000;
+
+const SCAN_COUNT = 1_000;
+/** Dead letters may be 1 MB each. */
+const PAGE = 50;
+const NUMBER_OF_ALL = 1_000_000;
+
+const Text = z.instanceof(Buffer);
+export const Entries = z.array(
+  z.tuple([Text.transform(String), z.array(Text)]).transform(([id, fields]) => ({ id, fields })),
+);
 
 export type DirectClient = ReturnType<typeof connect>;
 
-/** The real Redis of a run: it can be killed and comes back with what it had. */
-export interface ChaosDatabase {
-  readonly url: string;
-  /** Work past every fault, straight on Redis, which is not killed meanwhile. */
-  direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result>;
-  /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
-  alone(work: (client: DirectClient) => Promise<void>): Promise<void>;
-  /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
-  killAndRestart(): Promise<void>;
-  stop(): Promise<void>;
-}
+export type ChaosDatabase = Awaited<ReturnType<typeof startDatabase>>;
+
+export type Hash = Readonly<Record<string, string>>;
+
+/** Everything that Redis holds at the end of a run. */
+export type Facts = Awaited<ReturnType<typeof readFacts>>;
 
 /**
+ * The real Redis of a run: it can be killed and comes back with what it had.
+ *
  * Each write is on the disk before it is acknowledged (`appendfsync always`): with any other setting Redis itself does not
  * promise that an acknowledged write outlives a crash, and no service on it could.
  */
-export async function startDatabase(): Promise<ChaosDatabase> {
+export async function startDatabase() {
   const folder = await temporaryFolder("orders-chaos-redis-");
   const dataDir = folder.path;
-  let server: RedisServer = await startRedis({ dataDir });
+  let server = await startRedis({ dataDir });
   const { url, port } = server;
   const client = connect(url);
+  const underWay = new Set<Promise<unknown>>();
   let outage: Promise<void> | undefined;
-  let directWork = 0;
-  let idle = Promise.withResolvers<void>();
 
   await client.connect();
   await client.configSet("appendfsync", "always");
 
+  /** Work past every fault, straight on Redis, which is not killed meanwhile. */
   async function direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result> {
     while (outage) await outage;
-    directWork += 1;
-    try {
-      return await work(client);
-    } finally {
-      directWork -= 1;
-      if (directWork === 0) idle.resolve();
-    }
+    const result = work(client);
+    underWay.add(result);
+    return result.finally(() => underWay.delete(result));
   }
 
-  async function untilIdle(): Promise<void> {
-    while (directWork > 0) {
-      idle = Promise.withResolvers<void>();
-      await idle.promise;
-    }
-  }
-
-  /** One outage at a time. */
+  /** One outage at a time, and no direct work meanwhile. */
   async function during(work: () => Promise<void>): Promise<void> {
     while (outage) await outage;
-    outage = untilIdle().then(work);
+    outage = Promise.allSettled(underWay).then(work);
     await outage.finally(() => {
       outage = undefined;
     });
@@ -76,73 +76,25 @@ export async function startDatabase(): Promise<ChaosDatabase> {
     process.kill(server.pid, "SIGKILL");
     await server.exited;
     await server.stop();
-    server = await startAgain();
-    await syncEveryWrite();
-  }
-
-  /** Tries until the client has found the new server. */
-  async function syncEveryWrite(): Promise<void> {
-    for (let tried = 1; ; tried += 1) {
-      try {
-        await client.configSet("appendfsync", "always");
-        return;
-      } catch (error) {
-        if (tried === CONNECTS_TRIED) throw error;
-        await wait(20);
-      }
-    }
-  }
-
-  /** Another program may have been given the port meanwhile, for one connection of its own. */
-  async function startAgain(): Promise<RedisServer> {
-    for (let tried = 1; ; tried += 1) {
-      try {
-        return await startRedis({ port, dataDir });
-      } catch (error) {
-        if (tried === STARTS_TRIED) throw error;
-        await wait(100);
-      }
-    }
+    // Another program may have been given the port meanwhile, for one connection of its own.
+    server = await pRetry(() => startRedis({ port, dataDir }), PATIENTLY);
+    await pRetry(() => client.configSet("appendfsync", "always"), PATIENTLY);
   }
 
   return {
     url,
     direct,
-    alone: (work) => during(() => work(client)),
+    /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
+    alone: (work: (client: DirectClient) => Promise<void>) => during(() => work(client)),
+    /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
     killAndRestart: () => during(restart),
     async stop() {
+      await Promise.allSettled(underWay);
       client.destroy();
       await server.stop();
       await folder[Symbol.asyncDispose]();
     },
   };
-}
-
-function connect(url: string) {
-  const client = createClient({
-    url,
-    disableOfflineQueue: true,
-    // No time-out: of 25,000 requests at once, each on the disk before the next, the last waits longer than its default.
-    commandOptions: { timeout: 0 },
-    socket: { reconnectStrategy: 20 },
-  });
-  // Without a listener node-redis throws a lost connection at the process.
-  client.on("error", () => undefined);
-  return client;
-}
-
-/** Older than any request that a living poller holds, in ms. */
-const AGED_MS = 120_000;
-const MOST = 10_000;
-
-const Text = z.instanceof(Buffer);
-export const Entries = z.array(
-  z.tuple([Text.transform(String), z.array(Text)]).transform(([id, fields]) => ({ id, fields })),
-);
-
-/** A client whose replies keep their bytes. */
-function raw(client: DirectClient) {
-  return client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.MAP]: Array });
 }
 
 /** Commands that no other client's command comes between; their replies keep their bytes. */
@@ -157,75 +109,49 @@ export async function transact(client: DirectClient, commands: readonly string[]
 /**
  * Makes requests that were handed out `heldMs` ago look as if that was two minutes ago: XAUTOCLAIM goes by Redis's clock,
  * which nobody can set.
- * @returns how many
  */
-export async function ageRequests(database: ChaosDatabase, heldMs: number): Promise<number> {
+export function ageRequests(database: ChaosDatabase, heldMs: number): Promise<unknown> {
   return database.direct(async (client) => {
     const pending = await client
-      .xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MOST, { IDLE: heldMs })
+      .xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MAX_AGED, { IDLE: heldMs })
       .catch(withoutGroup);
-    await Promise.all(pending.map(({ id, consumer }) => age(client, consumer, id)));
-    return pending.length;
+    return Promise.all(
+      pending.map(({ id, consumer }) =>
+        client
+          .sendCommand(["XCLAIM", REFUND_STREAM, REFUND_GROUP, consumer, "0", id, "IDLE", String(AGED_MS), "JUSTID"])
+          .catch(withoutGroup),
+      ),
+    );
   });
 }
 
-async function age(client: DirectClient, consumer: string, id: string): Promise<unknown> {
-  const command = ["XCLAIM", REFUND_STREAM, REFUND_GROUP, consumer, "0", id, "IDLE", String(AGED_MS), "JUSTID"];
-  return client.sendCommand(command).catch(withoutGroup);
+export async function readFacts(client: DirectClient) {
+  const orders = new Map<string, Hash>();
+  for await (const keys of client.scanIterator({ MATCH: "order:*", COUNT: SCAN_COUNT })) {
+    const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
+    for (const [index, key] of keys.entries()) orders.set(key.slice("order:".length), { ...hashes[index] });
+  }
+  const announced = await readStream(client, COMPLETED_STREAM);
+  return {
+    /** By pk, as the key says. */
+    orders,
+    /** The entries of `order_completed`. */
+    announcements: announced.map(({ fields }) => hashOf(fields)),
+    /** The fields of each dead letter, names and values in turn. */
+    deadLetters: (await readStream(client, DEAD_REFUND_STREAM)).map(({ fields }) => fields),
+    pendingPks: await client.zRange(PENDING_KEY, 0, -1),
+    /** On `refund_order`, and pending in its group. */
+    requestsLeft: await client.xLen(REFUND_STREAM),
+    pendingEntriesLeft: (
+      await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", NUMBER_OF_ALL).catch(withoutGroup)
+    ).length,
+  };
 }
 
 /** Nobody holds anything in a group that is not there, or whose stream is not. */
 export function withoutGroup(error: unknown): [] {
   if (/NOGROUP|no such key|requires the key to exist/.test(String(error))) return [];
   throw error;
-}
-
-const ORDER_KEYS = "order:*";
-const SCAN_COUNT = 1_000;
-/** Dead letters may be 1 MB each. */
-const PAGE = 50;
-const NUMBER_OF_ALL = 1_000_000;
-
-export type Hash = Readonly<Record<string, string>>;
-
-export interface Announcement {
-  /** When Redis took it in, in ms since the epoch. */
-  readonly atMs: number;
-  readonly fields: Hash;
-}
-
-/** Everything that Redis holds at the end of a run. */
-export interface Facts {
-  /** By pk, as the key says. */
-  readonly orders: ReadonlyMap<string, Hash>;
-  readonly announcements: readonly Announcement[];
-  /** The fields of each dead letter, names and values in turn. */
-  readonly deadLetters: readonly (readonly Buffer[])[];
-  /** The members of `orders:pending`. */
-  readonly pendingPks: readonly string[];
-  /** What is left on `refund_order`. */
-  readonly requestsLeft: number;
-  /** What is left pending in its group. */
-  readonly pendingEntriesLeft: number;
-}
-
-export async function readFacts(client: DirectClient): Promise<Facts> {
-  const orders = new Map<string, Hash>();
-  for await (const keys of client.scanIterator({ MATCH: ORDER_KEYS, COUNT: SCAN_COUNT })) {
-    const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
-    for (const [index, key] of keys.entries()) orders.set(key.slice("order:".length), { ...hashes[index] });
-  }
-  const announced = await readStream(client, COMPLETED_STREAM);
-  return {
-    orders,
-    announcements: announced.map(({ id, fields }) => ({ atMs: Number(id.split("-")[0]), fields: hashOf(fields) })),
-    deadLetters: (await readStream(client, DEAD_REFUND_STREAM)).map(({ fields }) => fields),
-    pendingPks: await client.zRange(PENDING_KEY, 0, -1),
-    requestsLeft: await client.xLen(REFUND_STREAM),
-    pendingEntriesLeft: (
-      await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", NUMBER_OF_ALL).catch(withoutGroup)
-    ).length,
-  };
 }
 
 async function readStream(client: DirectClient, stream: string): Promise<z.infer<typeof Entries>> {
@@ -243,4 +169,22 @@ function hashOf(fields: readonly Buffer[]): Hash {
   return Object.fromEntries(
     fields.flatMap((name, index) => (index % 2 === 0 ? [[String(name), String(fields[index + 1])]] : [])),
   );
+}
+
+/** A client whose replies keep their bytes. */
+function raw(client: DirectClient) {
+  return client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.MAP]: Array });
+}
+
+function connect(url: string) {
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    // No time-out: of 25,000 requests at once, each on the disk before the next, the last waits longer than its default.
+    commandOptions: { timeout: 0 },
+    socket: { reconnectStrategy: 20 },
+  });
+  // Without a listener node-redis throws a lost connection at the process.
+  client.on("error", () => undefined);
+  return client;
 }

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
+import type { Context } from "./context.ts";
 import { type ChaosDatabase, type DirectClient, Entries, transact, withoutGroup } from "./database.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
 import type { RefundDesk } from "./refunds.ts";
 
 /** One order in so many, at a rate of 1, comes with an accident of each kind. */
-const ORDERS_AN_ACCIDENT = 150;
+const ORDERS_PER_ACCIDENT = 150;
 
 /** Where on the way from the first order to the last: not while the flood is settled, or it would often be removed. */
 const PLACES = [
@@ -20,23 +20,25 @@ const MAX_TRIMMED = 3;
 const FULL_MS = 2_000;
 const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
-interface DisastersOptions {
-  readonly orders: number;
-  readonly rate: number;
-  readonly chance: SeededRandom;
-  readonly faults: Faults;
-  readonly database: ChaosDatabase;
-  readonly desk: RefundDesk;
-  readonly interceptor: Interceptor;
-}
+/** When no poller settles anything for so long, in ms, an ambush happens without one. */
+const PATIENCE_MS = 20_000;
+
+export type Interceptor = ReturnType<typeof createInterceptor>;
+
+/** What becomes of the poller itself; undefined: it goes on. */
+type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
 
 /**
  * The accidents that befall the whole database: each kind strikes at least once, when an order drawn from the seed is
  * placed. Those of the refund stream strike a poller that has a batch in hand.
  * @returns runs the accidents that belong to an order
  */
-export function createDisasters(options: DisastersOptions): (order: number) => Promise<void> {
-  const { orders, rate, chance, faults, database, desk, interceptor } = options;
+export function createDisasters(
+  { options, chance, faults, interceptor }: Context,
+  database: ChaosDatabase,
+  desk: RefundDesk,
+): (order: number) => Promise<void> {
+  const { orders, faults: rate } = options;
 
   const accidents: Readonly<Record<string, () => Promise<unknown>>> = {
     "redis.killed": () => database.killAndRestart(),
@@ -80,37 +82,16 @@ export function createDisasters(options: DisastersOptions): (order: number) => P
     for (const { id } of pending) await remove(client, [id, id], ["XDEL", REFUND_STREAM, id]);
   }
 
-  /** Redis then refuses what adds, and goes on with reads and deletes, as Upstash does at the limit of the plan. */
-  async function fillDatabase(client: DirectClient): Promise<void> {
-    await client.configSet("maxmemory", "1");
-    await wait(FULL_MS);
-    await client.configSet("maxmemory", "0");
-  }
-
-  /** At its highest id a stream takes no entry, as a record at Upstash's limit. */
-  async function fillStream(client: DirectClient, stream: string): Promise<void> {
-    await client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
-    await client.xGroupDestroy(stream, "fault");
-    await client.sendCommand(["XSETID", stream, HIGHEST_ID]);
-  }
-
   async function makeRoomLater(stream: string): Promise<void> {
     await wait(FULL_MS);
-    await database.direct((client) => makeRoom(client, stream));
+    await database.direct(async (client) => {
+      const [newest] = (await client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
+      await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
+    });
   }
-
-  async function makeRoom(client: DirectClient, stream: string): Promise<void> {
-    const [newest] = (await client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
-    await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
-  }
-
-  const dates = Map.groupBy(
-    Object.keys(accidents).flatMap((name) => datesOf(name)),
-    ({ order }) => order,
-  );
 
   function datesOf(name: string): { name: string; order: number }[] {
-    const times = rate === 0 ? 0 : Math.max(1, Math.round((orders * rate) / ORDERS_AN_ACCIDENT));
+    const times = rate === 0 ? 0 : Math.max(1, Math.round((orders * rate) / ORDERS_PER_ACCIDENT));
     return Array.from({ length: times }, (_, time) => {
       const { from, to } = PLACES[time % PLACES.length] ?? { from: 0, to: 1 };
       const place = from + chance.at(`place of ${name} ${time}`) * (to - from);
@@ -118,6 +99,7 @@ export function createDisasters(options: DisastersOptions): (order: number) => P
     });
   }
 
+  const dates = Map.groupBy(Object.keys(accidents).flatMap(datesOf), ({ order }) => order);
   return async (order) => {
     for (const { name } of dates.get(order) ?? []) {
       await accidents[name]?.();
@@ -126,44 +108,44 @@ export function createDisasters(options: DisastersOptions): (order: number) => P
   };
 }
 
-/** When no poller settles anything for so long, in ms, it happens without one. */
-const PATIENCE_MS = 20_000;
-
-/** What becomes of the poller itself; undefined: it goes on. */
-type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
-
 /** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
-export interface Interceptor {
-  /** Resolves once it has happened, before the next settling that a living poller sends. */
-  lay(work: () => Promise<PollerFate>): Promise<void>;
-  /** Runs what waits for this call of the poller. */
-  spring(body: string): Promise<PollerFate>;
-}
-
-export function createInterceptor(): Interceptor {
+export function createInterceptor() {
   const waiting = new Set<() => Promise<PollerFate>>();
 
   return {
-    async lay(work) {
+    /** Resolves once it has happened, before the next settling that a living poller sends. */
+    async lay(work: () => Promise<PollerFate>): Promise<void> {
       const happened = Promise.withResolvers<void>();
       async function happen(): Promise<PollerFate> {
-        if (!waiting.delete(happen)) return undefined;
+        waiting.delete(happen);
         const fate = work();
         fate.then(() => happened.resolve(), happened.reject);
         return fate;
       }
       waiting.add(happen);
-      const over = new AbortController();
-      const patience = wait(PATIENCE_MS, undefined, { signal: over.signal }).then(happen, () => undefined);
-      await happened.promise;
-      over.abort();
-      await patience;
+      const patience = setTimeout(() => waiting.has(happen) && happen().catch(() => undefined), PATIENCE_MS);
+      await happened.promise.finally(() => clearTimeout(patience));
     },
-    async spring(body) {
+    /** Runs what waits for this call of the poller. */
+    async spring(body: string): Promise<PollerFate> {
       // Of the poller's calls only the one that settles names the dead letters.
       if (!body.includes(DEAD_REFUND_STREAM)) return undefined;
       const [next] = waiting;
       return next?.();
     },
   };
+}
+
+/** Redis then refuses what adds, and goes on with reads and deletes, as Upstash does at the limit of the plan. */
+async function fillDatabase(client: DirectClient): Promise<void> {
+  await client.configSet("maxmemory", "1");
+  await wait(FULL_MS);
+  await client.configSet("maxmemory", "0");
+}
+
+/** At its highest id a stream takes no entry, as a record at Upstash's limit. */
+async function fillStream(client: DirectClient, stream: string): Promise<void> {
+  await client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
+  await client.xGroupDestroy(stream, "fault");
+  await client.sendCommand(["XSETID", stream, HIGHEST_ID]);
 }

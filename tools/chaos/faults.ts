@@ -1,49 +1,49 @@
 import { createHash } from "node:crypto";
 
-/** Decides which faults strike, and counts those that happened. */
-export interface Faults {
-  /**
-   * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
-   * @param boundary where, the first part of the fault's name
-   * @param what what it would strike, such as `createOrder of order 17`: each later time is decided anew
-   * @param weights the kinds that can strike there
-   * @param share of the run's rate
-   */
-  strike<Kind extends string>(
-    boundary: string,
-    what: string,
-    weights: Readonly<Record<Kind, number>>,
-    share?: number,
-  ): Kind | undefined;
-  /** Counts a fault that has happened, such as `redis.reset_after`. */
-  count(name: string): void;
-  /** No further fault strikes. */
-  end(): void;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly total: number;
-}
+const BYTES = 6;
 
-export function createFaults(chance: SeededRandom, rate: number): Faults {
+type Kinds<Kind extends string> = Readonly<Record<Kind, unknown>>;
+type Weights<Kind extends string> = Readonly<Partial<Record<Kind, number>>>;
+
+export type Faults = ReturnType<typeof createFaults>;
+export type SeededRandom = ReturnType<typeof createSeededRandom>;
+
+/** Decides which faults strike, and counts those that happened. */
+export function createFaults(chance: SeededRandom, rate: number) {
   const counts = new Map<string, number>();
   const times = new Map<string, number>();
   let ended = false;
 
-  function count(name: string): void {
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-
   return {
-    strike(boundary, what, weights, share = 1) {
+    /**
+     * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
+     * @param boundary where, the first part of the fault's name
+     * @param what what it would strike, such as `createOrder of order 17`: each later time is decided anew
+     * @param kinds the faults that can strike there, by name
+     * @param weights of those that are not as likely as the others
+     * @param share of the run's rate
+     */
+    strike<Kind extends string>(
+      boundary: string,
+      what: string,
+      kinds: Kinds<Kind>,
+      weights?: Weights<Kind>,
+      share = 1,
+    ): Kind | undefined {
       const time = (times.get(`${boundary} ${what}`) ?? 0) + 1;
       times.set(`${boundary} ${what}`, time);
       const occasion = `${boundary} ${what} ${time}`;
       if (ended || chance.at(occasion) >= rate * share) return undefined;
-      const kind = chance.pick(`${occasion} kind`, weights);
-      return kind;
+      return chance.pick(`${occasion} kind`, kinds, weights);
     },
-    count,
+    /** Counts a fault that has happened, such as `redis.reset_after`. */
+    count: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    /** No further fault strikes. */
     end() {
       ended = true;
+    },
+    get ended() {
+      return ended;
     },
     get counts() {
       return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -54,10 +54,8 @@ export function createFaults(chance: SeededRandom, rate: number): Faults {
   };
 }
 
-const BYTES = 6;
-
 /**
- * SeededRandom that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
+ * Chance that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
  * seed therefore decide alike for the same order's same call (`the second Redis call of createOrder for order 17`), in
  * whatever order the calls of different orders come.
  *
@@ -65,30 +63,27 @@ const BYTES = 6;
  * counts of two runs differ by a few per cent. Pollers and sweeps, whose calls belong to no single order, are numbered as
  * they come. So is what five clients of one order do at once.
  */
-export interface SeededRandom {
+export function createSeededRandom(seed: number) {
   /** From 0 to under 1. */
-  at(what: string): number;
-  /** A whole number from `from` to `to`, both included. */
-  between(what: string, from: number, to: number): number;
-  /** A name, each as likely as its weight. */
-  pick<Name extends string>(what: string, weights: Readonly<Record<Name, number>>): Name;
-}
-
-export function createSeededRandom(seed: number): SeededRandom {
   function at(what: string): number {
     const digest = createHash("sha256").update(`${seed}/${what}`).digest();
     return digest.readUIntBE(0, BYTES) / 2 ** (8 * BYTES);
   }
 
-  function pick<Name extends string>(what: string, weights: Readonly<Record<Name, number>>): Name {
-    const entries = Object.entries<number>(weights) as [Name, number][];
-    let left = at(what) * entries.reduce((sum, [, weight]) => sum + weight, 0);
-    for (const [name, weight] of entries) {
-      left -= weight;
-      if (left < 0) return name;
-    }
-    throw new RangeError("There is nothing to pick from");
-  }
-
-  return { at, between: (what, from, to) => from + Math.floor(at(what) * (to - from + 1)), pick };
+  return {
+    at,
+    /** A whole number from `from` to `to`, both included. */
+    between: (what: string, from: number, to: number) => from + Math.floor(at(what) * (to - from + 1)),
+    /** One of the kinds, each as likely as its weight: 1 where none is given. */
+    pick<Kind extends string>(what: string, kinds: Kinds<Kind>, weights?: Weights<Kind>): Kind {
+      const names = Object.keys(kinds) as Kind[];
+      const weightOf = (name: Kind) => weights?.[name] ?? 1;
+      let left = at(what) * names.reduce((sum, name) => sum + weightOf(name), 0);
+      for (const name of names) {
+        left -= weightOf(name);
+        if (left < 0) return name;
+      }
+      throw new RangeError("There is nothing to pick from");
+    },
+  };
 }

@@ -5,64 +5,45 @@ const PRODUCT = /\bchaos-(\d+)\b/;
 const PK = /\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b/g;
 const KEPT_NOTES = 400;
 
-/** What happened to each order, by its number, as far as anybody saw it. */
-export interface Journal {
-  note(order: number | undefined, text: string): void;
-  /** Notes it for every order whose pk or product stands in `content`. */
-  noteAll(content: string, text: string): void;
-  /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
-  learn(content: string): readonly string[];
-  /** The order that `content` is about, by its product or by the first pk that is known. */
-  orderIn(content: string): number | undefined;
-  /** When a pk was first seen, in ms since the epoch. */
-  firstSeen(pk: string): number | undefined;
-  history(order: number): readonly string[];
-}
+export type Journal = ReturnType<typeof createJournal>;
 
-export function createJournal(): Journal {
+/** What happened to each order, by its number, as far as anybody saw it. */
+export function createJournal() {
   const startedMs = Date.now();
   const notes = new Map<number, string[]>();
-  const pks = new Map<string, { order: number; firstSeenMs: number }>();
+  const orders = new Map<string, number>();
 
-  function note(order: number | undefined, text: string): void {
-    if (order === undefined) return;
+  function note(order: number, text: string): void {
     const lines = notes.get(order) ?? [];
     if (lines.length < KEPT_NOTES) lines.push(`${((Date.now() - startedMs) / 1000).toFixed(3).padStart(9)} s  ${text}`);
     notes.set(order, lines);
   }
 
+  function named(content: string): number[] {
+    return PRODUCT.exec(content)?.slice(1).map(Number) ?? [];
+  }
+
   function ordersIn(content: string): Set<number> {
-    const named = PRODUCT.exec(content)?.[1];
-    const known = (content.match(PK) ?? []).flatMap((pk) => pks.get(pk)?.order ?? []);
-    return new Set(named === undefined ? known : [Number(named), ...known]);
+    const known = (content.match(PK) ?? []).flatMap((pk) => orders.get(pk) ?? []);
+    return new Set([...named(content), ...known]);
   }
 
   return {
     note,
-    noteAll(content, text) {
+    /** Notes it for every order whose pk or product stands in `content`. */
+    noteAll(content: string, text: string): void {
       for (const order of ordersIn(content)) note(order, text);
     },
-    learn(content) {
-      const named = PRODUCT.exec(content)?.[1];
-      if (named === undefined) return [];
-      const found = content.match(PK) ?? [];
-      for (const pk of found) {
-        if (!pks.has(pk)) pks.set(pk, { order: Number(named), firstSeenMs: Date.now() });
-      }
-      return found;
+    /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
+    learn(content: string): string[] {
+      const pks = content.match(PK) ?? [];
+      return named(content).flatMap((order) => {
+        for (const pk of pks) if (!orders.has(pk)) orders.set(pk, order);
+        return pks;
+      });
     },
-    orderIn: (content) => ordersIn(content).values().next().value,
-    firstSeen: (pk) => pks.get(pk)?.firstSeenMs,
-    history: (order) => notes.get(order) ?? [],
-  };
-}
-
-const MAX_LINE_LENGTH = 600;
-
-/** Puts the log lines of the functions that name an order into that order's history; metrics are left out. */
-export function createLog(journal: Journal) {
-  return (line: string, _functionName: string, instanceId: string): void => {
-    if (line.includes('"_aws"')) return;
-    journal.noteAll(line, `log of ${instanceId}: ${line.slice(0, MAX_LINE_LENGTH)}`);
+    /** The order that `content` is about, by its product or by the first pk that is known. */
+    orderIn: (content: string) => ordersIn(content).values().next().value,
+    history: (order: number) => notes.get(order) ?? [],
   };
 }

@@ -1,20 +1,9 @@
-import { parseArgs } from "node:util";
 import pLimit from "p-limit";
 import { z } from "zod";
-import { type Outcome, runTool, validOptions } from "../command.ts";
+import { type Outcome, parseOptions, runTool } from "../command.ts";
+import type { Findings } from "./report.ts";
 import { run } from "./run.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./undo/changes.ts";
-
-export const Options = z.strictObject({
-  orders: z.coerce.number().int().min(1).max(1_000_000).default(200),
-  faults: z.coerce.number().min(0).max(1).default(0.2),
-  seed: z.coerce.number().int().min(0).default(1),
-  priced: z.boolean().default(false),
-  undo: z.enum(PROTECTIONS).optional(),
-  defect: z.enum(DEFECT_NAMES).optional(),
-  prove: z.boolean().default(false),
-});
-export type Options = z.infer<typeof Options>;
 
 const USAGE = `npm run chaos -- [options]
 
@@ -29,6 +18,17 @@ const USAGE = `npm run chaos -- [options]
                    ${DEFECT_NAMES.join(", ")}
   --prove          runs all of these, and the sound service; succeeds when each is found and the sound one passes
 `;
+
+const Options = z.strictObject({
+  orders: z.coerce.number().int().min(1).max(1_000_000).default(200),
+  faults: z.coerce.number().min(0).max(1).default(0.2),
+  seed: z.coerce.number().int().min(0).default(1),
+  priced: z.boolean().default(false),
+  undo: z.enum(PROTECTIONS).optional(),
+  defect: z.enum(DEFECT_NAMES).optional(),
+  prove: z.boolean().default(false),
+});
+export type Options = z.infer<typeof Options>;
 
 /** What `--prove` runs: small, but large enough that the suite finds what is wrong. */
 const PROOFS: readonly Partial<Options>[] = [
@@ -49,61 +49,33 @@ const PROOFS: readonly Partial<Options>[] = [
 /** Each run waits for its orders' 5 seconds most of the time. */
 const PROOFS_AT_ONCE = 4;
 
-/** @throws Error in one line that says which option is wrong */
-function readOptions(args: readonly string[]): Options {
-  const value = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: { orders: value, faults: value, seed: value, priced: flag, undo: value, defect: value, prove: flag },
-  });
-  return validOptions(Options, values);
-}
-
-/** How often a line is written where nobody can watch it change. */
-const PLAIN_PAUSE_MS = 5_000;
-const LIVE_PAUSE_MS = 200;
-
-interface Step {
-  readonly done: number;
-  readonly of: number;
-  readonly requests: number;
-  readonly faults: number;
-}
-
-/** Tells how far a run has come, on standard error. */
-export interface Progress {
-  show(step: Step): void;
-  say(line: string): void;
-}
-
-const SILENT: Progress = { show: () => undefined, say: () => undefined };
-
-/** One line that changes at a terminal, a line now and then elsewhere. */
-function createProgress(out: NodeJS.WriteStream): Progress {
-  const startedMs = performance.now();
-  let shownMs = 0;
-
-  const seconds = () => `${Math.round((performance.now() - startedMs) / 1000)} s`;
-  const write = (line: string) => out.write(out.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
-
-  return {
-    show({ done, of, requests, faults }) {
-      const pauseMs = out.isTTY ? LIVE_PAUSE_MS : PLAIN_PAUSE_MS;
-      if (done < of && performance.now() - shownMs < pauseMs) return;
-      shownMs = performance.now();
-      write(`${done} of ${of} orders, ${requests} requests, ${faults} faults, ${seconds()}`);
-    },
-    say: (line) => void write(`${line}, ${seconds()}${out.isTTY ? "\n" : ""}`),
-  };
-}
+/** Gets a line now and then that says how far a run has come. */
+export type Log = (line: string) => void;
 
 const MAX_SHOWN = 20;
 
-/** The fault suite on the command line: what broke on standard error, the findings as one JSON line on standard output. */
+await runTool({
+  usage: USAGE,
+  readOptions(args) {
+    const value = { type: "string" } as const;
+    const flag = { type: "boolean" } as const;
+    const options = {
+      orders: value,
+      faults: value,
+      seed: value,
+      priced: flag,
+      undo: value,
+      defect: value,
+      prove: flag,
+    };
+    return parseOptions(Options, args, options);
+  },
+  run: (options) => (options.prove ? prove() : chaos(options)),
+});
+
+/** What broke on standard error, the findings as one JSON line on standard output. */
 async function chaos(options: Options): Promise<Outcome> {
-  if (options.prove) return prove();
-  const { summary, violations, history } = await run(options, createProgress(process.stderr)).catch(throwCause);
+  const { summary, violations, history } = await findings(options, (line) => process.stderr.write(`${line}\n`));
   for (const { invariant, kind, order, ref, detail } of violations.slice(0, MAX_SHOWN)) {
     const about = [`invariant ${invariant}`, kind, ...(order === undefined ? [] : [`order ${order}`]), ref ?? ""];
     process.stderr.write(`${about.filter(Boolean).join(", ")}: ${detail}\n`);
@@ -112,32 +84,27 @@ async function chaos(options: Options): Promise<Outcome> {
   return { output: `${JSON.stringify(summary)}\n`, exitCode: summary.ok ? 0 : 1 };
 }
 
-/** Closing what a failed run has started may fail too. The first failure is the one to look at. */
-function throwCause(error: unknown): never {
-  throw error instanceof SuppressedError ? error.suppressed : error;
-}
-
 /** Shows that the suite finds each missing protection and each bug, and finds nothing in the sound service. */
 async function prove(): Promise<Outcome> {
-  const limit = pLimit(PROOFS_AT_ONCE);
-  const rows = await Promise.all(
-    PROOFS.map((given) =>
-      limit(async () => {
-        const options = Options.parse(given);
-        const name = options.undo ? `--undo ${options.undo}` : options.defect ? `--defect ${options.defect}` : "sound";
-        const { summary, violations } = await run(options, SILENT);
-        const right = summary.ok === (name === "sound");
-        const broken = [...new Set(violations.map(({ invariant }) => invariant))].sort((a, b) => a - b);
-        const found = broken.length > 0 ? `breaks ${broken.join(", ")} (${violations.length} times)` : "breaks nothing";
-        process.stderr.write(
-          `${right ? "✓" : "✗"} ${name}, ${options.orders} orders, seed ${options.seed}: ${found}\n`,
-        );
-        return { name, right, violations: violations.length };
-      }),
-    ),
-  );
+  const rows = await pLimit(PROOFS_AT_ONCE).map(PROOFS, async (given) => {
+    const options = Options.parse(given);
+    const name = options.undo ? `--undo ${options.undo}` : options.defect ? `--defect ${options.defect}` : "sound";
+    const { summary, violations } = await findings(options, () => undefined);
+    const right = summary.ok === (name === "sound");
+    const broken = [...new Set(violations.map(({ invariant }) => invariant))].sort((a, b) => a - b);
+    const found = broken.length > 0 ? `breaks ${broken.join(", ")} (${violations.length} times)` : "breaks nothing";
+    process.stderr.write(`${right ? "✓" : "✗"} ${name}, ${options.orders} orders, seed ${options.seed}: ${found}\n`);
+    return { name, right, violations: violations.length };
+  });
   const ok = rows.every(({ right }) => right);
   return { output: `${JSON.stringify({ ok, runs: rows })}\n`, exitCode: ok ? 0 : 1 };
 }
 
-await runTool({ usage: USAGE, readOptions, run: chaos });
+/** @throws the first failure: closing what a failed run has started may fail too */
+async function findings(options: Options, log: Log): Promise<Findings> {
+  try {
+    return await run(options, log);
+  } catch (error) {
+    throw error instanceof SuppressedError ? error.suppressed : error;
+  }
+}

@@ -19,72 +19,40 @@ const LISTEN_PAUSE_MS = 50;
 /** Longer than any client waits; then a held call ends by itself. */
 const HOLD_MS = 60_000;
 
+const NETWORK_ERRORS = new Set([
+  ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ABORT_ERR"],
+  ...["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_WRITE_AFTER_END", "UND_ERR_SOCKET"],
+]);
+
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly content: Buffer;
 }
 
+interface Answer {
+  readonly status: number;
+  readonly headers?: IncomingHttpHeaders;
+  readonly content: Buffer | string;
+}
+
 /** One call on its way from a function to a server, in the hands of whoever decides what becomes of it. */
-export interface Call {
-  readonly path: string;
-  readonly body: string;
-  /** Has the server do it. */
-  forward(): Promise<Reply>;
-  /** Resolves when the reply has gone out, or could not. */
-  answer(reply: {
-    readonly status: number;
-    readonly headers?: IncomingHttpHeaders;
-    readonly content: Buffer | string;
-  }): Promise<void>;
-  /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
-  answerHalf(reply: Reply): void;
-  /** Ends the connection in an orderly way. */
-  close(): void;
-  /** Ends the connection without an answer: the caller sees ECONNRESET. */
-  reset(): void;
-  /** Ends the connection, and closes the port for a while: the caller's next attempt sees ECONNREFUSED. */
-  refuse(): Promise<void>;
-  /** Gives no answer for as long as the caller waits. */
-  hold(): Promise<void>;
-}
+export type Call = ReturnType<typeof callOf>;
 
-export interface CallProxy {
-  readonly url: string;
-  stop(): void;
-}
-
-const NETWORK_ERRORS = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ERR_STREAM_PREMATURE_CLOSE",
-  "UND_ERR_SOCKET",
-  "ERR_STREAM_WRITE_AFTER_END",
-  "ABORT_ERR",
-]);
-
-/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
-export function failUnlessNetwork(error: unknown): void {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
-    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
-  }
-  throw error;
-}
+export type CallProxy = Awaited<ReturnType<typeof startProxy>>;
 
 /**
  * Stands between one caller and a server.
  * @param treat decides what becomes of each call; when it throws, the connection is ended
  */
-export async function startProxy(target: string, treat: (call: Call) => Promise<void>): Promise<CallProxy> {
+export async function startProxy(target: string, treat: (call: Call) => Promise<void>) {
   const agent = new Agent({ keepAlive: true });
   let stopped = false;
 
   const server = createServer(async (incoming, outgoing) => {
     try {
       const body = await buffer(incoming);
-      await treat(callOf(incoming, outgoing, body));
+      await treat(callOf(incoming, outgoing, body, () => forward(target, agent, incoming, body), closePort));
     } catch (error) {
       // The server behind is away, or the caller has gone: this connection ends.
       outgoing.destroy();
@@ -94,43 +62,11 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
   server.on("error", () => undefined);
   const url = await listen(server);
 
-  function callOf(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Call {
-    const { socket } = incoming;
-    const reset = () => void socket.resetAndDestroy();
-    return {
-      path: incoming.url ?? "",
-      body: body.toString(),
-      forward: () => forward(target, agent, incoming, body),
-      async answer({ status, headers = {}, content }) {
-        const { "transfer-encoding": _, "content-length": __, connection: ___, ...kept } = headers;
-        outgoing.writeHead(status, kept);
-        await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
-      },
-      answerHalf({ status, headers, content }) {
-        const { "transfer-encoding": _, connection: __, ...kept } = headers;
-        outgoing.writeHead(status, { ...kept, "content-length": content.length });
-        outgoing.write(content.subarray(0, content.length / 2), () => outgoing.destroy());
-      },
-      close: () => void socket.destroySoon(),
-      reset,
-      async refuse() {
-        reset();
-        server.close();
-        server.closeAllConnections();
-        await wait(REFUSING_MS);
-        await listenAgain();
-      },
-      async hold() {
-        const over = new AbortController();
-        await Promise.race([once(outgoing, "close"), wait(HOLD_MS, undefined, { signal: over.signal, ref: false })]);
-        over.abort();
-        outgoing.destroy();
-      },
-    };
-  }
-
-  /** Another program may have been given the port meanwhile: then it stays closed until that one is done. */
-  async function listenAgain(): Promise<void> {
+  async function closePort(): Promise<void> {
+    server.close();
+    server.closeAllConnections();
+    await wait(REFUSING_MS);
+    // Another program may have been given the port meanwhile: then it stays closed until that one is done.
     while (!stopped && !server.listening) {
       server.listen(Number(new URL(url).port), "127.0.0.1");
       await Promise.race([once(server, "listening"), wait(LISTEN_PAUSE_MS)]).catch(() => wait(LISTEN_PAUSE_MS));
@@ -139,13 +75,66 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
 
   return {
     url,
-    stop() {
+    stop(): void {
       stopped = true;
       server.close();
       server.closeAllConnections();
       agent.destroy();
     },
   };
+}
+
+function callOf(
+  { url: path = "", socket }: IncomingMessage,
+  outgoing: ServerResponse,
+  body: Buffer,
+  forward: () => Promise<Reply>,
+  closePort: () => Promise<void>,
+) {
+  /** Ends the connection without an answer: the caller sees ECONNRESET. */
+  const reset = (): void => void socket.resetAndDestroy();
+  return {
+    path,
+    body: body.toString(),
+    /** Has the server do it. */
+    forward,
+    /** Resolves when the reply has gone out, or could not. */
+    async answer({ status, headers = {}, content }: Answer): Promise<void> {
+      const { "transfer-encoding": _, "content-length": __, connection: ___, ...kept } = headers;
+      outgoing.writeHead(status, kept);
+      await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
+    },
+    /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
+    answerHalf({ status, headers, content }: Reply): void {
+      const { "transfer-encoding": _, connection: __, ...kept } = headers;
+      outgoing.writeHead(status, { ...kept, "content-length": content.length });
+      outgoing.write(content.subarray(0, content.length / 2), () => outgoing.destroy());
+    },
+    /** Ends the connection in an orderly way. */
+    close: (): void => void socket.destroySoon(),
+    reset,
+    /** Ends the connection, and closes the port for a while: the caller's next attempt sees ECONNREFUSED. */
+    async refuse(): Promise<void> {
+      reset();
+      await closePort();
+    },
+    /** Gives no answer for as long as the caller waits. */
+    async hold(): Promise<void> {
+      const over = new AbortController();
+      await Promise.race([once(outgoing, "close"), wait(HOLD_MS, undefined, { signal: over.signal, ref: false })]);
+      over.abort();
+      outgoing.destroy();
+    },
+  };
+}
+
+/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
+export function failUnlessNetwork(error: unknown): void {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
+    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
+  }
+  throw error;
 }
 
 async function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<Reply> {

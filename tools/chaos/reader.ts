@@ -1,8 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Order } from "../../lib/orders/order.ts";
 import { getOrder } from "./clients.ts";
-import type { SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
+import type { Context } from "./context.ts";
 
 /** So many orders are read, each so often over its life: an illegal move is seen between two reads only. */
 const SAMPLE = 200;
@@ -15,25 +14,15 @@ const LEGAL: Readonly<Record<Order["status"], readonly Order["status"][]>> = {
   refunded: ["refunded"],
 };
 
-/** Reads a sample of the orders again and again, and remembers what may not have happened. */
-export interface Reader {
-  watch(order: number, pk: string): void;
-  /** Resolves when each order of the sample has been read as often as it should. */
-  stop(): Promise<void>;
-  readonly violations: readonly { readonly order: number; readonly detail: string }[];
-  /** How many orders were read, and how often in all. */
-  readonly figures: { readonly orders: number; readonly reads: number };
-}
+/** What a field holds stays, once it is there. */
+const FIXED = [
+  ...["pk", "product_id", "quantity", "price", "fee", "total"],
+  ...["created_at", "completed_at", "refunded_at"],
+] as const satisfies readonly (keyof Order)[];
 
-/** @param orders of the whole run: the sample is spread over them */
-export function startReader(
-  apiUrl: string,
-  orders: number,
-  chance: SeededRandom,
-  journal: Journal,
-  onRequest: () => void,
-): Reader {
-  const seen = new Map<string, Order>();
+/** Reads a sample of the orders again and again, and remembers what may not have happened. */
+export function startReader(context: Context, apiUrl: string) {
+  const { options, chance, journal } = context;
   const violations: { order: number; detail: string }[] = [];
   const reading: Promise<void>[] = [];
   let reads = 0;
@@ -44,49 +33,44 @@ export function startReader(
     journal.note(order, `GET ${pk}: ${detail}`);
   }
 
-  async function look({ order, pk }: { order: number; pk: string }): Promise<void> {
-    // Another reader may read the same order meanwhile, and be answered first: only what was seen before counts.
-    const before = seen.get(pk);
-    onRequest();
-    const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
-    if (undocumented) complain(order, pk, undocumented);
-    if (status === 0 || status >= 500) return;
-    const flaw = placed ? illegal(before, placed) : `a client was told of it, but GET says ${status} ${text}`;
-    if (flaw) complain(order, pk, flaw);
-    if (!placed) return;
-    const latest = seen.get(pk);
-    if (before?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
-    if (!latest || LEGAL[latest.status].includes(placed.status)) seen.set(pk, placed);
-  }
-
   async function follow(order: number, pk: string): Promise<void> {
+    let seen: Order | undefined;
     for (let read = 1; read <= READS; read += 1) {
-      await look({ order, pk });
+      context.requests += 1;
+      const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
+      if (undocumented) complain(order, pk, undocumented);
+      if (placed) {
+        const flaw = seen && illegal(seen, placed);
+        if (flaw) complain(order, pk, flaw);
+        if (seen?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
+        seen = placed;
+      } else if (status > 0 && status < 500) {
+        complain(order, pk, `a client was told of it, but GET says ${status} ${text}`);
+      }
       reads += 1;
       if (!stopped) await wait(PAUSE_MS);
     }
   }
 
   return {
-    watch(order, pk) {
-      if (chance.at(`sample of order ${order}`) < SAMPLE / orders) reading.push(follow(order, pk));
+    watch(order: number, pk: string): void {
+      if (chance.at(`sample of order ${order}`) < SAMPLE / options.orders) reading.push(follow(order, pk));
     },
-    async stop() {
+    /** Resolves when each order of the sample has been read as often as it should. */
+    async stop(): Promise<void> {
       stopped = true;
       await Promise.all(reading);
     },
     violations,
+    /** How many orders were read, and how often in all. */
     get figures() {
       return { orders: reading.length, reads };
     },
   };
 }
 
-function illegal(before: Order | undefined, now: Order): string | undefined {
-  if (!before) return undefined;
+function illegal(before: Order, now: Order): string | undefined {
   if (!LEGAL[before.status].includes(now.status)) return `it went from ${before.status} to ${now.status}`;
-  const amounts = ["price", "fee", "total"] as const;
-  const fixed = ["pk", "product_id", "quantity", ...amounts, "created_at", "completed_at", "refunded_at"] as const;
-  const changed = fixed.find((field) => before[field] !== undefined && before[field] !== now[field]);
+  const changed = FIXED.find((field) => before[field] !== undefined && before[field] !== now[field]);
   return changed && `its ${changed} went from ${before[changed]} to ${now[changed]}`;
 }

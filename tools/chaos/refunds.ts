@@ -1,109 +1,89 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
-import type { Faults, SeededRandom } from "./faults.ts";
-import type { Journal } from "./history.ts";
 
+/** The weights of the ways in which an order is refunded. */
 const PLANS = { none: 55, while_pending: 12, around_completion: 10, after_completion: 12, duplicates: 6, in_flood: 5 };
+
+/** When the requests of a plan come after the order, in ms. */
+const TIMES: Readonly<Record<keyof typeof PLANS, readonly (readonly [from: number, to: number])[]>> = {
+  none: [],
+  while_pending: [[0, 1_000]],
+  around_completion: [[4_000, 6_500]],
+  after_completion: [[7_000, 9_000]],
+  duplicates: [1, 2, 3].map(() => [0, 9_000] as const),
+  in_flood: [],
+};
 
 /** The flood holds so many requests for each order of the run: 5,000 for 2,000 orders. */
 const FLOOD_PER_ORDER = 2.5;
 
-interface RefundPlan {
-  /** Asks for the refunds that are planned for an order, each at its time. */
-  follow(order: number, pk: string): void;
-  /** All that waited for the flood, many times over, at once. */
-  flood(orders: number): Promise<void>;
-  /** Resolves when everything planned has been asked. */
-  done(): Promise<void>;
-}
-
-export function createRefundPlan(chance: SeededRandom, faults: Faults, rate: number, desk: RefundDesk): RefundPlan {
-  const underWay = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  const forFlood: { order: number; pk: string }[] = [];
-
-  function later(delayMs: number, work: () => Promise<void>): void {
-    const task = wait(delayMs)
-      .then(work)
-      .catch((error: unknown) => void failures.push(error))
-      .finally(() => underWay.delete(task));
-    underWay.add(task);
-  }
-
-  function follow(order: number, pk: string): void {
-    const plan = chance.pick(`refund of order ${order}`, PLANS);
-    const delay = (number: number, from: number, to: number) =>
-      chance.between(`refund ${number} of ${order}`, from, to);
-    async function ask(): Promise<void> {
-      await desk.ask(order, pk);
-      faults.count(`refunds.${plan}`);
-    }
-    if (plan === "while_pending") later(delay(1, 0, 1_000), ask);
-    if (plan === "around_completion") later(delay(1, 4_000, 6_500), ask);
-    if (plan === "after_completion") later(delay(1, 7_000, 9_000), ask);
-    if (plan === "duplicates") for (const number of [1, 2, 3]) later(delay(number, 0, 9_000), ask);
-    if (plan === "in_flood") forFlood.push({ order, pk });
-    if (chance.at(`invalid request with order ${order}`) < rate) {
-      const kind = chance.pick(`kind of invalid request with order ${order}`, INVALID);
-      later(delay(4, 0, 3_000), async () => {
-        await desk.askInvalid(kind);
-        faults.count(`refunds.${kind}`);
-      });
-    }
-  }
-
-  async function flood(orders: number): Promise<void> {
-    const size = Math.round(orders * FLOOD_PER_ORDER);
-    const asked = Array.from({ length: size }, (_, index) => {
-      const one = forFlood[index % Math.max(1, forFlood.length)];
-      // Every tenth cannot be settled: a flood of bad entries must not keep the good ones waiting.
-      return !one || index % 10 === 9 ? desk.askInvalid("unknown") : desk.ask(one.order, one.pk);
-    });
-    await Promise.all(asked);
-    faults.count("refunds.flood");
-  }
-
-  async function done(): Promise<void> {
-    while (underWay.size > 0) await Promise.all(underWay);
-    if (failures.length > 0) throw new AggregateError(failures, "Refunds could not be asked for");
-  }
-
-  return { follow, flood, done };
-}
-
-/** The field by which a request is found again, wherever it is. */
-export const REF = "ref";
+/** The weights of the ways in which a request is wrong. */
+const INVALID = { unknown: 4, without_pk: 3, malformed: 3, empty_pk: 1, binary_pk: 3, big_pk: 1 };
 
 const BIG_PK = "0".repeat(1_000_000);
 
-type DeadReason = "missing_pk" | "malformed_pk" | "unknown_order";
+/** The field by which a request is found again, wherever it is. */
+const REF = "ref";
 
 /** A request that is on the stream, or was. */
 export interface RefundRequest {
   readonly ref: string;
   readonly fields: readonly (string | Buffer)[];
   /** The order that it moves, or why it must be refused. */
-  readonly expected: { readonly pk: string; readonly order: number } | { readonly reason: DeadReason };
+  readonly expected:
+    | { readonly pk: string; readonly order: number }
+    | { readonly reason: "missing_pk" | "malformed_pk" | "unknown_order" };
   /** Someone removed it from the stream before it was settled: then nobody can know what becomes of it. */
   mayBeLost: boolean;
 }
 
-/** The other services that ask for refunds, in every way that a request can be wrong. */
-export interface RefundDesk {
-  ask(order: number, pk: string): Promise<void>;
-  /** A request that can only be refused; `kind` as in `INVALID`. */
-  askInvalid(kind: keyof typeof INVALID): Promise<void>;
-  /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
-  removed(fields: readonly Buffer[]): void;
-  readonly requests: ReadonlyMap<string, RefundRequest>;
+export type RefundDesk = ReturnType<typeof createRefundDesk>;
+
+/** Which refunds are asked for, and when. */
+export function createRefundPlan({ options, chance, faults }: Context, desk: RefundDesk) {
+  const underWay: Promise<void>[] = [];
+  const forFlood: { order: number; pk: string }[] = [];
+
+  async function later(what: string, from: number, to: number, work: () => Promise<void>, kind: string): Promise<void> {
+    await wait(chance.between(what, from, to));
+    await work();
+    faults.count(`refunds.${kind}`);
+  }
+
+  return {
+    /** Asks for the refunds that are planned for an order, each at its time. */
+    follow(order: number, pk: string): void {
+      const plan = chance.pick(`refund of order ${order}`, PLANS, PLANS);
+      if (plan === "in_flood") forFlood.push({ order, pk });
+      for (const [index, [from, to]] of TIMES[plan].entries()) {
+        underWay.push(later(`refund ${index + 1} of ${order}`, from, to, () => desk.ask(order, pk), plan));
+      }
+      if (chance.at(`invalid request with order ${order}`) < options.faults) {
+        const kind = chance.pick(`kind of invalid request with order ${order}`, INVALID, INVALID);
+        underWay.push(later(`refund 4 of ${order}`, 0, 3_000, () => desk.askInvalid(kind), kind));
+      }
+    },
+    /** All that waited for the flood, many times over, at once. */
+    async flood(): Promise<void> {
+      const size = Math.round(options.orders * FLOOD_PER_ORDER);
+      const asked = Array.from({ length: size }, (_, index) => {
+        const one = forFlood[index % Math.max(1, forFlood.length)];
+        // Every tenth cannot be settled: a flood of bad entries must not keep the good ones waiting.
+        return !one || index % 10 === 9 ? desk.askInvalid("unknown") : desk.ask(one.order, one.pk);
+      });
+      await Promise.all(asked);
+      faults.count("refunds.flood");
+    },
+    /** Resolves when everything planned has been asked. */
+    done: async () => void (await Promise.all(underWay)),
+  };
 }
 
-/** Weights of the ways to be wrong. */
-const INVALID = { unknown: 4, without_pk: 3, malformed: 3, empty_pk: 1, binary_pk: 3, big_pk: 1 };
-
-export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, journal: Journal): RefundDesk {
+/** The other services that ask for refunds, in every way that a request can be wrong. */
+export function createRefundDesk({ chance, journal }: Context, database: ChaosDatabase) {
   const requests = new Map<string, RefundRequest>();
 
   async function add(expected: RefundRequest["expected"], fields: (ref: string) => (string | Buffer)[]): Promise<void> {
@@ -123,21 +103,29 @@ export function createRefundDesk(chance: SeededRandom, database: ChaosDatabase, 
   }
 
   return {
-    ask: (order, pk) => add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]),
-    askInvalid(kind) {
+    ask: (order: number, pk: string) => add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]),
+    /** A request that can only be refused. */
+    askInvalid(kind: keyof typeof INVALID): Promise<void> {
       const note = ["note", Buffer.from([0x00, 0xff, 0x80])];
       if (kind === "without_pk") return add({ reason: "missing_pk" }, () => note);
       const reason = kind === "unknown" ? "unknown_order" : "malformed_pk";
       return add({ reason }, (ref) => ["pk", pkOf(kind, ref), ...note]);
     },
-    removed(fields) {
-      const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === REF);
-      const request = requests.get(fields[at + 1]?.toString() ?? "");
+    /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
+    removed(fields: readonly Buffer[]): void {
+      const request = requests.get(refOf(fields));
       if (!request) return;
       request.mayBeLost = true;
-      if ("order" in request.expected)
+      if ("order" in request.expected) {
         journal.note(request.expected.order, `${request.ref} was removed from the stream`);
+      }
     },
     requests,
   };
+}
+
+/** The request that an entry or a dead letter is about. */
+export function refOf(fields: readonly Buffer[]): string {
+  const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === REF);
+  return at === -1 ? "nobody" : String(fields[at + 1]);
 }

@@ -1,68 +1,51 @@
-import { RETRYING } from "./clients.ts";
+import { retries } from "./clients.ts";
+import type { Context } from "./context.ts";
 import type { Journal } from "./history.ts";
-import { type Evidence, numberOf, refOf, type Violation } from "./invariants.ts";
-import type { Options } from "./main.ts";
+import { type Evidence, judge, numberOf, type Violation } from "./invariants.ts";
+import { refOf } from "./refunds.ts";
 
-/** The last line of a run. */
-interface Summary {
-  readonly seed: number;
-  /** Orders that clients asked for, that Redis holds, and that at least one reply named to its client. */
-  readonly asked: number;
-  readonly stored: number;
-  readonly acknowledged: number;
-  /** Why a client may not know of its order. */
-  readonly excused: Readonly<Record<string, number>>;
-  readonly requests: number;
-  readonly reads: { readonly orders: number; readonly reads: number };
-  /** Faults that happened. */
-  readonly faults: Readonly<Record<string, number>>;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly wrong_state: number;
-  readonly stuck: number;
-  readonly dead_letters_expected: number;
-  readonly dead_letters_found: number;
-  readonly pending_entries_left: number;
-  readonly ok: boolean;
-}
+const MAX_FIELD_LENGTH = 100;
 
-export interface Findings {
-  readonly summary: Summary;
-  readonly violations: readonly Violation[];
-  /** Of the first broken order, for people; empty when every invariant holds. */
-  readonly history: string;
-}
+export type Findings = ReturnType<typeof findingsOf>;
 
-export function findingsOf(run: {
-  readonly options: Options;
-  readonly requests: number;
-  readonly faults: Readonly<Record<string, number>>;
-  readonly evidence: Evidence;
-  readonly violations: readonly Violation[];
-  readonly journal: Journal;
-  readonly reads: Summary["reads"];
-}): Findings {
-  const { options, requests, faults, evidence, violations, journal, reads } = run;
+export function findingsOf(
+  { options, requests, faults, journal }: Context,
+  evidence: Evidence,
+  reads: { readonly orders: number; readonly reads: number },
+) {
+  const { facts, placements } = evidence;
+  const violations = judge(evidence);
   const count = (kind: Violation["kind"]) => violations.filter((violation) => violation.kind === kind).length;
+  /** The last line of a run. */
   const summary = {
     seed: options.seed,
+    /** Orders that clients asked for, that Redis holds, and that at least one reply named to its client. */
     asked: options.orders,
-    stored: new Set([...evidence.facts.orders.values()].map(({ product_id }) => product_id)).size,
-    acknowledged: evidence.placements.filter(({ replies }) => replies.length > 0).length,
+    stored: new Set([...facts.orders.values()].map(({ product_id }) => product_id)).size,
+    acknowledged: placements.filter(({ replies }) => replies.length > 0).length,
+    /** Why a client may not know of its order. */
     excused: excuses(evidence),
     requests,
     reads,
-    faults,
+    /** Faults that happened. */
+    faults: faults.counts,
     lost: count("lost"),
     duplicated: count("duplicated"),
     wrong_state: count("wrong_state"),
     stuck: count("stuck"),
     dead_letters_expected: expectedDeadLetters(evidence),
-    dead_letters_found: evidence.facts.deadLetters.length,
-    pending_entries_left: evidence.facts.pendingEntriesLeft,
+    dead_letters_found: facts.deadLetters.length,
+    pending_entries_left: facts.pendingEntriesLeft,
     ok: violations.length === 0,
   };
   return { summary, violations, history: historyOf(violations, evidence, journal) };
+}
+
+/** The orders whose client got no order, by the reason why that may be. A client that retries has none: invariant 9. */
+function excuses({ placements }: Evidence): Record<string, number> {
+  const unknown = placements.filter((placement) => placement.replies.length === 0 && !retries(placement));
+  const lost = unknown.filter(({ lostReplies }) => lostReplies.length > 0).length;
+  return { "sent once, and failed": unknown.length - lost, "sent once, and its reply was lost": lost };
 }
 
 /** One for each invalid request; of those that someone removed from the stream, for those that came through all the same. */
@@ -72,53 +55,35 @@ function expectedDeadLetters({ requests, facts }: Evidence): number {
   return invalid.filter(({ ref, mayBeLost }) => !mayBeLost || found.has(ref)).length;
 }
 
-/** The orders whose client got no order, by the reason why that may be. A client that retries has none: invariant 9. */
-function excuses({ placements }: Evidence): Record<string, number> {
-  const unknown = placements.filter(({ behaviour, replies }) => replies.length === 0 && !RETRYING.includes(behaviour));
-  const reasons = unknown.map(({ lostReplies }) =>
-    lostReplies.length > 0 ? "sent once, and its reply was lost" : "sent once, and failed",
-  );
-  return Object.fromEntries(
-    Map.groupBy(reasons, (reason) => reason)
-      .entries()
-      .map(([reason, { length }]) => [reason, length]),
-  );
-}
-
-const MAX_FIELD_LENGTH = 100;
-
 /** The whole history of the first broken order, or of the first broken refund request, for people; "" without any. */
-function historyOf(violations: readonly Violation[], evidence: Evidence, journal: Journal): string {
+function historyOf(
+  violations: readonly Violation[],
+  { facts, placements, requests }: Evidence,
+  journal: Journal,
+): string {
   const first = violations.find(({ order }) => order !== undefined) ?? violations[0];
   if (!first) return "";
-  const about = [
-    ...(first.order === undefined ? [] : orderHistory(first.order, evidence, journal)),
-    ...(first.ref === undefined ? [] : requestHistory(first.ref, evidence)),
-  ];
-  return [`Invariant ${first.invariant} is broken (${first.kind}): ${first.detail}`, ...about].join("\n");
-}
-
-function orderHistory(order: number, { facts, placements }: Evidence, journal: Journal): string[] {
-  const placement = placements.find((one) => one.order === order);
-  const stored = [...facts.orders].filter(([pk]) => numberOf(facts, pk) === order);
-  const entries = facts.announcements.filter(({ fields }) => stored.some(([pk]) => pk === fields.pk));
-  return [
-    `Order ${order}, whose client's behaviour was ${placement?.behaviour}:`,
-    ...journal.history(order),
-    "In Redis at the end:",
-    ...stored.map(([pk, hash]) => `  order:${pk} ${JSON.stringify(hash)}`),
-    ...entries.map(({ fields }) => `  order_completed ${JSON.stringify(fields)}`),
-  ];
-}
-
-function requestHistory(ref: string, { facts, requests }: Evidence): string[] {
-  const request = requests.get(ref);
-  const letters = facts.deadLetters.filter((fields) => fields.some((field) => String(field) === ref));
-  return [
-    `Refund request: ${request ? printed(request.fields) : "nobody's"}`,
-    ...(request?.mayBeLost ? ["It was removed from the stream before it was settled."] : []),
-    ...letters.map((fields) => `  refund_order:dead ${printed(fields)}`),
-  ];
+  const { invariant, kind, detail, order, ref } = first;
+  const lines = [`Invariant ${invariant} is broken (${kind}): ${detail}`];
+  if (order !== undefined) {
+    const stored = [...facts.orders].filter(([pk]) => numberOf(facts, pk) === order);
+    const entries = facts.announcements.filter(({ pk }) => stored.some(([own]) => own === pk));
+    lines.push(
+      `Order ${order}, whose client's behaviour was ${placements.find((one) => one.order === order)?.behaviour}:`,
+      ...journal.history(order),
+      "In Redis at the end:",
+      ...stored.map(([pk, hash]) => `  order:${pk} ${JSON.stringify(hash)}`),
+      ...entries.map((fields) => `  order_completed ${JSON.stringify(fields)}`),
+    );
+  }
+  if (ref !== undefined) {
+    const letters = facts.deadLetters.filter((fields) => refOf(fields) === ref);
+    lines.push(
+      `Refund request ${ref}: ${printed(requests.get(ref)?.fields ?? [])}`,
+      ...letters.map((fields) => `  refund_order:dead ${printed(fields)}`),
+    );
+  }
+  return lines.join("\n");
 }
 
 function printed(fields: readonly (string | Buffer)[]): string {

@@ -1,18 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
-import { z } from "zod";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
-import type { LambdaHost } from "../lambda-host/host.ts";
-import { createShop, type Placement } from "./clients.ts";
-import { ageRequests, type ChaosDatabase, readFacts } from "./database.ts";
+import { createClients, type Placement } from "./clients.ts";
+import { createContext } from "./context.ts";
+import { ageRequests, readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
-import { createDisasters, createInterceptor } from "./disasters.ts";
-import { createFaults, createSeededRandom } from "./faults.ts";
-import { createJournal } from "./history.ts";
-import { judge } from "./invariants.ts";
-import { createPriceBook } from "./inventory.ts";
-import type { Options, Progress } from "./main.ts";
+import { createDisasters } from "./disasters.ts";
+import type { Log, Options } from "./main.ts";
 import { startReader } from "./reader.ts";
 import { createRefundDesk, createRefundPlan } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
@@ -28,98 +23,16 @@ const CLIENTS = 24;
  */
 const SWEEP_AHEAD_MS = 56_000;
 
-/** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
-export async function run(options: Options, progress: Progress): Promise<Findings> {
-  const { orders, faults: rate, seed } = options;
-  const chance = createSeededRandom(seed);
-  const faults = createFaults(chance, rate);
-  const journal = createJournal();
-  const interceptor = createInterceptor();
-  const metrics = new Map<string, number>();
-  const prices = options.priced ? createPriceBook() : undefined;
-  await using stack = await startStack({
-    chance,
-    faults,
-    journal,
-    interceptor,
-    plugins: options.undo || options.defect ? [change(options.undo ?? options.defect ?? "sweep")] : [],
-    prices,
-    onLine: (line) => addMetrics(line, metrics),
-  });
-  stack.sweepAheadMs = SWEEP_AHEAD_MS;
+/** The sweep's clock after the faults: more than its grace and the last order's 5 seconds, in ms. */
+const CALM_AHEAD_MS = 600_000;
 
-  let requests = 0;
-  const onRequest = () => {
-    requests += 1;
-  };
-  const desk = createRefundDesk(chance, stack.database, journal);
-  const plan = createRefundPlan(chance, faults, rate, desk);
-  const strike = createDisasters({ orders, rate, chance, faults, database: stack.database, desk, interceptor });
-  const reader = startReader(stack.apiUrl, orders, chance, journal, onRequest);
-  const stopTimers = startTimers(stack.host, stack.database);
-  const place = createShop({
-    apiUrl: stack.apiUrl,
-    chance,
-    faults,
-    journal,
-    prices,
-    onRequest,
-    onPlaced(order, pk) {
-      reader.watch(order, pk);
-      plan.follow(order, pk);
-    },
-  });
-
-  const placements: Placement[] = [];
-  const gate = pLimit(CLIENTS);
-  await Promise.all(
-    Array.from({ length: orders }, (_, index) =>
-      gate(async () => {
-        const order = index + 1;
-        const [placement] = await Promise.all([place(order), strike(order)]);
-        placements.push(placement);
-        if (order === Math.ceil(orders / 2)) await plan.flood(orders);
-        progress.show({ done: placements.length, of: orders, requests, faults: faults.total });
-      }),
-    ),
-  );
-  progress.say("all orders are placed: asking for the last refunds");
-  await plan.done();
-  faults.end();
-  progress.say("the faults have ended: one sweep, and the pollers");
-  await stopTimers();
-  await settle(stack);
-  await reader.stop();
-
-  const facts = await stack.database.direct(readFacts);
-  const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, metrics, prices };
-  const violations = judge(evidence);
-  return findingsOf({ options, requests, faults: faults.counts, evidence, violations, journal, reads: reader.figures });
-}
-
-/** More than the sweep's grace and the last order's 5 seconds, in ms. */
-const AHEAD_MS = 600_000;
+/** More than any order's 5 seconds and its clock's skew, in ms. */
+const MAX_DUE_MS = 15_000;
 
 /** Each round settles all that can be: a second one is for what the first one's end left in hand. */
 const POLLER_ROUNDS = 5;
 
-/**
- * The calm after the faults: the sweep's clock passes every order's time and it runs once, while late deliveries arrive,
- * and the last schedules fire for what the sweep has completed. The pollers run until the refund stream is empty, or it
- * is clear that it will not be.
- */
-async function settle(stack: ChaosStack): Promise<void> {
-  stack.sweepAheadMs = AHEAD_MS;
-  await stack.host.recycle("sweepOrders");
-  await Promise.all([stack.host.invoke("sweepOrders", {}), stack.deliveries.flush()]);
-  await untilAllFired(stack.schedulerUrl, SCHEDULE_GROUP);
-  await stack.deliveries.flush();
-  for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
-    await ageRequests(stack.database, 0);
-    await Promise.all([stack.host.invoke("drainRefunds", {}), stack.host.invoke("drainRefunds", {})]);
-    if ((await stack.database.direct((client) => client.xLen(REFUND_STREAM))) === 0) return;
-  }
-}
+const PROGRESS_MS = 5_000;
 
 const PAUSE_MS = 300;
 const AGEING_PAUSE_MS = 1_500;
@@ -127,12 +40,80 @@ const AGEING_PAUSE_MS = 1_500;
 /** Requests held for so long, in ms, by a poller that is dead or in trouble are aged. */
 const HELD_MS = 1_000;
 
+/** What AWS starts every minute, at least once: here two at once. */
+const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
+
+/** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
+export async function run(options: Options, log: Log): Promise<Findings> {
+  const { orders } = options;
+  const context = createContext(options);
+  const { faults } = context;
+  const changed = options.undo ?? options.defect;
+  await using stack = await startStack(context, changed ? [change(changed)] : []);
+  const { apiUrl, database } = stack;
+  stack.sweepAheadMs = SWEEP_AHEAD_MS;
+
+  const desk = createRefundDesk(context, database);
+  const plan = createRefundPlan(context, desk);
+  const strike = createDisasters(context, database, desk);
+  const reader = startReader(context, apiUrl);
+  const stopTimers = startTimers(stack);
+  const place = createClients(context, apiUrl, (order, pk) => {
+    reader.watch(order, pk);
+    plan.follow(order, pk);
+  });
+
+  const placements: Placement[] = [];
+  let nextLineMs = 0;
+  const numbers = Array.from({ length: orders }, (_, index) => index + 1);
+  await pLimit(CLIENTS).map(numbers, async (order) => {
+    const [placement] = await Promise.all([place(order), strike(order)]);
+    placements.push(placement);
+    if (order === Math.ceil(orders / 2)) await plan.flood();
+    if (performance.now() < nextLineMs) return;
+    nextLineMs = performance.now() + PROGRESS_MS;
+    log(`${placements.length} of ${orders} orders, ${context.requests} requests, ${faults.total} faults`);
+  });
+  log("all orders are placed: asking for the last refunds");
+  await plan.done();
+  faults.end();
+  log("the faults have ended: one sweep, and the pollers");
+  await stopTimers();
+  await settle(stack);
+  await reader.stop();
+
+  const facts = await database.direct(readFacts);
+  const { metrics, prices } = context;
+  const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, metrics, prices };
+  return findingsOf(context, evidence, reader.figures);
+}
+
 /**
- * What AWS does every minute, here several times a second: two pollers and two sweeps at once. And what time does: requests
- * that a poller holds grow old enough to be taken from it, sometimes while it still lives.
+ * The calm after the faults: the sweep's clock passes every order's time and it runs once, while late deliveries arrive,
+ * and the last schedules fire for what the sweep has completed. The pollers run until the refund stream is empty, or it
+ * is clear that it will not be.
+ */
+async function settle(stack: ChaosStack): Promise<void> {
+  const { host, deliveries, database, scheduler } = stack;
+  stack.sweepAheadMs = CALM_AHEAD_MS;
+  await host.recycle("sweepOrders");
+  await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
+  scheduler.advance(MAX_DUE_MS);
+  await untilAllFired(scheduler.url, SCHEDULE_GROUP);
+  await deliveries.flush();
+  for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
+    await ageRequests(database, 0);
+    await Promise.all([host.invoke("drainRefunds", {}), host.invoke("drainRefunds", {})]);
+    if ((await database.direct((client) => client.xLen(REFUND_STREAM))) === 0) return;
+  }
+}
+
+/**
+ * What AWS does every minute, here several times a second. And what time does: requests that a poller holds grow old enough
+ * to be taken from it, sometimes while it still lives.
  * @returns ends them all
  */
-function startTimers(host: LambdaHost, database: ChaosDatabase): () => Promise<void> {
+function startTimers({ host, database }: ChaosStack): () => Promise<void> {
   let stopped = false;
 
   async function every(pauseMs: number, work: () => Promise<unknown>): Promise<void> {
@@ -143,25 +124,11 @@ function startTimers(host: LambdaHost, database: ChaosDatabase): () => Promise<v
   }
 
   const running = [
-    ...["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"].map((name) =>
-      every(PAUSE_MS, () => host.invoke(name, {})),
-    ),
+    ...TIMED.map((name) => every(PAUSE_MS, () => host.invoke(name, {}))),
     every(AGEING_PAUSE_MS, () => ageRequests(database, HELD_MS)),
   ];
   return async () => {
     stopped = true;
     await Promise.all(running);
   };
-}
-
-/** Adds up what a log line in CloudWatch's embedded metric format counts. */
-function addMetrics(line: string, metrics: Map<string, number>): void {
-  if (!line.includes('"_aws"')) return;
-  const values = z.record(z.string(), z.unknown()).parse(JSON.parse(line));
-  for (const [name, value] of Object.entries(values)) {
-    const counted = z.union([z.number(), z.array(z.number())]).safeParse(value);
-    if (!counted.success) continue;
-    const sum = [counted.data].flat().reduce((total, one) => total + one, 0);
-    metrics.set(name, (metrics.get(name) ?? 0) + sum);
-  }
 }

@@ -173,16 +173,15 @@ function sum(...parts: readonly (readonly [times: number, operation: Operation])
 
 /** The bill as Markdown tables that are readable in a terminal too. */
 export function reportOf({ operations }: Counts, bill: Bill, { reads, refunds, ...options }: Options): string {
-  const names: Record<keyof Counts["operations"], string> = {
-    create: "place an order",
-    get: "read an order",
-    complete: "complete an order",
-    drainOne: "poll, one refund",
-    drainIdle: "poll, no refund",
-    sweepIdle: "sweep, nothing overdue",
-  };
-  const calls = Object.entries(operations).map(([name, operation]) => [
-    Object.entries(names).find(([key]) => key === name)?.[1] ?? name,
+  const calls = Object.entries({
+    "place an order": operations.create,
+    "read an order": operations.get,
+    "complete an order": operations.complete,
+    "poll, no refund": operations.drainIdle,
+    "poll, one refund": operations.drainOne,
+    "sweep, nothing overdue": operations.sweepIdle,
+  }).map(([name, operation]) => [
+    name,
     `${operation.functionName}, ${operation.memoryMb} MB`,
     `${billedMs(operation).toFixed(0)} ms`,
     decimal(operation.requests.upstash),

@@ -4,18 +4,13 @@ import { z } from "zod";
 import { httpEvent } from "../../test/support/functions.ts";
 import type { Outcome } from "./instance.ts";
 import type { Router } from "./routes.ts";
-import { serve } from "./serve.ts";
+import { type Served, serve } from "./serve.ts";
 
 const Reply = z.object({
   statusCode: z.number(),
   headers: z.record(z.string(), z.string()).default({}),
   body: z.string().default(""),
 });
-
-export interface ApiGateway {
-  readonly url: string;
-  stop(): Promise<void>;
-}
 
 /**
  * An HTTP API before functions: a request becomes an event of payload version 2, a failed function a 500 in API
@@ -24,7 +19,7 @@ export interface ApiGateway {
 export async function startApiGateway(
   route: Router,
   invoke: (functionName: string, event: unknown) => Promise<Outcome>,
-): Promise<ApiGateway> {
+): Promise<Served> {
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "GET", url = "/" } = request;
     const path = url.replace(/\?.*$/, "");

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { buildOptions, readServerlessYml } from "../../test/support/bundle.ts";
-import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
+/** Built too: an instance that strips types and loads its modules one by one would take twice as long to start. */
 const RUNTIME: BuildOptions = {
   entryPoints: [fileURLToPath(new URL("runtime.ts", import.meta.url))],
   bundle: true,
@@ -14,15 +15,11 @@ const RUNTIME: BuildOptions = {
   logLevel: "error",
 };
 
-/** What runs a function in an instance, in a temporary folder. */
-export interface Runtime extends AsyncDisposable {
-  /** The path of `runtime.ts`, built. */
-  readonly runtime: string;
-}
-
-export interface Bundles extends Runtime {
+export interface Bundles extends AsyncDisposable {
   /** The path of each function's bundle, by the function's name. */
   readonly paths: Readonly<Record<string, string>>;
+  /** The path of `runtime.ts`, built: what runs a function in an instance. */
+  readonly runtime: string;
 }
 
 /**
@@ -37,14 +34,13 @@ export async function buildBundles(
 ): Promise<Bundles> {
   const { functions } = await readServerlessYml();
   const { options, extension } = await buildOptions();
+  const own = Object.entries(functions).map(([out, { handler }]) => ({
+    in: handler.replace(/\.handler$/, ".ts"),
+    out,
+  }));
+  const sources = [...own, ...Object.entries(others).map(([out, source]) => ({ in: source, out }))];
   const folder = await temporaryFolder("orders-bundles-");
-  const sources = [
-    ...Object.entries(functions).map(([name, { handler }]) => ({
-      in: handler.replace(/\.handler$/, ".ts"),
-      out: name,
-    })),
-    ...Object.entries(others).map(([name, source]) => ({ in: source, out: name })),
-  ];
+  const runtime = join(folder.path, "runtime.mjs");
   try {
     await write({
       ...options,
@@ -54,31 +50,13 @@ export async function buildBundles(
       logLevel: "error",
       plugins: [...(options.plugins ?? []), ...plugins],
     });
-    const runtime = await writeRuntime(folder);
-    const paths = sources.map(({ out }) => [out, join(folder.path, `${out}${extension}`)]);
-    return { paths: Object.fromEntries(paths), runtime, [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
+    await write({ ...RUNTIME, outfile: runtime });
   } catch (error) {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** Builds what runs a function and no function, in a temporary folder. */
-export async function buildRuntime(): Promise<Runtime> {
-  const folder = await temporaryFolder("orders-runtime-");
-  try {
-    return { runtime: await writeRuntime(folder), [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
-  } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-/** Built too: an instance that strips types and loads its modules one by one would take twice as long to start. */
-async function writeRuntime(folder: TemporaryFolder): Promise<string> {
-  const outfile = join(folder.path, "runtime.mjs");
-  await write({ ...RUNTIME, outfile });
-  return outfile;
+  const paths = Object.fromEntries(sources.map(({ out }) => [out, join(folder.path, `${out}${extension}`)]));
+  return { paths, runtime, [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
 }
 
 /** Not by esbuild, whose process may outlive this one for a moment, and would write into a folder that is gone. */

@@ -1,96 +1,156 @@
-import { readFile } from "node:fs/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
-import type { LambdaFunction } from "./function.ts";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { z } from "zod";
+import { getOrderEvent } from "../../test/support/functions.ts";
+import { type Bundles, buildBundles } from "./bundles.ts";
+import { functionEnvironment } from "./environment.ts";
+import { createFunction, type LambdaFunctionOptions } from "./function.ts";
 import { startInvokeEndpoint } from "./invoke-endpoint.ts";
-import { tryOutFunction } from "./try-out.ts";
 
-const tryOut = tryOutFunction();
+/** A function that does what its event says, and tells which process it is. */
+const HANDLER = `
+export async function handler(event, context) {
+  if (event.log) console.log(event.log);
+  if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait));
+  if (event.fail) throw new TypeError(event.fail);
+  if (event.exit) process.exit(3);
+  return { pid: process.pid, name: context.functionName, now: Date.now(), env: process.env, flags: process.execArgv };
+}`;
 
-function start(given: Parameters<typeof tryOut>[0] = {}) {
-  const { lambda, lines } = tryOut(given);
-  return { lambda, lines, pidOf: (event: unknown) => pidOf(lambda, event) };
+const WAIT_MS = 200;
+
+/** Nothing listens there. */
+const NOWHERE = "http://127.0.0.1:9";
+
+const Reply = z.object({ pid: z.number(), now: z.number(), env: z.record(z.string(), z.string()) });
+
+const ErrorLine = z.object({
+  level: z.literal("ERROR"),
+  error: z.object({ message: z.string(), location: z.string(), stack: z.string() }),
+});
+
+let bundles: Bundles;
+
+beforeAll(async () => {
+  bundles = await buildBundles();
+  await writeFile(join(bundles.runtime, "../tryOut.mjs"), HANDLER);
+});
+afterAll(() => bundles[Symbol.asyncDispose]());
+
+function start(given: Partial<LambdaFunctionOptions> = {}) {
+  const { name = "tryOut" } = given;
+  const lines: string[] = [];
+  const lambda = createFunction({
+    name,
+    runtimePath: bundles.runtime,
+    bundlePath: bundles.paths[name] ?? join(bundles.runtime, "../tryOut.mjs"),
+    timeoutMs: 20_000,
+    concurrency: 1,
+    environment: async () => ({}),
+    onExit: () => undefined,
+    onLine: (line) => lines.push(line),
+    ...given,
+  });
+  onTestFinished(() => lambda.stop());
+  async function reply(event: unknown) {
+    const outcome = await lambda.invoke(event);
+    if (!outcome.ok) throw new Error(outcome.errorMessage);
+    return Reply.parse(outcome.reply);
+  }
+  return { lambda, lines, reply, pidOf: async (event: unknown) => (await reply(event)).pid };
 }
 
-async function pidOf(lambda: LambdaFunction, event: unknown) {
-  const outcome = await lambda.invoke(event);
-  return outcome.ok ? (outcome.reply as { pid: number }).pid : outcome;
+/** An invocation that goes on and on, under way. */
+async function runOn({ lambda, lines }: ReturnType<typeof start>) {
+  const invocation = lambda.invoke({ wait: 60_000, log: "it runs" });
+  await expect.poll(() => lines).toContain("it runs");
+  return { invocation, instance: lambda.find("tryOut-1") };
 }
 
-/** The state of a process as proc_pid_stat(5) has it, after its name in parentheses: `T` of one that was stopped. */
-async function stateOf(pid: unknown): Promise<string | undefined> {
-  return /.*\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, "utf8"))?.[1];
-}
+test("a function handles one event after the other in the same instance", async () => {
+  const { pidOf } = start();
+  const pids = await Promise.all([pidOf({}), pidOf({}), pidOf({})]);
+  expect(new Set(pids).size).toBe(1);
+});
 
-describe("a function", () => {
-  test("handles one event after the other in the same instance", async () => {
-    const { pidOf } = start();
-    const pids = await Promise.all([pidOf({}), pidOf({}), pidOf({})]);
-    expect(new Set(pids).size).toBe(1);
-  });
+test("a function handles events at once in instances of their own, as many as it may have", async () => {
+  const { pidOf } = start({ concurrency: 2 });
+  const pids = await Promise.all([1, 2, 3, 4].map(() => pidOf({ wait: 50 })));
+  expect(new Set(pids).size).toBe(2);
+});
 
-  test("handles events at once in instances of their own, as many as it may have", async () => {
-    const { pidOf } = start({ concurrency: 2 });
-    const pids = await Promise.all([1, 2, 3, 4].map(() => pidOf({ wait: 50 })));
-    expect(new Set(pids).size).toBe(2);
-  });
+test("a function that throws keeps its instance, and tells type and message", async () => {
+  const { lambda, pidOf } = start();
+  const pid = await pidOf({});
+  const failure = { ok: false, errorType: "TypeError", errorMessage: "no" };
+  expect(await lambda.invoke({ fail: "no" })).toMatchObject(failure);
+  expect(await pidOf({})).toBe(pid);
+});
 
-  test("that throws keeps its instance, and tells type and message", async () => {
-    const { lambda, pidOf } = start();
-    const pid = await pidOf({});
-    expect(await lambda.invoke({ fail: "no" })).toMatchObject({
-      ok: false,
-      errorType: "TypeError",
-      errorMessage: "no",
-    });
-    expect(await pidOf({})).toBe(pid);
-  });
+test("a function whose instance ends or is killed fails that event alone", async () => {
+  const started = start();
+  const pid = await started.pidOf({});
+  const { invocation, instance } = await runOn(started);
+  instance?.kill();
+  expect(await invocation).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
+  expect(await started.lambda.invoke({ exit: true })).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
+  expect(await started.pidOf({})).not.toBe(pid);
+});
 
-  test("whose instance dies fails that event alone", async () => {
-    const { lambda, pidOf } = start();
-    const pid = await pidOf({});
-    expect(await lambda.invoke({ exit: true })).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
-    expect(await pidOf({})).not.toBe(pid);
-  });
+test.each([
+  { what: "takes longer", freeze: false },
+  { what: "is frozen", freeze: true },
+])("an instance that $what is killed at its time-out", async ({ freeze }) => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const started = start({ timeoutMs: 10_000 });
+  const pid = await started.pidOf({});
+  const { invocation, instance } = await runOn(started);
+  if (freeze) instance?.freeze();
+  if (freeze && process.platform === "linux") await expect.poll(() => stateOf(pid)).toBe("T");
 
-  test("that is killed from outside fails that event alone", async () => {
-    const { lambda, lines, pidOf } = start();
-    const killed = lambda.invoke({ wait: 60_000, log: "it runs" });
-    await expect.poll(() => lines).toContain("it runs");
-    lambda.find("tryOut-1")?.kill();
-    expect(await killed).toMatchObject({ ok: false, errorType: "Runtime.ExitError" });
-    expect(await pidOf({})).toEqual(expect.any(Number));
-  });
+  vi.advanceTimersByTime(9_999);
+  expect(instance?.alive).toBe(true);
+  vi.advanceTimersByTime(1);
 
-  test("that is frozen does not go on, and ends at its time-out", async () => {
-    const { lambda, lines, pidOf } = start({ timeoutMs: 10_000 });
-    const pid = await pidOf({});
-    const frozen = lambda.invoke({ wait: 60_000, log: "it runs" });
-    await expect.poll(() => lines).toContain("it runs");
-    lambda.find("tryOut-1")?.freeze();
-    if (process.platform === "linux") await expect.poll(() => stateOf(pid)).toBe("T");
-    expect(await frozen).toMatchObject({ ok: false, errorType: "Sandbox.Timedout" });
+  expect(await invocation).toEqual({
+    ...{ ok: false, errorType: "Sandbox.Timedout", errorMessage: "Task timed out after 10 seconds" },
   });
+  expect(await started.pidOf({})).not.toBe(pid);
+});
 
-  test("that takes longer than its time-out is killed", async () => {
-    const { lambda, pidOf } = start({ timeoutMs: 1_000 });
-    const pid = await pidOf({});
-    expect(await lambda.invoke({ wait: 60_000 })).toEqual({
-      ok: false,
-      errorType: "Sandbox.Timedout",
-      errorMessage: "Task timed out after 1 seconds",
-    });
-    expect(await pidOf({})).not.toBe(pid);
-  });
+test("a function sees its own environment and nothing of its host's, and a clock that may be wrong", async () => {
+  const { reply } = start({ environment: async () => ({ COLOUR: "red", LAMBDA_CLOCK_SKEW_MS: "3600000" }) });
+  const { env, now } = await reply({});
+  expect(env).toMatchObject({ COLOUR: "red" });
+  expect(env).not.toHaveProperty("PATH");
+  expect(now - Date.now()).toBeGreaterThan(3_000_000);
+});
 
-  test("sees its own environment and nothing of its host's, and a clock that may be wrong", async () => {
-    const { lambda, lines } = start({ environment: { COLOUR: "red", LAMBDA_CLOCK_SKEW_MS: "3600000" } });
-    const outcome = await lambda.invoke({ log: "a line" });
-    expect(outcome).toMatchObject({ ok: true, reply: { env: { COLOUR: "red" }, name: "tryOut" } });
-    const { env, now } = (outcome as { reply: { env: object; now: number } }).reply;
-    expect(env).not.toHaveProperty("PATH");
-    expect(now - Date.now()).toBeGreaterThan(3_000_000);
-    await expect.poll(() => lines).toContain("a line");
-  });
+test("a function tells what each invocation took, as Lambda's REPORT line does, and its start once", async () => {
+  const { lambda } = start();
+  const first = await lambda.invoke({ wait: WAIT_MS });
+  const began = performance.now();
+  const second = await lambda.invoke({ fail: "no" });
+  const seenFromOutsideMs = performance.now() - began;
+  const figures = ["durationMs", "cpuMs", "handlerCpuMs", "maxMemoryMb", "initMs"];
+  expect(first.usage).toEqual(Object.fromEntries(figures.map((name) => [name, expect.any(Number)])));
+  // A timer may end a fraction before its time.
+  expect(first.usage?.durationMs).toBeGreaterThan(WAIT_MS - 5);
+  // Its own time, and nothing of the invocation before: by a clock that stands still with the machine, as it does.
+  expect(second.usage?.durationMs).toBeLessThanOrEqual(seenFromOutsideMs);
+  expect(second.usage).not.toHaveProperty("initMs");
+});
+
+test("a function tells its own memory, and nothing of its host's; V8 goes by it, as on Lambda", async () => {
+  const { lambda } = start({ memoryMb: 256 });
+  const hostsOwn = Buffer.alloc(300 * 1024 * 1024, 1);
+  const outcome = await lambda.invoke({});
+  expect(hostsOwn.length).toBeGreaterThan(0);
+  expect(outcome.usage?.maxMemoryMb).toBeGreaterThan(10);
+  expect(outcome.usage?.maxMemoryMb).toBeLessThan(200);
+  expect(outcome).toMatchObject({ reply: { flags: ["--max-semi-space-size=12", "--max-old-space-size=230"] } });
 });
 
 test("Invoke answers with the reply, with the function's error, and 404 for a function that is not there", async () => {
@@ -107,3 +167,28 @@ test("Invoke answers with the reply, with the function's error, and 404 for a fu
   expect(await failed.json()).toEqual({ errorType: "TypeError", errorMessage: "no" });
   expect((await invoke("another", {})).status).toBe(404);
 });
+
+test.for([
+  ["getOrder", "cannot reach Redis", getOrderEvent("01JD7Y4Q2X8WZ5V3T1R9P7N6MB"), "new ServiceError("],
+  ["completeOrder", "cannot reach Redis", { pk: "01JD7Y4Q2X8WZ5V3T1R9P7N6MB" }, "new ServiceError("],
+  ["completeOrder", "gets no pk", {}, "DueOrder.parse("],
+] as const)("when %s %s, its log line names the source line and has one stack", async ([name, , event, code]) => {
+  const urls = { upstashUrl: NOWHERE, schedulerUrl: NOWHERE, inventoryUrl: "", skewMs: 0 };
+  const { lambda, lines } = start({ name, environment: async () => functionEnvironment({ name, ...urls }) });
+  await lambda.invoke(event);
+  await lambda.stop();
+
+  const line = lines.find((line) => line.includes('"level":"ERROR"')) ?? "";
+  const { error } = ErrorLine.parse(JSON.parse(line));
+  const [, source = "", number] = /((?:lib|functions)\/[\w/-]+\.ts):(\d+)$/.exec(error.location) ?? [];
+  const text = await readFile(new URL(`../../${source}`, import.meta.url), "utf8");
+  expect(text.split("\n")[Number(number) - 1]).toContain(code);
+  expect(error.stack).toContain(`${error.message}\n    at `);
+  expect(error.stack).not.toContain(`${name}.mjs`);
+  expect(line.match(/"stack":/g)).toHaveLength(1);
+});
+
+/** The state of a process as proc_pid_stat(5) has it, after its name in parentheses: `T` of one that was stopped. */
+async function stateOf(pid: unknown): Promise<string | undefined> {
+  return /.*\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, "utf8"))?.[1];
+}

@@ -1,13 +1,9 @@
 import pLimit from "p-limit";
-import { type Instance, type Outcome, startInstance } from "./instance.ts";
+import { type Instance, type InstanceOptions, type Outcome, startInstance } from "./instance.ts";
 
-export interface LambdaFunctionOptions {
+export interface LambdaFunctionOptions
+  extends Pick<InstanceOptions, "runtimePath" | "bundlePath" | "timeoutMs" | "memoryMb"> {
   readonly name: string;
-  readonly runtimePath: string;
-  readonly bundlePath: string;
-  readonly timeoutMs: number;
-  /** Of each instance; see `InstanceOptions`. */
-  readonly memoryMb?: number;
   /** Instances at once; further events wait for their turn, where Lambda would refuse them (429). */
   readonly concurrency: number;
   /** What a new instance finds in its environment. */
@@ -15,7 +11,7 @@ export interface LambdaFunctionOptions {
   readonly onExit: (instanceId: string) => void;
   readonly onLine: (line: string, instanceId: string) => void;
   /** Told how each invocation ended, before its instance handles another event. */
-  readonly onOutcome?: (outcome: Outcome, instanceId: string) => void;
+  readonly onOutcome?: ((outcome: Outcome, instanceId: string) => void) | undefined;
 }
 
 /** A function with its instances: made when needed, used again while they live, each for one event at a time. */
@@ -29,24 +25,19 @@ export interface LambdaFunction {
 }
 
 export function createFunction(options: LambdaFunctionOptions): LambdaFunction {
-  const gate = pLimit(options.concurrency);
+  const limit = pLimit(options.concurrency);
   const instances = new Map<string, Instance>();
   const idle: Instance[] = [];
   let made = 0;
   let stopped = false;
 
   async function start(): Promise<Instance> {
-    const { name, runtimePath, bundlePath, timeoutMs } = options;
-    const id = `${name}-${++made}`;
-    const environment = await options.environment(id);
+    const id = `${options.name}-${++made}`;
     const instance = startInstance({
+      ...options,
       id,
-      functionName: name,
-      runtimePath,
-      bundlePath,
-      timeoutMs,
-      environment,
-      ...(options.memoryMb !== undefined && { memoryMb: options.memoryMb }),
+      functionName: options.name,
+      environment: await options.environment(id),
       onLine: (line) => options.onLine(line, id),
     });
     instances.set(id, instance);
@@ -84,5 +75,5 @@ export function createFunction(options: LambdaFunctionOptions): LambdaFunction {
     return recycle();
   }
 
-  return { invoke: (event) => gate(() => handle(event)), find: (id) => instances.get(id), recycle, stop };
+  return { invoke: (event) => limit(() => handle(event)), find: (id) => instances.get(id), recycle, stop };
 }

@@ -36,19 +36,20 @@ export interface LambdaHost {
 
 export async function createLambdaHost(options: LambdaHostOptions): Promise<LambdaHost> {
   const { functions } = await readServerlessYml();
-  const pools = new Map(Object.entries(options.bundles.paths).map(([name, path]) => [name, pool(name, path)]));
+  const { paths, runtime } = options.bundles;
+  const pools = new Map(Object.entries(paths).map(([name, path]) => [name, pool(name, path)]));
 
   function pool(name: string, bundlePath: string): LambdaFunction {
     return createFunction({
       name,
-      runtimePath: options.bundles.runtime,
+      runtimePath: runtime,
       bundlePath,
       timeoutMs: options.timeoutMs(name),
       concurrency: options.concurrency(name),
-      ...(options.memoryMb && { memoryMb: options.memoryMb(name) }),
+      memoryMb: options.memoryMb?.(name),
       environment: (instanceId) => options.environment(name, instanceId),
       onExit: (instanceId) => options.onExit?.(instanceId),
-      ...(options.onOutcome && { onOutcome: options.onOutcome }),
+      onOutcome: options.onOutcome,
       onLine: (line, instanceId) => options.onLine?.(line, name, instanceId),
     });
   }

@@ -15,7 +15,7 @@ export type Outcome = (
 export interface InstanceOptions {
   readonly id: string;
   readonly functionName: string;
-  /** Of `buildBundles` or `buildRuntime`. */
+  /** Of `buildBundles`. */
   readonly runtimePath: string;
   readonly bundlePath: string;
   /** The whole environment: nothing of this process's own leaks into the function. */
@@ -23,7 +23,7 @@ export interface InstanceOptions {
   /** The function's time-out in ms: Lambda kills the instance then. */
   readonly timeoutMs: number;
   /** The function's memory in MB: Lambda has V8 collect garbage by it. Default: V8 goes by the memory of the machine. */
-  readonly memoryMb?: number;
+  readonly memoryMb?: number | undefined;
   /** Gets every line that the function logs. */
   readonly onLine: (line: string) => void;
 }

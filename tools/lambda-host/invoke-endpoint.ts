@@ -1,14 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import type { Outcome } from "./instance.ts";
-import { serve } from "./serve.ts";
+import { type Served, serve } from "./serve.ts";
 
 const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;
-
-export interface InvokeEndpoint {
-  readonly url: string;
-  stop(): Promise<void>;
-}
 
 /**
  * Lambda's Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html): 200 with the reply, or with
@@ -17,7 +12,7 @@ export interface InvokeEndpoint {
  */
 export async function startInvokeEndpoint(
   invoke: (name: string, event: unknown) => Promise<Outcome> | undefined,
-): Promise<InvokeEndpoint> {
+): Promise<Served> {
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = INVOKE.exec(request.url ?? "")?.groups?.name ?? "";
     const outcome = await invoke(name, JSON.parse((await text(request)) || "null"));

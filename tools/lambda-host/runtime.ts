@@ -5,18 +5,17 @@ import type { Context } from "aws-lambda";
 import * as z from "zod/mini";
 import { Invocation, type Report, type Usage } from "./messages.ts";
 
-/**
- * The process of one instance: imports the bundle named on the command line, and handles one event after the other. It
- * ends with its host.
- */
-const Handler = z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function");
+const Bundle = z.object({
+  handler: z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function"),
+});
+
 interface Start {
   readonly atMs: number;
   readonly cpuMs: number;
 }
 
-const Bundle = z.object({ handler: Handler });
-
+// The process of one instance: imports the bundle named on the command line, and handles one event after the other. It
+// ends with its host.
 const [bundlePath = ""] = process.argv.slice(2);
 process.on("disconnect", () => process.exit());
 const { handler } = Bundle.parse(await import(pathToFileURL(bundlePath).href));

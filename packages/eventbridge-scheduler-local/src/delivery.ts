@@ -1,15 +1,16 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import type { Clock } from "./clock.ts";
 import { formatSecond } from "./expression.ts";
 import type { LambdaRetries } from "./lambda-retries.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TargetClient } from "./targets.ts";
-import { sleepUntil } from "./timers.ts";
 
 /** Enough to find a cause, and a bound on memory when everything fails for a night. */
 const MAX_DEAD_LETTERS = 1000;
 
 interface DeliveryOptions {
   readonly client: TargetClient;
+  readonly clock: Clock;
   readonly retries: LambdaRetries;
   readonly deadLetters: DeadLetters;
   readonly retryDelayMs: (attempt: number) => number;
@@ -19,15 +20,47 @@ interface DeliveryOptions {
 
 export type Deliver = (schedule: Schedule) => Promise<void>;
 
+interface Payload {
+  readonly text: string;
+  readonly executionId: string;
+}
+
+type ExhaustedRetryCondition = "MaximumRetryAttempts" | "MaximumEventAgeInSeconds";
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly executionId: string;
+  readonly condition: ExhaustedRetryCondition;
+  /** Attempts after the first. */
+  readonly retries: number;
+}
+
+/**
+ * A message as it would lie in the schedule's queue: the payload, and the attributes that EventBridge Scheduler adds.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+ */
+interface DeadLetter {
+  readonly queueArn: string;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Dead letters, oldest first, kept in memory: there is no SQS here. */
+export interface DeadLetters {
+  add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void;
+  list(): readonly DeadLetter[];
+}
+
 /**
  * Delivers a schedule's event to Lambda, with the retries of the schedule's RetryPolicy. The promise resolves when Lambda has
  * the event (even if the function then fails), when the policy is exhausted, or at a stop.
  */
 export function createDelivery(options: DeliveryOptions): Deliver {
-  const { client, retries, deadLetters, retryDelayMs, log, signal } = options;
+  const { client, clock, retries, deadLetters, retryDelayMs, log, signal } = options;
 
   return async function deliver(schedule) {
-    const firstAttemptMs = Date.now();
+    const firstAttemptMs = clock.now();
     for (let attempt = 1; ; attempt++) {
       const payload = payloadOf(schedule, attempt);
       const outcome = await client.send(schedule.target, payload.text);
@@ -37,7 +70,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
         if (attempt > 1) log(`scheduler: ${schedule.arn} was delivered at attempt ${attempt}`);
         return;
       }
-      const nextMs = Date.now() + retryDelayMs(attempt);
+      const nextMs = clock.now() + retryDelayMs(attempt);
       const condition = exhausted(schedule, attempt, nextMs - firstAttemptMs);
       if (condition) {
         const { code, message } = outcome;
@@ -47,7 +80,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
       // Only the first failure, because up to 185 retries would log the same line.
       if (attempt === 1)
         log(`scheduler: ${schedule.arn} could not be delivered and will be retried: ${outcome.message}`);
-      if (!(await sleepUntil(nextMs, signal))) return;
+      if (!(await clock.sleepUntil(nextMs, signal))) return;
     }
   };
 
@@ -62,16 +95,32 @@ export function createDelivery(options: DeliveryOptions): Deliver {
   }
 }
 
+export function createDeadLetters(): DeadLetters {
+  const letters: DeadLetter[] = [];
+
+  function add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void {
+    const attributes = {
+      ERROR_CODE: failure.code,
+      ERROR_MESSAGE: failure.message,
+      EXECUTION_ID: failure.executionId,
+      EXHAUSTED_RETRY_CONDITION: failure.condition,
+      RETRY_ATTEMPTS: String(failure.retries),
+      SCHEDULED_TIME: formatSecond(schedule.dueMs),
+      SCHEDULE_ARN: schedule.arn,
+      TARGET_ARN: schedule.definition.Target.Arn,
+    };
+    letters.push({ queueArn, body, attributes });
+    if (letters.length > MAX_DEAD_LETTERS) letters.shift();
+  }
+
+  return { add, list: () => letters };
+}
+
 function exhausted(schedule: Schedule, attempt: number, nextAgeMs: number): ExhaustedRetryCondition | undefined {
   const { MaximumRetryAttempts, MaximumEventAgeInSeconds } = schedule.definition.Target.RetryPolicy;
   if (attempt > MaximumRetryAttempts) return "MaximumRetryAttempts";
   if (nextAgeMs > MaximumEventAgeInSeconds * 1000) return "MaximumEventAgeInSeconds";
   return undefined;
-}
-
-interface Payload {
-  readonly text: string;
-  readonly executionId: string;
 }
 
 /**
@@ -103,52 +152,4 @@ function defaultEvent(schedule: Schedule) {
     resources: [schedule.arn],
     detail: "{}",
   };
-}
-
-type ExhaustedRetryCondition = "MaximumRetryAttempts" | "MaximumEventAgeInSeconds";
-
-/**
- * A message as it would be in the schedule's dead-letter queue: the payload, and the attributes that EventBridge Scheduler adds.
- * https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
- */
-interface DeadLetter {
-  readonly queueArn: string;
-  readonly body: string;
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
-interface Failure {
-  readonly code: string;
-  readonly message: string;
-  readonly executionId: string;
-  readonly condition: ExhaustedRetryCondition;
-  /** The number of attempts after the first. */
-  readonly retries: number;
-}
-
-/** Dead letters, oldest first, kept in memory: there is no SQS here. */
-export interface DeadLetters {
-  add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void;
-  list(): readonly DeadLetter[];
-}
-
-export function createDeadLetters(): DeadLetters {
-  const letters: DeadLetter[] = [];
-
-  function add(queueArn: string, schedule: Schedule, body: string, failure: Failure): void {
-    const attributes = {
-      ERROR_CODE: failure.code,
-      ERROR_MESSAGE: failure.message,
-      EXECUTION_ID: failure.executionId,
-      EXHAUSTED_RETRY_CONDITION: failure.condition,
-      RETRY_ATTEMPTS: String(failure.retries),
-      SCHEDULED_TIME: formatSecond(schedule.dueMs),
-      SCHEDULE_ARN: schedule.arn,
-      TARGET_ARN: schedule.definition.Target.Arn,
-    };
-    letters.push({ queueArn, body, attributes });
-    if (letters.length > MAX_DEAD_LETTERS) letters.shift();
-  }
-
-  return { add, list: () => letters };
 }

@@ -33,12 +33,6 @@ export function parseExpression(expression: string, timezone: string): number {
   return dueMs;
 }
 
-/** @throws SchedulerError a ValidationException when `dueMs` has passed: AWS refuses a time in the past. */
-export function refusePast(expression: string, dueMs: number): void {
-  if (dueMs >= Date.now()) return;
-  throw validationError(`Invalid Schedule Expression ${expression}. The time is in the past.`);
-}
-
 /** `2026-11-23T06:13:05Z`. */
 export function formatSecond(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");

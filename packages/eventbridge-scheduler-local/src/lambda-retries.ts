@@ -1,6 +1,7 @@
+import type { Clock } from "./clock.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TargetClient } from "./targets.ts";
-import { type BackgroundTasks, sleepUntil } from "./timers.ts";
+import type { BackgroundTasks } from "./timers.ts";
 
 /** Lambda's defaults. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html */
 const ATTEMPTS = 3;
@@ -8,6 +9,7 @@ const MAX_AGE_MS = 6 * 60 * 60 * 1000;
 
 export interface LambdaRetriesOptions {
   readonly client: TargetClient;
+  readonly clock: Clock;
   readonly tasks: BackgroundTasks;
   readonly retryDelayMs: (attempt: number) => number;
   readonly log: (line: string) => void;
@@ -20,13 +22,15 @@ export interface LambdaRetries {
   retry(schedule: Schedule, payload: string, error: string): void;
 }
 
-export function createLambdaRetries({ client, tasks, retryDelayMs, log, signal }: LambdaRetriesOptions): LambdaRetries {
+export function createLambdaRetries(options: LambdaRetriesOptions): LambdaRetries {
+  const { client, clock, tasks, retryDelayMs, log, signal } = options;
+
   async function work(schedule: Schedule, payload: string, firstError: string): Promise<void> {
-    const queuedMs = Date.now();
+    const queuedMs = clock.now();
     let error = firstError;
     let failures = 1;
-    for (let attempt = 1; failures < ATTEMPTS && Date.now() - queuedMs < MAX_AGE_MS; attempt++) {
-      if (!(await sleepUntil(Date.now() + retryDelayMs(attempt), signal))) return;
+    for (let attempt = 1; failures < ATTEMPTS && clock.now() - queuedMs < MAX_AGE_MS; attempt++) {
+      if (!(await clock.sleepUntil(clock.now() + retryDelayMs(attempt), signal))) return;
       const outcome = await client.send(schedule.target, payload);
       if (signal.aborted || outcome.kind === "done") return;
       error = outcome.message;

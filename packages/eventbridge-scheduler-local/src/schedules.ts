@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import type { Clock } from "./clock.ts";
 import { alreadyExists, notFound, parseRequest, validationError } from "./errors.ts";
-import { parseExpression, refusePast } from "./expression.ts";
+import { parseExpression } from "./expression.ts";
 import {
   clientTokenSchema,
   definitionSchema,
   nameSchema,
   type Schedule,
+  type ScheduleDefinition,
   stateSchema,
   type TargetResolver,
   unsupported,
@@ -77,45 +79,29 @@ export function createSchedules(
   groupNames: readonly string[],
   resolveTarget: TargetResolver,
   timers: Timers,
+  clock: Clock,
 ): Schedules {
   const schedules = new Map<string, Schedule>();
-  const groups = new Map([DEFAULT_GROUP, ...groupNames].map((Name) => [Name, { Name, createdMs: Date.now() }]));
+  const groups = new Map([DEFAULT_GROUP, ...groupNames].map((Name) => [Name, { Name, createdMs: clock.now() }]));
 
   function createSchedule(members: Members): object {
     const { ClientToken, ...definition } = parseRequest(createSchema, members);
-    const target = resolveTarget(definition.Target);
-    const dueMs = parseExpression(definition.ScheduleExpression, definition.ScheduleExpressionTimezone);
-    const existing = find(definition);
-    if (existing) {
-      const replayed = existing.clientToken === ClientToken && isDeepStrictEqual(existing.definition, definition);
+    const timed = resolve(definition);
+    const same = find(definition);
+    if (same) {
+      const replayed = same.clientToken === ClientToken && isDeepStrictEqual(same.definition, definition);
       if (!replayed) throw alreadyExists("Schedule", definition.Name);
-      return { ScheduleArn: existing.arn };
+      return { ScheduleArn: same.arn };
     }
-    // Checked last: a request whose reply was lost may be sent again after the time that it names.
-    refusePast(definition.ScheduleExpression, dueMs);
-    const nowMs = Date.now();
-    const arn = `arn:${target.partition}:scheduler:${target.region}:${target.account}:schedule/${keyOf(definition)}`;
-    const clientToken = ClientToken ?? randomUUID();
-    return start({ arn, definition, clientToken, target, dueMs, createdMs: nowMs, modifiedMs: nowMs });
+    const { partition, region, account } = timed.target;
+    const arn = `arn:${partition}:scheduler:${region}:${account}:schedule/${keyOf(definition)}`;
+    return start({ ...timed, arn, clientToken: ClientToken ?? randomUUID() });
   }
 
   function updateSchedule(members: Members): object {
     const { ClientToken, ...definition } = parseRequest(createSchema, members);
-    const { arn, clientToken, createdMs, ...before } = existing(definition);
-    const target = resolveTarget(definition.Target);
-    const dueMs = parseExpression(definition.ScheduleExpression, definition.ScheduleExpressionTimezone);
-    refusePast(definition.ScheduleExpression, dueMs);
-    timers.cancel({ arn, clientToken, createdMs, ...before });
-    stop(existing(definition));
-    return start({
-      arn,
-      definition,
-      clientToken: ClientToken ?? clientToken,
-      target,
-      dueMs,
-      createdMs,
-      modifiedMs: Date.now(),
-    });
+    const before = existing(definition);
+    return start({ ...resolve(definition), arn: before.arn, clientToken: ClientToken ?? before.clientToken }, before);
   }
 
   function getSchedule(members: Members): object {
@@ -148,7 +134,7 @@ export function createSchedules(
   function createScheduleGroup(members: Members, region: string): object {
     const { Name } = parseRequest(createGroupSchema, members);
     if (groups.has(Name)) throw alreadyExists("Schedule group", Name);
-    const group = { Name, createdMs: Date.now() };
+    const group = { Name, createdMs: clock.now() };
     groups.set(Name, group);
     return { ScheduleGroupArn: describeGroup(group, region).Arn };
   }
@@ -172,10 +158,32 @@ export function createSchedules(
     return { ScheduleGroups: items.map((group) => describeGroup(group, region)), ...next };
   }
 
-  function start(schedule: Schedule): object {
-    schedules.set(keyOf(schedule.definition), schedule);
+  /** Where and when a schedule fires. */
+  function resolve(definition: ScheduleDefinition) {
+    const { Target, ScheduleExpression, ScheduleExpressionTimezone } = definition;
+    return {
+      definition,
+      target: resolveTarget(Target),
+      dueMs: parseExpression(ScheduleExpression, ScheduleExpressionTimezone),
+    };
+  }
+
+  /**
+   * @param before the schedule that it replaces
+   * @throws SchedulerError a ValidationException when its time has passed, as AWS does. Checked last: a request whose reply
+   *   was lost may be sent again after the time that it names.
+   */
+  function start(given: Omit<Schedule, "createdMs" | "modifiedMs">, before?: Schedule): object {
+    const { definition, dueMs, arn } = given;
+    const nowMs = clock.now();
+    if (dueMs < nowMs) {
+      throw validationError(`Invalid Schedule Expression ${definition.ScheduleExpression}. The time is in the past.`);
+    }
+    if (before) stop(before);
+    const schedule = { ...given, createdMs: before?.createdMs ?? nowMs, modifiedMs: nowMs };
+    schedules.set(keyOf(definition), schedule);
     timers.add(schedule);
-    return { ScheduleArn: schedule.arn };
+    return { ScheduleArn: arn };
   }
 
   function stop(schedule: Schedule): void {

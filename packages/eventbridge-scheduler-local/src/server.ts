@@ -1,6 +1,7 @@
 import { once, setMaxListeners } from "node:events";
 import { createServer } from "node:http";
 import { createHandler } from "./api.ts";
+import { createClock } from "./clock.ts";
 import { createDeadLetters, createDelivery } from "./delivery.ts";
 import { createLambdaRetries } from "./lambda-retries.ts";
 import { createTargetResolver } from "./schedule.ts";
@@ -13,7 +14,9 @@ const DEFAULT_CONCURRENCY = 10;
 
 export interface SchedulerServer {
   readonly url: string;
-  /** Deletes every schedule, aborts deliveries and closes the port. A second call waits for the first. */
+  /** Moves the server's clock forward by `ms`, for tests: what is due by then fires now, and retries do not wait. */
+  advance(ms: number): void;
+  /** Forgets every schedule, ends what is under way and closes the port. A second call waits for the first. */
   stop(): Promise<void>;
 }
 
@@ -54,13 +57,15 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
   const { signal } = stopping;
   setMaxListeners(0, signal); // Thousands of invocations and retries listen to it; that is no leak.
 
+  const clock = createClock();
   const tasks = createBackgroundTasks(log);
   const { lambdaUrl, targets = {}, concurrency = DEFAULT_CONCURRENCY } = options;
   const client = createTargetClient({ lambdaUrl, concurrency, signal });
   const deadLetters = createDeadLetters();
-  const retries = createLambdaRetries({ client, tasks, retryDelayMs, log, signal });
+  const retries = createLambdaRetries({ client, clock, tasks, retryDelayMs, log, signal });
   const timers = createTimers({
-    deliver: createDelivery({ client, retries, deadLetters, retryDelayMs, log, signal }),
+    clock,
+    deliver: createDelivery({ client, clock, retries, deadLetters, retryDelayMs, log, signal }),
     tasks,
     maxDelayMs: options.maxDelayMs ?? 0,
     deliverTwice: options.deliverTwice ?? false,
@@ -70,7 +75,7 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
     },
   });
   const resolveTarget = createTargetResolver(targets, lambdaUrl !== undefined);
-  const { operations, remove } = createSchedules(options.groups ?? [], resolveTarget, timers);
+  const { operations, remove } = createSchedules(options.groups ?? [], resolveTarget, timers, clock);
 
   const server = createServer(createHandler({ operations, deadLetters, log }));
   server.listen(options.port ?? 0, LOOPBACK);
@@ -94,5 +99,5 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
     return ended;
   }
 
-  return { url: `http://${LOOPBACK}:${address.port}`, stop };
+  return { url: `http://${LOOPBACK}:${address.port}`, advance: clock.advance, stop };
 }

@@ -8,6 +8,27 @@ import type { Target } from "./schedule.ts";
 /** The maximum time-out of a Lambda function. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_INVOCATION_MS = 900_000;
 
+const DONE = { kind: "done" } as const;
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html */
+const functionErrorSchema = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue("not JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(z.object({ errorType: z.string(), errorMessage: z.string() }));
+
+/** How an invocation ended. `undelivered`: the function did not get the event, or nobody knows whether it did. */
+type Outcome =
+  | { readonly kind: "done" }
+  | { readonly kind: "function-error"; readonly message: string }
+  | { readonly kind: "undelivered"; readonly code: string; readonly message: string };
+
 export interface TargetClient {
   /** Sends an event to its target, and waits until the function ends. */
   send(target: Target, payload: string): Promise<Outcome>;
@@ -73,27 +94,6 @@ export function createTargetClient(options: TargetClientOptions): TargetClient {
     },
   };
 }
-
-const DONE = { kind: "done" } as const;
-
-/** https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html */
-const functionErrorSchema = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue("not JSON");
-      return z.NEVER;
-    }
-  })
-  .pipe(z.object({ errorType: z.string(), errorMessage: z.string() }));
-
-/** The result of an invocation. `undelivered`: the function did not get the event, or it is unknown whether it did. */
-type Outcome =
-  | { readonly kind: "done" }
-  | { readonly kind: "function-error"; readonly message: string }
-  | { readonly kind: "undelivered"; readonly code: string; readonly message: string };
 
 /** @param body the reply's whole body. */
 function outcomeOfReply(reply: IncomingMessage, body: string): Outcome {

@@ -1,14 +1,9 @@
-import { setTimeout } from "node:timers/promises";
+import type { Clock } from "./clock.ts";
 import type { Deliver } from "./delivery.ts";
 import type { Schedule } from "./schedule.ts";
 
-/**
- * The longest single timer, in ms. A timer over 2^31 - 1 ms fires at once, and a timer does not count the time in which a
- * laptop sleeps. Short steps, each compared with the clock, are correct in both cases.
- */
-const MAX_STEP_MS = 60_000;
-
 interface TimersOptions {
+  readonly clock: Clock;
   readonly deliver: Deliver;
   readonly tasks: BackgroundTasks;
   readonly maxDelayMs: number;
@@ -28,8 +23,16 @@ export interface Timers {
   close(): void;
 }
 
+/** Work that goes on after the call that began it, kept in hand so that a stop can wait for its end. */
+export interface BackgroundTasks {
+  /** Begins `work`. A rejection is a bug of ours: it is logged, and stops nothing else. */
+  start(work: () => Promise<void>): void;
+  /** Resolves when nothing is under way. */
+  settled(): Promise<void>;
+}
+
 export function createTimers(options: TimersOptions): Timers {
-  const { deliver, tasks, maxDelayMs, deliverTwice, random, completed } = options;
+  const { clock, deliver, tasks, maxDelayMs, deliverTwice, random, completed } = options;
   const waiting = new Map<Schedule, AbortController>();
   let closed = false;
 
@@ -41,10 +44,10 @@ export function createTimers(options: TimersOptions): Timers {
   }
 
   async function fire(schedule: Schedule, signal: AbortSignal): Promise<void> {
-    const came = await sleepUntil(schedule.dueMs + random() * maxDelayMs, signal);
+    const due = await clock.sleepUntil(schedule.dueMs + random() * maxDelayMs, signal);
     waiting.delete(schedule);
-    if (!came) return;
-    // Both at once: on AWS too, two copies of one event may run at the same time.
+    if (!due) return;
+    // Both at once, not one after the other: two copies of one event race each other on AWS too.
     await Promise.all(deliverTwice ? [deliver(schedule), deliver(schedule)] : [deliver(schedule)]);
     completed(schedule);
   }
@@ -59,41 +62,6 @@ export function createTimers(options: TimersOptions): Timers {
   }
 
   return { add, cancel, close };
-}
-
-/**
- * Waits until the clock shows at least `timeMs` (ms since 1970), even if the timer rounds down.
- *
- * @returns false if `signal` ended the wait
- */
-export async function sleepUntil(timeMs: number, signal: AbortSignal): Promise<boolean> {
-  for (let left = timeMs - Date.now(); left > 0; left = timeMs - Date.now()) {
-    if (signal.aborted) return false;
-    try {
-      await setTimeout(Math.min(Math.ceil(left), MAX_STEP_MS), undefined, { signal });
-    } catch (error) {
-      if (signal.aborted) return false;
-      throw error;
-    }
-  }
-  return !signal.aborted;
-}
-
-/**
- * The wait in ms before the attempt that follows attempt number `attempt` (from 1): exponential from 1 s to 60 s,
- * each random in its upper half, so that events that failed together are not retried together.
- */
-export function backoff(attempt: number, random: () => number = Math.random): number {
-  const ceiling = Math.min(60_000, 1000 * 2 ** (attempt - 1));
-  return ceiling * (0.5 + random() / 2);
-}
-
-/** Work that continues after the call that started it. A stop can wait for its end. */
-export interface BackgroundTasks {
-  /** Starts `work`. A rejection is a bug of this package: it is logged, and other work goes on. */
-  start(work: () => Promise<void>): void;
-  /** Resolves when all work has ended. */
-  settled(): Promise<void>;
 }
 
 export function createBackgroundTasks(log: (line: string) => void): BackgroundTasks {
@@ -113,4 +81,13 @@ export function createBackgroundTasks(log: (line: string) => void): BackgroundTa
   }
 
   return { start, settled };
+}
+
+/**
+ * The wait in ms before the attempt that follows attempt number `attempt` (from 1): exponential from 1 s to 60 s,
+ * each drawn at random from its upper half so that what failed together does not come back together.
+ */
+export function backoff(attempt: number, random: () => number = Math.random): number {
+  const ceiling = Math.min(60_000, 1000 * 2 ** (attempt - 1));
+  return ceiling * (0.5 + random() / 2);
 }

@@ -5,26 +5,22 @@ import {
   ResourceNotFoundException,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
+import { vi } from "vitest";
 import { type SchedulerServerOptions, startScheduler } from "../src/server.ts";
-import { type Answer, type LambdaEndpoint, startLambdaEndpoint } from "./lambda-endpoint.ts";
+import { type Answer, startLambdaEndpoint } from "./lambda-endpoint.ts";
 
-export interface Harness extends AsyncDisposable {
-  readonly url: string;
-  readonly client: SchedulerClient;
-  readonly lambda: LambdaEndpoint;
-  /** Every line that the server logged. */
-  readonly log: readonly string[];
-  stop(): Promise<void>;
-  create(input: CreateScheduleCommandInput): Promise<void>;
-  /** Whether the schedule of that name in group `orders` exists. */
-  exists(name: string): Promise<boolean>;
-  deadLetters(): Promise<unknown>;
-}
+/** When a schedule of these tests is due: far enough away that only `fire` lets it come. */
+export const AT = Math.ceil(Date.now() / 1000) * 1000 + 3_600_000;
 
-export type HarnessOptions = Omit<Partial<SchedulerServerOptions>, "log"> & { readonly answer?: Answer };
+export const QUEUE_ARN = "arn:aws:sqs:eu-central-1:123456789012:orders-dead";
+
+export type Harness = Awaited<ReturnType<typeof startHarness>>;
+
+type HarnessOptions = Omit<Partial<SchedulerServerOptions>, "log"> & { readonly answer?: Answer };
 
 /** A Scheduler server with quick retries, the real client pointed at it, and a Lambda endpoint that it invokes. */
-export async function startHarness({ answer, ...options }: HarnessOptions = {}): Promise<Harness> {
+export async function startHarness({ answer, ...options }: HarnessOptions = {}) {
+  /** Every line that the server logged. */
   const log: string[] = [];
   const lambda = await startLambdaEndpoint(answer);
   const server = await startScheduler({
@@ -40,27 +36,36 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}):
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
     maxAttempts: 1,
   });
+  let aheadMs = 0;
+  function advance(ms: number): void {
+    aheadMs += ms;
+    server.advance(ms);
+  }
   return {
-    url: server.url,
+    ...server,
+    advance,
     client,
     lambda,
     log,
-    stop: () => server.stop(),
-    async create(input) {
-      await client.send(new CreateScheduleCommand(input));
+    create: (input: CreateScheduleCommandInput) => client.send(new CreateScheduleCommand(input)),
+    /** Whether the schedule of that name in group `orders` exists. */
+    async exists(name: string): Promise<boolean> {
+      const found = client.send(new GetScheduleCommand({ Name: name, GroupName: "orders" }));
+      return found.then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof ResourceNotFoundException) return false;
+          throw error;
+        },
+      );
     },
-    async exists(name) {
-      try {
-        await client.send(new GetScheduleCommand({ Name: name, GroupName: "orders" }));
-        return true;
-      } catch (error) {
-        if (error instanceof ResourceNotFoundException) return false;
-        throw error;
-      }
+    /** Moves the server's clock to `at`, and waits for so many invocations in all. @returns their payloads */
+    async fire(count: number, at = AT): Promise<string[]> {
+      advance(at - Date.now() - aheadMs);
+      await eventually(() => lambda.invocations.length >= count);
+      return lambda.invocations.map(({ payload }) => payload);
     },
-    async deadLetters() {
-      return (await fetch(`${server.url}/_local/dead-letters`)).json();
-    },
+    deadLetters: async (): Promise<unknown> => (await fetch(`${server.url}/_local/dead-letters`)).json(),
     async [Symbol.asyncDispose]() {
       client.destroy();
       await server.stop();
@@ -69,21 +74,21 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}):
   };
 }
 
-/** For conditions that come true at `soon()`. */
-export const PATIENT = { timeout: 25_000, interval: 20 };
-
-export const QUEUE_ARN = "arn:aws:sqs:eu-central-1:123456789012:orders-dead";
+/** Waits until a condition is true. */
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 25_000, interval: 5 });
+}
 
 /** A well-formed schedule; `at` in ms since 1970. */
 export function schedule(
   name: string,
-  at: number,
   changes: Partial<CreateScheduleCommandInput> = {},
+  at = AT,
 ): CreateScheduleCommandInput {
   return {
     Name: name,
     GroupName: "orders",
-    ScheduleExpression: atExpression(at),
+    ScheduleExpression: `at(${new Date(at).toISOString().slice(0, 19)})`,
     FlexibleTimeWindow: { Mode: "OFF" },
     ActionAfterCompletion: "DELETE",
     ...changes,
@@ -91,6 +96,7 @@ export function schedule(
   };
 }
 
+/** The function of these tests. */
 export function target(changes: Partial<CreateScheduleCommandInput["Target"]> = {}) {
   return {
     Arn: "arn:aws:lambda:eu-central-1:123456789012:function:orders-dev-completeOrder",
@@ -100,23 +106,7 @@ export function target(changes: Partial<CreateScheduleCommandInput["Target"]> = 
   };
 }
 
-export function atExpression(ms: number): string {
-  return `at(${new Date(ms).toISOString().slice(0, 19)})`;
-}
-
-/** A whole second 2 to 3 s away, so that a busy machine does not find it in the past. */
-export function soon(): number {
-  return Math.ceil((Date.now() + 2000) / 1000) * 1000;
-}
-
-export const FAR_AWAY = Date.UTC(2099, 0, 1);
-
-/** The error of a request that must fail. */
-export async function refusal(request: Promise<unknown>): Promise<unknown> {
-  try {
-    await request;
-  } catch (error) {
-    return error;
-  }
-  throw new Error("the request was not refused");
+/** A schedule that says `text` to its function. */
+export function saying(text: string, at?: number): CreateScheduleCommandInput {
+  return schedule(text, { Target: target({ Input: JSON.stringify(text) }) }, at);
 }

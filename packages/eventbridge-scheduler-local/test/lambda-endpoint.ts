@@ -34,16 +34,10 @@ export function first(...answers: Answer[]): Answer {
   return (response, nth, invocation) => (answers[nth - 1] ?? succeed)(response, nth, invocation);
 }
 
-export interface LambdaEndpoint extends AsyncDisposable {
-  readonly url: string;
-  readonly port: number;
-  readonly invocations: readonly Invocation[];
-  /** The most invocations that were under way at one time. */
-  readonly busiest: number;
-}
+export type LambdaEndpoint = Awaited<ReturnType<typeof startLambdaEndpoint>>;
 
 /** AWS Lambda's Invoke endpoint as far as its caller can see: a real HTTP server, for which no function runs. */
-export async function startLambdaEndpoint(answer: Answer = succeed, port = 0): Promise<LambdaEndpoint> {
+export async function startLambdaEndpoint(answer: Answer = succeed, port = 0) {
   const invocations: Invocation[] = [];
   let underWay = 0;
   let busiest = 0;
@@ -62,6 +56,7 @@ export async function startLambdaEndpoint(answer: Answer = succeed, port = 0): P
     url: `http://127.0.0.1:${address.port}`,
     port: address.port,
     invocations,
+    /** The most invocations that were under way at one time. */
     get busiest() {
       return busiest;
     },

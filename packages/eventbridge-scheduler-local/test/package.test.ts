@@ -1,33 +1,17 @@
-import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import { GetScheduleCommand, ResourceNotFoundException, SchedulerClient } from "@aws-sdk/client-scheduler";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { usePackedPackage } from "../../packed-package.ts";
 
-const PACKAGE = join(import.meta.dirname, "..");
-const ROOT = join(PACKAGE, "../..");
-const INSTALL = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
 const ARN = "arn:aws:lambda:eu-central-1:123456789012:function:greet";
 
-const run = promisify(execFile);
-
-/** An empty folder in which the packed package is installed, beside the official client. */
-let folder = "";
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "eventbridge-scheduler-local-"));
-  await run(process.execPath, [join(ROOT, "packages/build.mjs"), "eventbridge-scheduler-local"]);
-  const { stdout } = await run("npm", ["pack", "--silent", join(PACKAGE, "dist"), "--pack-destination", folder]);
-  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
-  await run("npm", [...INSTALL, `./${stdout.trim()}`, "@aws-sdk/client-scheduler", "@types/node"], { cwd: folder });
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
+const { readmeProgram, checkTypes, startProgram, start, cli } = usePackedPackage(
+  "eventbridge-scheduler-local",
+  "@aws-sdk/client-scheduler",
+);
 
 /** An HTTP target, and the first event that it gets. */
 async function target() {
@@ -43,43 +27,17 @@ async function target() {
   return { url: `http://127.0.0.1:${port}/greet`, event: event.promise };
 }
 
-/** Runs the command to its end. */
-async function cli(...args: readonly string[]) {
-  const child = spawn("npx", ["eventbridge-scheduler-local", ...args], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
-  const [code] = await once(child, "close");
-  return { code, output };
-}
-
-async function readmeProgram(): Promise<string> {
-  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
-  return /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
-}
-
 test("the README's program is typed, and its schedule fires", async () => {
   const { url, event } = await target();
   const program = (await readmeProgram()).replace("http://127.0.0.1:8000/greet", url);
-  await writeFile(join(folder, "program.ts"), program);
-  const tsc = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--types", "node", "program.ts"];
-  await run(join(ROOT, "node_modules/.bin/tsc"), tsc, { cwd: folder });
-
-  const child = spawn(process.execPath, ["program.ts"], { cwd: folder, stdio: "inherit" });
-  onTestFinished(() => void child.kill());
-
+  await checkTypes(program);
+  await startProgram(program);
   expect(await event).toBe('{"hello":"world"}');
 });
 
-test("npx starts a Scheduler for the official client, and ends at once on Ctrl-C", async () => {
+test("its command starts a Scheduler for the official client, and ends at once on Ctrl-C", async () => {
   const { url, event } = await target();
-  const child = spawn("node_modules/.bin/eventbridge-scheduler-local", ["--target", `${ARN}=${url}`, "--port", "0"], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  const child = start("--target", `${ARN}=${url}`, "--port", "0");
   const [line] = await once(createInterface(child.stdout), "line");
   const endpoint = String(line).replace("AWS_ENDPOINT_URL_SCHEDULER=", "");
   const credentials = { accessKeyId: "local", secretAccessKey: "local" };
@@ -88,9 +46,9 @@ test("npx starts a Scheduler for the official client, and ends at once on Ctrl-C
   const program = (await readmeProgram())
     .replace(/import \{ startScheduler \}.*\n/, "")
     .replace(/await startScheduler\(.*\);/, `{ url: "${endpoint}" };`)
+    .replace(/scheduler\.advance.*\n/, "")
     .replace('Name: "hello",', 'Name: "hello", ActionAfterCompletion: "DELETE",');
-  await writeFile(join(folder, "client.ts"), program);
-  await run(process.execPath, ["client.ts"], { cwd: folder });
+  await startProgram(program);
 
   expect(await event).toBe('{"hello":"world"}');
 
@@ -101,18 +59,24 @@ test("npx starts a Scheduler for the official client, and ends at once on Ctrl-C
   expect(await once(child, "close")).toEqual([0, null]);
 });
 
-test("--help lists the options", async () => {
-  expect(await cli("--help")).toEqual({ code: 0, output: expect.stringContaining("--lambda-endpoint <url>") });
-});
-
-test.for([
-  [["--lambda", "http://127.0.0.1:3002"], /^Unknown option '--lambda'/],
-  [["--lambda-endpoint", "localhost"], /^--lambda-endpoint must be an http or https URL/],
-  [["--target", "greet"], /^--target must be <arn>=<url>/],
-  [[], /^Set --lambda-endpoint or --target/],
-] as const)("the options %o are refused in one line", async ([args, line]) => {
-  const { code, output } = await cli(...args);
-  expect(output).toMatch(line);
-  expect(output).toMatch(/^.*Run with --help for the options\.\n$/);
-  expect(code).toBe(2);
+test("--help lists the options, and wrong ones are refused in one line", async () => {
+  const [help, ...refusals] = await Promise.all([
+    cli("--help"),
+    cli("--lambda", "http://127.0.0.1:3002"),
+    cli("--lambda-endpoint", "localhost"),
+    cli("--target", "greet"),
+    cli(),
+  ]);
+  expect(help).toEqual({ code: 0, output: expect.stringContaining("--lambda-endpoint <url>") });
+  expect(refusals).toEqual(
+    [
+      "Unknown option '--lambda'",
+      "--lambda-endpoint must be",
+      "--target must be <arn>=<url>",
+      "Set --lambda-endpoint",
+    ].map((problem) => ({
+      code: 2,
+      output: expect.stringMatching(new RegExp(`^${problem}.*Run with --help for the options\\.\n$`)),
+    })),
+  );
 });

@@ -83,7 +83,7 @@ export function openDatabase(url: string, log: (line: string) => void): Database
       return { result: await client.sendCommand<unknown>(command) };
     } catch (error) {
       if (error instanceof ErrorReply) return { error: error.message };
-      throw unreachable(error);
+      throw unreachable(lost ?? error);
     }
   }
 
@@ -94,8 +94,9 @@ export function openDatabase(url: string, log: (line: string) => void): Database
   }
 
   async function loadTable(): Promise<CommandTable> {
-    const reply = await client.sendCommand<unknown>(["COMMAND"], { typeMapping: {} });
-    return readCommandTable(reply);
+    const table = new Map<string, CommandTraits>();
+    addEntries(await client.sendCommand<unknown>(["COMMAND"], { typeMapping: {} }), table);
+    return table;
   }
 
   async function commandTable(): Promise<CommandTable> {
@@ -104,19 +105,19 @@ export function openDatabase(url: string, log: (line: string) => void): Database
       return await table;
     } catch (error) {
       table = undefined;
-      throw unreachable(error);
+      throw unreachable(lost ?? error);
     }
-  }
-
-  function unreachable(error: unknown): UpstashError {
-    const cause = lost ?? error;
-    return new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
   }
 
   return { attempted: attempted.promise, commandTable, run, transact, close: () => client.destroy() };
 }
 
-/** The results of a transaction, from the replies to MULTI, the commands and EXEC. */
+/** The error of every request while Redis is away. */
+export function unreachable(cause: unknown): UpstashError {
+  return new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
+}
+
+/** From the replies to MULTI, the commands and EXEC, of which the last holds those that count. */
 function executedOf(outcomes: readonly Outcome[]): Outcome[] {
   const executed = outcomes.at(-1);
   if (!executed || "error" in executed) throw discarded(outcomes);
@@ -137,13 +138,7 @@ function hostOf(url: string): string {
   return new URL(url).host;
 }
 
-/** The table of a `COMMAND` reply in RESP2. Throws a ZodError when the reply is not one. */
-function readCommandTable(reply: unknown): CommandTable {
-  const table = new Map<string, CommandTraits>();
-  addEntries(reply, table);
-  return table;
-}
-
+/** Adds the entries of a `COMMAND` reply in RESP2. Throws a ZodError when it is not one. */
 function addEntries(reply: unknown, table: Map<string, CommandTraits>): void {
   for (const fields of z.array(entry).parse(reply)) {
     const [name, , flags, firstKey, lastKey, keyStep, categories] = fields;

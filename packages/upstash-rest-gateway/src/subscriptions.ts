@@ -1,12 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { createClient } from "redis";
-import { reasonOf } from "./database.ts";
-import { UpstashError } from "./reply.ts";
+import { unreachable } from "./database.ts";
 
 /** Keeps a quiet connection open. Clients ignore comments (WHATWG HTML, "Server-sent events"). */
 const HEARTBEAT_MS = 15_000;
 
-export type SubscribeCommand = "subscribe" | "psubscribe";
+type SubscribeCommand = "subscribe" | "psubscribe";
 
 /**
  * Sends the messages of channels or patterns as server-sent events until the client hangs up or Redis is lost
@@ -22,11 +21,13 @@ export async function streamMessages(
   names: readonly string[],
 ): Promise<void> {
   const client = createClient({ url: redisUrl, socket: { reconnectStrategy: false } });
-  client.on("error", () => response.end());
+  client.on("error", () => {
+    if (response.headersSent) response.end();
+  });
   try {
     await client.connect();
   } catch (cause) {
-    throw new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
+    throw unreachable(cause);
   }
   const heartbeat = setInterval(() => response.write(": heartbeat\n\n"), HEARTBEAT_MS);
   response.once("close", () => {

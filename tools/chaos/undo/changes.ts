@@ -1,9 +1,15 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { Plugin } from "esbuild";
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const here = (path: string): string => join(import.meta.dirname, path);
 const lib = (path: string): string => here(`../../../lib/${path}`);
+
+const COMPLETE_ORDER = here("../../../functions/complete-order.ts");
+const CREATE_ORDER = here("../../../functions/create-order.ts");
+const CREATE = lib("orders/create-order.lua");
+const REFUND = lib("refunds/refund-or-dead-letter.lua");
+const IS_PENDING = /if is_pending\(id\) then/;
 
 /** Other text in a source file, or another module in its place. */
 type Change =
@@ -12,26 +18,18 @@ type Change =
 
 /** What keeps orders correct, and how a bundle is built without it. */
 const UNDONE = {
-  atomicity: [{ file: here("../../../functions/complete-order.ts"), module: here("complete-in-steps.ts") }],
+  atomicity: [{ file: COMPLETE_ORDER, module: here("complete-in-steps.ts") }],
   "pending-check": [
     { file: lib("refunds/drain-refunds.ts"), module: here("acknowledge-last.ts") },
-    { file: lib("refunds/refund-or-dead-letter.lua"), find: /if is_pending\(id\) then/, replacement: "do" },
-    { file: lib("refunds/refund-or-dead-letter.lua"), find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
-    { file: lib("refunds/refund-or-dead-letter.lua"), find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
+    { file: REFUND, find: IS_PENDING, replacement: "do" },
+    { file: REFUND, find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
+    { file: REFUND, find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
   ],
   "effect-first": [
-    {
-      file: lib("refunds/refund-or-dead-letter.lua"),
-      find: /if is_pending\(id\) then/,
-      replacement: "if redis.call('XACK', stream, group, id) == 1 then",
-    },
+    { file: REFUND, find: IS_PENDING, replacement: "if redis.call('XACK', stream, group, id) == 1 then" },
   ],
   "idempotency-key": [
-    {
-      file: lib("orders/create-order.lua"),
-      find: /if idempotency_key then(?=\s+local first)/,
-      replacement: "if false then",
-    },
+    { file: CREATE, find: /if idempotency_key then(?=\s+local first)/, replacement: "if false then" },
   ],
   claim: [
     {
@@ -39,11 +37,7 @@ const UNDONE = {
       find: /throw new ServiceError\("idempotency_key_in_use"\)/,
       replacement: "return undefined",
     },
-    {
-      file: lib("orders/create-order.lua"),
-      find: /if claimed_pk and claimed_pk ~= pk then/,
-      replacement: "if false then",
-    },
+    { file: CREATE, find: /if claimed_pk and claimed_pk ~= pk then/, replacement: "if false then" },
   ],
   sweep: [{ file: lib("orders/sweep-orders.ts"), module: here("no-sweep.ts") }],
   reclaim: [
@@ -51,24 +45,21 @@ const UNDONE = {
   ],
 } satisfies Record<string, readonly Change[]>;
 
-/** The number of the order that a placement is about. */
-const ORDER_NUMBER = "Number(request.id.slice(request.id.lastIndexOf('-') + 1))";
-
 /** Bugs that the suite must find. */
 const DEFECTS = {
   "create-fails": [
     {
-      file: here("../../../functions/create-order.ts"),
-      find: /(async function createOrder\(event: ApiEvent\) \{)/,
-      replacement: '$1 throw new Error("defect");',
+      file: CREATE_ORDER,
+      find: /(?<=async function createOrder\(event: ApiEvent\) \{)/,
+      replacement: 'throw new Error("defect");',
     },
   ],
   "order-dropped": [
     {
       file: lib("orders/place-order.ts"),
       find: /countMetric\("OrdersCreated"\);/,
-      replacement: `countMetric("OrdersCreated");
-        if (${ORDER_NUMBER} % 100 === 0) {
+      replacement: `$&
+        if (Number(request.id.slice(request.id.lastIndexOf('-') + 1)) % 100 === 0) {
           await redis.del(orderKey(pk));
           await redis.zrem(PENDING_KEY, pk);
         }`,
@@ -77,18 +68,18 @@ const DEFECTS = {
   "announced-twice": [
     {
       file: lib("orders/complete-orders.lua"),
-      find: /(local stored = redis\.pcall\('HSET')/,
+      find: /(?=local stored = redis\.pcall\('HSET')/,
       replacement: `if tonumber(string.match(values[2], '%d+$$')) % 500 == 0 then
           redis.call('XADD', completed_stream, '*', unpack(completed_entry(values)))
         end
-        $1`,
+        `,
     },
   ],
   "refund-counted-twice": [
     {
       file: lib("refunds/refund-requests.ts"),
-      find: /countMetric\("RefundsApplied", refunded\.length\)/,
-      replacement: 'countMetric("RefundsApplied", 2 * refunded.length)',
+      find: /(?<=countMetric\("RefundsApplied", )refunded\.length/,
+      replacement: "2 * $&",
     },
   ],
 } satisfies Record<string, readonly Change[]>;
@@ -104,7 +95,8 @@ export function change(name: keyof typeof UNDONE | keyof typeof DEFECTS): Plugin
     setup(build) {
       build.onLoad({ filter: /\/(functions|lib)\/.*\.(ts|lua)$/ }, async ({ path }) => {
         const matching = changes.filter(({ file }) => file === path);
-        return matching.length === 0 ? undefined : { contents: await changed(path, matching), ...kindOf(path) };
+        const loader = path.endsWith(".lua") ? "text" : "ts";
+        return matching.length === 0 ? undefined : { contents: await changed(path, matching), loader };
       });
     },
   };
@@ -118,10 +110,6 @@ async function changed(path: string, changes: readonly Change[]): Promise<string
     contents = contents.replace(one.find, one.replacement);
   }
   return contents;
-}
-
-function kindOf(path: string) {
-  return { loader: path.endsWith(".lua") ? ("text" as const) : ("ts" as const) };
 }
 
 function keysOf<Key extends string>(record: Readonly<Record<Key, unknown>>): [Key, ...Key[]] {

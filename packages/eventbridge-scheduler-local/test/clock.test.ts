@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createClock } from "../src/clock.ts";
+import { createTargetClient } from "../src/targets.ts";
+import { backoff } from "../src/timers.ts";
+import { startLambdaEndpoint } from "./lambda-endpoint.ts";
+
+const clock = createClock();
+const { signal } = new AbortController();
+
+test("a wait ends at its time, never before", async () => {
+  for (let i = 0; i < 50; i++) {
+    const time = Date.now() + (i % 7) + 0.5;
+    expect(await clock.sleepUntil(time, signal)).toBe(true);
+    expect(Date.now()).toBeGreaterThanOrEqual(time);
+  }
+});
+
+test("a clock that is moved ends the waits until then, and no others", async () => {
+  const moved = createClock();
+  const ended: string[] = [];
+  const cancellation = new AbortController();
+  const wait = async (name: string, ms: number) => {
+    if (await moved.sleepUntil(moved.now() + ms, cancellation.signal)) ended.push(name);
+  };
+  const waits = [wait("second", 7_200_000), wait("first", 3_600_000), wait("third", 10_800_000)];
+
+  moved.advance(3_600_000);
+  await waits[1];
+  moved.advance(3_600_000);
+  await waits[0];
+  expect(moved.now()).toBeGreaterThanOrEqual(Date.now() + 7_200_000 - 1);
+  cancellation.abort();
+  await Promise.all(waits);
+
+  expect(ended).toEqual(["first", "second"]);
+});
+
+test("a wait that is cancelled says so, before it began as well", async () => {
+  const cancellation = new AbortController();
+  const wait = clock.sleepUntil(Date.now() + 1e12, cancellation.signal);
+  cancellation.abort();
+  expect(await wait).toBe(false);
+  expect(await clock.sleepUntil(Date.now() + 1e12, cancellation.signal)).toBe(false);
+});
+
+test("a wait of over 2^31 ms overflows no timer", async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on("warning", warn);
+  const cancellation = new AbortController();
+  const wait = clock.sleepUntil(Date.now() + 2 ** 32, cancellation.signal);
+  await clock.sleepUntil(Date.now() + 20, signal); // an overflow warns at once, and again each ms
+  cancellation.abort();
+  await wait;
+  process.off("warning", warn);
+  expect(warnings).toEqual([]);
+});
+
+test("the wait between attempts doubles from 1 s to 60 s, and is never under half of that", () => {
+  const attempts = fc.integer({ min: 1, max: 185 });
+  const draws = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  fc.assert(
+    fc.property(attempts, draws, (attempt, draw) => {
+      const ceiling = attempt > 6 ? 60_000 : 1000 * 2 ** (attempt - 1);
+      const wait = backoff(attempt, () => draw);
+      expect(wait).toBeGreaterThanOrEqual(ceiling / 2);
+      expect(wait).toBeLessThanOrEqual(ceiling);
+    }),
+  );
+});
+
+test("an invocation without an answer in time is undelivered", async () => {
+  await using endpoint = await startLambdaEndpoint(() => undefined);
+  const client = createTargetClient({ lambdaUrl: endpoint.url, concurrency: 1, signal, timeoutMs: 50 });
+  const lambda = { name: "slow", qualifier: undefined };
+  const where = { partition: "aws", region: "eu-central-1", account: "123456789012" };
+  const outcome = await client.send({ ...where, name: "slow", lambda, url: undefined }, "{}");
+  client.close();
+  expect(outcome).toEqual({ kind: "undelivered", code: "INVOCATION_FAILED", message: "no reply within 50 ms" });
+});

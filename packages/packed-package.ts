@@ -1,0 +1,65 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
+
+const BIN = join(import.meta.dirname, "../node_modules/.bin");
+const INSTALL = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+const TSC = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--types", "node"];
+
+const run = promisify(execFile);
+
+/** Packs a package as npm publishes it, and installs it beside `client` in an empty folder, for the calling test file. */
+export function usePackedPackage(name: string, client: string) {
+  const source = join(import.meta.dirname, name);
+  let folder = "";
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), `${name}-`));
+    await run(process.execPath, [join(source, "../build.mjs"), name]);
+    const { stdout } = await run("npm", ["pack", "--silent", join(source, "dist"), "--pack-destination", folder]);
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+    await run("npm", [...INSTALL, `./${stdout.trim()}`, client, "@types/node"], { cwd: folder });
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Starts its command as npx does. It ends with the test. */
+  function start(...args: readonly string[]) {
+    const child = spawn(join(folder, "node_modules/.bin", name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    return child;
+  }
+
+  return {
+    /** The program in its README. */
+    async readmeProgram(): Promise<string> {
+      const [, program = ""] = /```ts\n([\s\S]*?)```/.exec(await readFile(join(source, "README.md"), "utf8")) ?? [];
+      return program;
+    },
+    async checkTypes(program: string): Promise<void> {
+      await writeFile(join(folder, "program.ts"), program);
+      await run(join(BIN, "tsc"), [...TSC, "program.ts"], { cwd: folder });
+    },
+    /** Starts a program, which ends with the test. */
+    async startProgram(program: string, env: NodeJS.ProcessEnv = {}) {
+      await writeFile(join(folder, "program.ts"), program);
+      const options = { cwd: folder, env: { ...process.env, ...env } };
+      const child = spawn(process.execPath, ["program.ts"], { ...options, stdio: ["ignore", "pipe", "inherit"] });
+      onTestFinished(() => void child.kill());
+      return child;
+    },
+    start,
+    /** Runs its command to its end. */
+    async cli(...args: readonly string[]) {
+      const child = start(...args);
+      const closed = once(child, "close");
+      const output = (await text(child.stdout)) + (await text(child.stderr));
+      const [code] = await closed;
+      return { code, output };
+    },
+  };
+}
