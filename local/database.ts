@@ -19,6 +19,8 @@ const LOGIN_ERROR = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
 export interface Database {
   /** One line for each part, for people. */
   readonly addresses: readonly string[];
+  /** The process of the private Redis, where there is one. */
+  readonly redisPid: number | undefined;
   /** Stops what this module started, and nothing else. */
   stop(): Promise<void>;
 }
@@ -30,7 +32,11 @@ export interface Database {
 export async function startDatabase(settings: Settings): Promise<Database> {
   if (settings.UPSTASH_REDIS_REST_URL) {
     await assertUpstashAnswers(settings.UPSTASH_REDIS_REST_URL, settings.UPSTASH_REDIS_REST_TOKEN ?? "");
-    return { addresses: [`Upstash REST  ${settings.UPSTASH_REDIS_REST_URL} (yours)`], stop: async () => {} };
+    return {
+      addresses: [`Upstash REST  ${settings.UPSTASH_REDIS_REST_URL} (yours)`],
+      redisPid: undefined,
+      stop: async () => {},
+    };
   }
   if (settings.REDIS_URL) await assertRedisAnswers(settings.REDIS_URL);
   const redis = settings.REDIS_URL ? undefined : await startPrivateRedis(settings);
@@ -42,6 +48,7 @@ export async function startDatabase(settings: Settings): Promise<Database> {
     log: (line) => process.stderr.write(`${line}\n`),
   });
   return {
+    redisPid: redis?.pid,
     addresses: [
       `Upstash REST  ${gateway.url}  token ${TOKEN}, read-only token ${READ_ONLY_TOKEN}`,
       redis ? `Redis         ${redis.url}  process ${redis.pid}` : "Redis         the one of REDIS_URL",

@@ -4,6 +4,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { stop as stopEsbuild } from "esbuild";
 import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer } from "./api-gateway.ts";
+import { type ConsoleServer, type Faults, startConsole } from "./console/console.ts";
+import { captureInvocations } from "./console/output.ts";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
 import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
 import { localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
@@ -73,8 +75,14 @@ export default class LocalStackPlugin {
       const settings = readSettings(process.env);
       // In MB, for this thread and every worker. The default of 16 lets each worker keep up to 48 MB of short-lived objects.
       setFlagsFromString("--max-semi-space-size=2");
-      const stack = await startStack(settings);
-      exitOnTermination(stack.stop);
+      const faults: Faults = { redis: "up", schedules: "on time" };
+      const stack = await startStack(settings, faults);
+      const console = await this.#startConsole(settings, stack, faults);
+      exitOnTermination(async () => {
+        // First, because Redis may be stopped on purpose.
+        console.stop();
+        await stack.stop();
+      });
       Object.assign(this.#serverless.service.custom["serverless-offline"], offlineOptions(settings));
       this.#pointFunctionsAtStack(settings);
       guardOffline(settings);
@@ -82,6 +90,22 @@ export default class LocalStackPlugin {
     } catch (error) {
       exitWith(error);
     }
+  }
+
+  #startConsole(settings: Settings, { redisPid }: Stack, faults: Faults): Promise<ConsoleServer> {
+    const { provider, functions } = this.#serverless.service;
+    const environment = localEnvironment(settings, provider.region, COMPLETE_ORDER);
+    return startConsole({
+      port: settings.ORDERS_CONSOLE_PORT,
+      apiUrl: `http://127.0.0.1:${settings.ORDERS_API_PORT}`,
+      lambdaUrl: `http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
+      redis: { url: environment.UPSTASH_REDIS_REST_URL ?? "", token: environment.UPSTASH_REDIS_REST_TOKEN ?? "" },
+      nameOf: (name) => functions[name]?.name ?? name,
+      invocations: captureInvocations(),
+      faults,
+      redisPid,
+      isUpstash: settings.UPSTASH_REDIS_REST_URL !== undefined,
+    });
   }
 
   /** In `initialize`, because the framework's own hooks of this command ask AWS to resolve references. */

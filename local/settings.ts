@@ -20,6 +20,7 @@ const DELAY = "must be ms, 0 to 60000";
 /** Every environment variable that configures the local stack. An empty one counts as not set. */
 export const Settings = z.object({
   ORDERS_API_PORT: Port.default(3000),
+  ORDERS_CONSOLE_PORT: Port.default(3004),
   ORDERS_LAMBDA_PORT: Port.default(3002),
   ORDERS_SCHEDULER_PORT: Port.default(3003),
   ORDERS_UPSTASH_PORT: Port.default(8079),
@@ -103,6 +104,7 @@ export async function assertPortsFree(settings: Settings): Promise<void> {
 function portsOf(settings: Settings): NamedPort[] {
   const ports: NamedPort[] = [
     { port: settings.ORDERS_API_PORT, what: "the API", variable: "ORDERS_API_PORT" },
+    { port: settings.ORDERS_CONSOLE_PORT, what: "the console", variable: "ORDERS_CONSOLE_PORT" },
     { port: settings.ORDERS_LAMBDA_PORT, what: "Lambda invoke", variable: "ORDERS_LAMBDA_PORT" },
     { port: settings.ORDERS_SCHEDULER_PORT, what: "the Scheduler", variable: "ORDERS_SCHEDULER_PORT" },
   ];

@@ -1,22 +1,28 @@
 import { startScheduler } from "eventbridge-scheduler-local";
+import { type Faults, SCHEDULE_FAULTS } from "./console/console.ts";
 import { startDatabase } from "./database.ts";
 import { assertPortsFree, SCHEDULE_GROUP, type Settings } from "./settings.ts";
 
 /** How many calls each route, and the Scheduler, runs at once. Each takes a worker thread of about 30 MB. */
 export const MAX_CONCURRENT_CALLS = 4;
 
+const NO_FAULTS: Faults = { redis: "up", schedules: "on time" };
+
 export interface Stack {
   /** One line for each part, for people. */
   readonly addresses: readonly string[];
+  /** The process of the private Redis; undefined when the database is the user's own. */
+  readonly redisPid: number | undefined;
   stop(): Promise<void>;
 }
 
 /**
  * Starts the local Upstash and EventBridge Scheduler, on loopback only.
  * @param settings the ports, and the database. The user's own database is never stopped
+ * @param faults what the console breaks, looked up at each schedule
  * @throws Error in one line when a port is taken or no Redis is available
  */
-export async function startStack(settings: Settings): Promise<Stack> {
+export async function startStack(settings: Settings, faults: Readonly<Faults> = NO_FAULTS): Promise<Stack> {
   await assertPortsFree(settings);
   const database = await startDatabase(settings);
   const scheduler = await startScheduler({
@@ -24,10 +30,11 @@ export async function startStack(settings: Settings): Promise<Stack> {
     lambdaUrl: `http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
     groups: [SCHEDULE_GROUP],
     concurrency: MAX_CONCURRENT_CALLS,
-    maxDelayMs: settings.ORDERS_SCHEDULER_MAX_DELAY_MS,
-    deliverTwice: settings.ORDERS_SCHEDULER_DELIVER_TWICE,
+    delayMs: () => Math.random() * settings.ORDERS_SCHEDULER_MAX_DELAY_MS + SCHEDULE_FAULTS[faults.schedules].delayMs,
+    copies: () => (settings.ORDERS_SCHEDULER_DELIVER_TWICE ? 2 : SCHEDULE_FAULTS[faults.schedules].copies),
   });
   return {
+    redisPid: database.redisPid,
     addresses: [`Scheduler     ${scheduler.url}`, ...database.addresses],
     stop: async () => {
       await scheduler.stop();
@@ -44,6 +51,7 @@ export function banner(settings: Settings, stack: Stack): string {
     "",
     `API           ${api}/orders`,
     `Docs          ${api}/docs`,
+    `Console       http://localhost:${settings.ORDERS_CONSOLE_PORT}`,
     `Lambda invoke http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
     ...stack.addresses,
     "",

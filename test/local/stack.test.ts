@@ -6,6 +6,7 @@ import { freePorts, listen } from "../support/servers.ts";
 
 const PORTS = [
   "ORDERS_API_PORT",
+  "ORDERS_CONSOLE_PORT",
   "ORDERS_LAMBDA_PORT",
   "ORDERS_SCHEDULER_PORT",
   "ORDERS_UPSTASH_PORT",

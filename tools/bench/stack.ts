@@ -64,7 +64,7 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules }: St
     const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
       host.has(name) ? invoke(name, event) : undefined;
     const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
-    const held = holdSchedules && { maxDelayMs: HELD_MS, random: () => 1 };
+    const held = holdSchedules && { delayMs: () => HELD_MS };
     const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
     const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
     const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);

@@ -29,18 +29,16 @@ export interface SchedulerServerOptions {
   readonly targets?: Readonly<Record<string, string>>;
   /** The schedule groups that exist besides `default`. */
   readonly groups?: readonly string[];
-  /** Fires late by a random time up to this, in ms, as AWS may. Default 0. */
-  readonly maxDelayMs?: number;
-  /** Delivers each event twice, because AWS delivers at least once. Default false. */
-  readonly deliverTwice?: boolean;
+  /** How late a schedule fires, in ms, asked when it is created: AWS may fire a minute late. Default 0. */
+  readonly delayMs?: () => number;
+  /** How often an event is delivered, asked when it fires: AWS delivers at least once. 0 loses it. Default 1. */
+  readonly copies?: () => number;
   /** The wait in ms after attempt number `attempt` (from 1) failed. Default: exponential with jitter, 1 s to 60 s. */
   readonly retryDelayMs?: (attempt: number) => number;
   /** The number of events that are delivered at once. Default 10. */
   readonly concurrency?: number;
   /** Receives one line per failure. Default: standard error. */
   readonly log?: (line: string) => void;
-  /** Returns a number from 0 to less than 1; set it for repeatable runs. Default `Math.random`. */
-  readonly random?: () => number;
 }
 
 /**
@@ -50,9 +48,8 @@ export interface SchedulerServerOptions {
  * @throws Error of `listen`, such as EADDRINUSE.
  */
 export async function startScheduler(options: SchedulerServerOptions): Promise<SchedulerServer> {
-  const random = options.random ?? Math.random;
   const log = options.log ?? ((line: string) => process.stderr.write(`${line}\n`));
-  const retryDelayMs = options.retryDelayMs ?? ((attempt: number) => backoff(attempt, random));
+  const retryDelayMs = options.retryDelayMs ?? backoff;
   const stopping = new AbortController();
   const { signal } = stopping;
   setMaxListeners(0, signal); // Thousands of invocations and retries listen to it; that is no leak.
@@ -67,9 +64,8 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
     clock,
     deliver: createDelivery({ client, clock, retries, deadLetters, retryDelayMs, log, signal }),
     tasks,
-    maxDelayMs: options.maxDelayMs ?? 0,
-    deliverTwice: options.deliverTwice ?? false,
-    random,
+    delayMs: options.delayMs ?? (() => 0),
+    copies: options.copies ?? (() => 1),
     completed(schedule) {
       if (schedule.definition.ActionAfterCompletion === "DELETE") remove(schedule);
     },

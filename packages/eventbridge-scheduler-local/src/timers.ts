@@ -6,9 +6,8 @@ interface TimersOptions {
   readonly clock: Clock;
   readonly deliver: Deliver;
   readonly tasks: BackgroundTasks;
-  readonly maxDelayMs: number;
-  readonly deliverTwice: boolean;
-  readonly random: () => number;
+  readonly delayMs: () => number;
+  readonly copies: () => number;
   /** Called when the schedule has fired and its delivery has ended. */
   readonly completed: (schedule: Schedule) => void;
 }
@@ -32,7 +31,7 @@ export interface BackgroundTasks {
 }
 
 export function createTimers(options: TimersOptions): Timers {
-  const { clock, deliver, tasks, maxDelayMs, deliverTwice, random, completed } = options;
+  const { clock, deliver, tasks, delayMs, copies, completed } = options;
   const waiting = new Map<Schedule, AbortController>();
   let closed = false;
 
@@ -44,11 +43,11 @@ export function createTimers(options: TimersOptions): Timers {
   }
 
   async function fire(schedule: Schedule, signal: AbortSignal): Promise<void> {
-    const due = await clock.sleepUntil(schedule.dueMs + random() * maxDelayMs, signal);
+    const due = await clock.sleepUntil(schedule.dueMs + delayMs(), signal);
     waiting.delete(schedule);
     if (!due) return;
-    // Both at once, not one after the other: two copies of one event race each other on AWS too.
-    await Promise.all(deliverTwice ? [deliver(schedule), deliver(schedule)] : [deliver(schedule)]);
+    // All at once, not one after the other: two copies of one event race each other on AWS too.
+    await Promise.all(Array.from({ length: copies() }, () => deliver(schedule)));
     completed(schedule);
   }
 

@@ -113,9 +113,9 @@ describe("the event", () => {
 });
 
 describe("an option", () => {
-  test("delays firing, by up to its length at random", async () => {
-    const draws = [0.5, 0];
-    await using harness = await startHarness({ maxDelayMs: 4000, random: () => draws.shift() ?? 0 });
+  test("delays each schedule", async () => {
+    const delays = [2000, 0];
+    await using harness = await startHarness({ delayMs: () => delays.shift() ?? 0 });
     await harness.create(saying("late"));
     await harness.create(saying("on-time", AT + 1000));
     await harness.fire(1, AT + 1000);
@@ -123,12 +123,20 @@ describe("an option", () => {
   });
 
   test("delivers each event twice", async () => {
-    await using harness = await startHarness({ deliverTwice: true });
+    await using harness = await startHarness({ copies: () => 2 });
     await harness.create(schedule("twice", { Target: target({ Input: '"<aws.scheduler.execution-id>"' }) }));
     await harness.fire(2);
     await eventually(async () => !(await harness.exists("twice")));
     expect(new Set(harness.lambda.invocations.map(({ payload }) => payload)).size).toBe(2);
     expect(harness.lambda.invocations).toHaveLength(2);
+  });
+
+  test("loses an event, and the schedule is over", async () => {
+    await using harness = await startHarness({ copies: () => 0 });
+    await harness.create(schedule("lost"));
+    await harness.fire(0);
+    await eventually(async () => !(await harness.exists("lost")));
+    expect(harness.lambda.invocations).toEqual([]);
   });
 
   test("bounds the invocations under way at once", async () => {

@@ -1,0 +1,106 @@
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { type Faults, startConsole } from "../../local/console/console.ts";
+import { startHttpFront } from "../support/http-front.ts";
+import { storeOrders } from "../support/orders.ts";
+import { freePorts } from "../support/servers.ts";
+import { useStore } from "../support/store.ts";
+
+const Snapshot = z.looseObject({ orders: z.array(z.object({ pk: z.string() })), breakable: z.boolean() });
+
+const store = useStore();
+
+test("Redis is read only while a page is open, and a page shows the newest 100 orders", async () => {
+  const pks = await storeOrders(store.client, 150);
+  const { url, front, shown } = await startedConsole();
+  expect(front.requests).toEqual([]);
+
+  const page = await open(url);
+  const { orders } = await shown(page, ({ orders }) => orders.length > 0);
+  expect(orders.map(({ pk }) => pk)).toEqual(pks.toSorted().reverse().slice(0, 100));
+
+  await page.close();
+  let before = -1;
+  function readsSinceLastLook(): number {
+    const reads = front.requests.length - before;
+    before = front.requests.length;
+    return reads;
+  }
+  await expect.poll(readsSinceLastLook, { interval: 1_000 }).toBe(0);
+});
+
+test.for([
+  { action: "drop", id: "1-1" },
+  { action: "redis", state: "down" },
+  { action: "schedules", state: "never" },
+])("nothing of the user's own database is broken or dropped: %o", async (action) => {
+  await store.client.xAdd("refund_order:dead", "1-1", { pk: "x" });
+  const { url, faults } = await startedConsole();
+
+  expect(await act(url, action)).toBe("Failed: this database is yours: nothing is broken or dropped in it");
+
+  expect(await store.client.xLen("refund_order:dead")).toBe(1);
+  expect(faults).toEqual({ redis: "up", schedules: "on time" });
+});
+
+test("a page of another origin can neither act nor read", async () => {
+  const { url, front } = await startedConsole();
+  const headers = { origin: "http://localhost:1" };
+
+  const replies = [
+    await fetch(`${url}/actions`, { method: "POST", headers, body: '{"action":"refund unknown"}' }),
+    await fetch(`${url}/events`, { headers }),
+  ];
+
+  expect(replies.map(({ status }) => status)).toEqual([403, 403]);
+  expect(front.requests).toEqual([]);
+});
+
+test("an action that does not exist is refused", async () => {
+  const { url } = await startedConsole();
+
+  const reply = await fetch(`${url}/actions`, { method: "POST", body: '{"action":"redis","state":"gone"}' });
+
+  expect(reply.status).toBe(400);
+});
+
+/** A console for the database of a user. */
+async function startedConsole() {
+  const front = await startHttpFront(store.url);
+  const faults: Faults = { redis: "up", schedules: "on time" };
+  const { url, stop } = await startConsole({
+    ...{ port: Number((await freePorts("PORT")).PORT), apiUrl: "http://127.0.0.1:1", lambdaUrl: "http://127.0.0.1:1" },
+    redis: { url: front.url, token: store.token },
+    nameOf: (name) => name,
+    invocations: () => [],
+    faults,
+    redisPid: undefined,
+    isUpstash: false,
+  });
+  onTestFinished(async () => {
+    stop();
+    await front.stop();
+  });
+  return { url, front, faults, shown };
+}
+
+async function open(url: string) {
+  const { body } = await fetch(`${url}/events`);
+  if (!body) throw new Error("No events");
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  return { read: async () => (await reader.read()).value ?? "", close: () => reader.cancel() };
+}
+
+/** The first snapshot of an open page for which `matches` is true. */
+async function shown(page: Awaited<ReturnType<typeof open>>, matches: (snapshot: z.infer<typeof Snapshot>) => boolean) {
+  for (let text = ""; ; text += await page.read()) {
+    const events = text.split("\n\n").slice(0, -1);
+    const snapshots = events.map((event) => Snapshot.parse(JSON.parse(event.replace("data: ", ""))));
+    const found = snapshots.find(matches);
+    if (found) return found;
+  }
+}
+
+async function act(url: string, action: object): Promise<string> {
+  return (await fetch(`${url}/actions`, { method: "POST", body: JSON.stringify(action) })).text();
+}
