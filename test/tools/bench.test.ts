@@ -32,7 +32,7 @@ test("two services get the same load in turns, and a table compares them", async
   const urls = [await orderServer(0), await orderServer(20)];
   const turns: string[] = [];
 
-  const settings = { connections: [8], rounds: 1, seconds: 1, burst: 20 };
+  const settings = { connections: [8], rounds: 1, warmUp: 8, seconds: 1, burst: 20 };
   const results = await measureHttp(urls, settings, (line) => turns.push(line));
 
   const [first, second] = [0, 1].map((service) => turns.filter((line) => line.includes(urls[service] ?? "")).length);
@@ -54,7 +54,11 @@ test("two services get the same load in turns, and a table compares them", async
 test("a service that fails is not measured", async () => {
   const url = await answering((_, response) => response.writeHead(500).end());
 
-  const measured = measureHttp([url], { connections: [1], rounds: 1, seconds: 1, burst: 1 }, () => undefined);
+  const measured = measureHttp(
+    [url],
+    { connections: [1], rounds: 1, warmUp: 1, seconds: 1, burst: 1 },
+    () => undefined,
+  );
 
   await expect(measured).rejects.toThrow(`POST ${url}/orders was answered 500`);
 });

@@ -11,8 +11,6 @@ const MAX_BURST_SECONDS = 10;
 const BURST_CONNECTIONS = 32;
 const BURST_TIMEOUT_MS = 180_000;
 const POLL_INTERVAL_MS = 50;
-/** Requests before a measurement: V8 takes hundreds until it has compiled what is used most. */
-const WARM_UP_REQUESTS = 2_000;
 
 const JSON_POST = {
   method: "POST",
@@ -49,6 +47,8 @@ const FoundOrder = z.object({ status: z.string() });
 interface HttpSettings {
   readonly connections: readonly number[];
   readonly rounds: number;
+  /** Requests before a measurement: V8 takes hundreds until it has compiled what is used most. */
+  readonly warmUp: number;
   /** How long each load lasts, in seconds. */
   readonly seconds: number;
   /** How many orders a burst places. */
@@ -74,7 +74,7 @@ export interface HttpResults {
  */
 export async function measureHttp(
   urls: readonly string[],
-  { connections, rounds, seconds, burst }: HttpSettings,
+  { connections, rounds, warmUp, seconds, burst }: HttpSettings,
   log: (line: string) => void,
 ): Promise<HttpResults> {
   async function inTurns<Result>(what: string, measure: (url: string, service: number) => Promise<Result>) {
@@ -94,8 +94,9 @@ export async function measureHttp(
       name === "POST /orders"
         ? { url: `${url}/orders`, ...JSON_POST }
         : { url: `${url}/orders/${pks[service]}`, method: "GET" as const };
-    const amount = Math.min(WARM_UP_REQUESTS, seconds * 500);
-    for (const [service, url] of urls.entries()) await drive({ ...requestOf(url, service), connections: 4, amount });
+    for (const [service, url] of urls.entries()) {
+      await drive({ ...requestOf(url, service), connections: 4, amount: warmUp });
+    }
     for (const count of connections) {
       const ofServices = await inTurns(`${name}, connections: ${count}`, (url, service) =>
         drive({ ...requestOf(url, service), connections: count, duration: seconds }),

@@ -47,7 +47,7 @@ const FULL = {
   coldStarts: 21,
   memory: 5,
   growth: { sizes: [1_000, 100_000, 1_000_000], rounds: 15, calls: 50, items: 800 },
-  http: { connections: [1, 8, 32], rounds: 3, seconds: 5, burst: 500 },
+  http: { connections: [1, 8, 32], rounds: 3, warmUp: 2_000, seconds: 5, burst: 500 },
 };
 const QUICK: typeof FULL = {
   warm: { rounds: 3, calls: 50, warmUp: 100 },
@@ -55,7 +55,7 @@ const QUICK: typeof FULL = {
   coldStarts: 3,
   memory: 1,
   growth: { sizes: [1_000, 10_000], rounds: 2, calls: 20, items: 200 },
-  http: { connections: [1, 32], rounds: 1, seconds: 1, burst: 50 },
+  http: { connections: [1, 32], rounds: 1, warmUp: 500, seconds: 1, burst: 50 },
 };
 
 await runTool({
@@ -111,7 +111,7 @@ async function writePage(rows: readonly Row[]): Promise<void> {
 async function compare(url: string, { rounds, seconds, burst }: Options): Promise<Outcome> {
   await using stack = await startStack({ concurrency: INSTANCES });
   const urls = [stack.apiUrl, url.replace(/\/+$/, "")];
-  const results = await measureHttp(urls, { connections: FULL.http.connections, rounds, seconds, burst }, log);
+  const results = await measureHttp(urls, { ...FULL.http, rounds, seconds, burst }, log);
   return { output: comparisonTable(results, burst), exitCode: EXIT.ok };
 }
 
