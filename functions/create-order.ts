@@ -10,18 +10,18 @@ import { OrderRetentionEnv } from "../lib/orders/retention.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
 const redis = createRedis(readEnv(RedisEnv));
-const timer = createCompletionScheduler(readEnv(SchedulerEnv));
+const scheduler = createCompletionScheduler(readEnv(SchedulerEnv));
 const inventory = createInventory(readEnv(InventoryEnv));
 const { ORDER_RETENTION_DAYS } = readEnv(OrderRetentionEnv);
 
 async function createOrder(event: ApiEvent) {
-  const placing = {
+  const input = {
     idempotencyKey: parseIdempotencyKey(event.headers["idempotency-key"]),
     caller: parseCaller(event.requestContext),
     request: parseOrderRequest(parseJsonBody(event)),
     now: Date.now(),
   };
-  const { order, replayed } = await placeOrder(redis, timer, placing, inventory, ORDER_RETENTION_DAYS);
+  const { order, replayed } = await placeOrder(redis, scheduler, input, inventory, ORDER_RETENTION_DAYS);
   return jsonReply(order, {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),

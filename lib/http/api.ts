@@ -20,7 +20,7 @@ type ApiFunction = (event: ApiEvent) => Promise<ApiReply>;
 export function api(apiFunction: ApiFunction) {
   return middy<ApiEvent, ApiReply>(apiFunction, { timeoutEarlyInMillis: TIMEOUT_EARLY_MS })
     .use(telemetry())
-    .use(heads)
+    .use(headWithoutBody)
     .use(problems);
 }
 
@@ -38,8 +38,8 @@ export function jsonReply(body: unknown, headers: Record<string, string> = {}): 
   };
 }
 
-/** Runs after `problems`, because middleware sees replies in reverse order. */
-const heads: MiddlewareObj<ApiEvent, ApiReply> = { after: removeBodyFromHead, onError: removeBodyFromHead };
+/** Added before `problems`, so that it runs after it: middy runs `after` and `onError` in reverse order. */
+const headWithoutBody: MiddlewareObj<ApiEvent, ApiReply> = { after: removeBodyFromHead, onError: removeBodyFromHead };
 
 const problems: MiddlewareObj<ApiEvent, ApiReply> = {
   onError(request) {

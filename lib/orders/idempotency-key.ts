@@ -32,7 +32,7 @@ const CLAIM = "claim";
 const releaseClaimScript = script(releaseClaimLua);
 const ReleaseClaimReply = z.union([z.literal(0), z.literal(1)]);
 
-/** What the key of an Idempotency-Key holds: `{pk}:{fingerprint}` of the order that it placed, or `claim:{pk}`. */
+/** The value at the Redis key of an Idempotency-Key: `{pk}:{fingerprint}` of the order that it placed, or `claim:{pk}`. */
 const HeldReply = z.nullable(
   z.pipe(
     z.pipe(
@@ -72,7 +72,7 @@ export function idempotencyRedisKey(idempotencyKey: string, caller?: Caller): st
   return `idempotency:${createHash("sha256").update(owned).digest("hex")}`;
 }
 
-/** What two requests for the same order have in common, however their JSON is written. */
+/** A hash of product and quantity: equal for two requests that order the same, however their JSON is written. */
 export function fingerprint({ id, quantity }: OrderRequest): string {
   return createHash("sha256")
     .update(JSON.stringify([id, quantity]))

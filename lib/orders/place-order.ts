@@ -62,17 +62,17 @@ export async function placeOrder(
   const key = idempotencyKey === undefined ? undefined : idempotencyRedisKey(idempotencyKey, caller);
   const pk = ulid(now, randomDigit);
   if (inventory && key !== undefined) {
-    // Before the look-up: a replay must not depend on the inventory.
-    const placed = await claimKey(redis, key, pk, request);
-    if (placed !== undefined) return replay(redis, placed);
+    // Before the price is asked for, so that a replay needs no inventory. Without one, the script alone looks at the key.
+    const firstPk = await claimKey(redis, key, pk, request);
+    if (firstPk !== undefined) return replay(redis, firstPk);
   }
   const prices = inventory && (await lookUpPrices(redis, inventory, request, key, pk));
   const order = newOrder(pk, request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
-  const [code, placed] = await createOrder(redis, order, due, orderRetentionDays * DAY_S, key, prices);
+  const [code, firstPk] = await createOrder(redis, order, due, orderRetentionDays * DAY_S, key, prices);
   if (code === CreateOrderCode.inUse) throw new ServiceError("idempotency_key_in_use");
   if (code === CreateOrderCode.reused) throw new ServiceError("idempotency_key_reused");
-  if (code === CreateOrderCode.replayed) return replay(redis, placed);
+  if (code === CreateOrderCode.replayed) return replay(redis, firstPk);
   countMetric("OrdersCreated");
   logger.info("Order placed", { pk });
   await scheduleOrLeaveToSweep(scheduler, pk, due);
@@ -126,8 +126,8 @@ async function createOrder(
   const keys = [orderKey(order.pk), PENDING_KEY];
   if (key !== undefined) keys.push(key);
   const { pk, product_id, quantity, created_at } = order;
-  const same = fingerprint({ id: product_id, quantity });
-  const args = [pk, product_id, quantity, created_at, due, same, IDEMPOTENCY_RETENTION_S, retentionS];
+  const orderFingerprint = fingerprint({ id: product_id, quantity });
+  const args = [pk, product_id, quantity, created_at, due, orderFingerprint, IDEMPOTENCY_RETENTION_S, retentionS];
   if (prices) args.push(prices.price, prices.fee, prices.total);
   return runCommand(redis, scriptCommand(createOrderScript, CreateOrderReply, keys, args));
 }
