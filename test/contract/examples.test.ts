@@ -1,18 +1,52 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { childOf, namesOf, OPERATIONS, openapi } from "../support/contract.ts";
-import { expectPromised, PLACE, type Promised, promisedBy, READ, send } from "../support/examples.ts";
-import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { readServerlessYml } from "../support/bundle.ts";
+import { childOf, namesOf, OPERATIONS, openapi, responsePath } from "../support/contract.ts";
+import { type Functions, type HttpReply, httpEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
+
+/** What is new with each request. */
+const OWN_OF_A_REQUEST = ["pk", "created_at", "request_id"];
+
+const PLACE = "POST /orders";
+/** Every operation that reads an order, by its pk. */
+const READS = OPERATIONS.filter((route) => route.startsWith("GET /orders/{pk}"));
+
+/** What the examples of `POST /orders` say was sent; the last request gets the reply. */
+const Sent = z.array(
+  z.strictObject({
+    headers: z.record(z.string(), z.string()).default({}),
+    body: z.string(),
+    paddedToBytes: z.int().default(0),
+  }),
+);
+/** What the inventory answers, where the example needs one: a price, a status, or nothing at all. */
+const InventoryAnswer = z.strictObject({ price: z.number().optional(), status: z.int().optional() });
+/** `x-order` is the stored order that a read is for, where the reply is not the order itself. */
+const Example = z.strictObject({
+  summary: z.string(),
+  value: z.record(z.string(), z.unknown()),
+  "x-sent": Sent.optional(),
+  "x-inventory": InventoryAnswer.optional(),
+  "x-order": z.record(z.string(), z.unknown()).optional(),
+});
+const Examples = z.record(z.string(), Example).default({});
+
+interface Promised extends z.infer<typeof Example> {
+  readonly name: string;
+  readonly status: number;
+}
 
 const redis = useRedis();
 const functions = useFunctions(redis);
 useLogLines();
 
 const PARAMETER_KEY = z.string().parse(openapi.at("paths", "/orders", "post", "parameters", "0", "example"));
+
+const PK = z.array(z.string()).parse(openapi.at("components", "schemas", "Pk", "examples"))[0] ?? "";
 
 /** Those of a service without an inventory, as this one is; `priced-examples.test.ts` has the others. */
 const unpricedBy = (route: string) => promisedBy(route).filter((example) => !example["x-inventory"]);
@@ -47,24 +81,21 @@ describe("every example in openapi.yaml does what it says:", () => {
     },
   );
 
-  test.for(promisedBy(READ).filter(({ status }) => status === 200))(
-    "reading gets $name of an order that is so",
-    async (example) => {
-      const stored = Object.entries(example.value).map(([name, value]) => [name, String(value)]);
-      const pk = String(example.value.pk);
-      await redis.client.hSet(`order:${pk}`, Object.fromEntries(stored));
+  const promisedByReads = READS.flatMap((route) => promisedBy(route).map((example) => ({ route, ...example })));
 
-      const reply = await functions.invokeHttp("getOrder", getOrderEvent(pk));
+  test.for(promisedByReads.filter(({ status }) => status === 200))("$route gets $name", async (example) => {
+    const order = example["x-order"] ?? example.value;
+    const stored = Object.entries(order).map(([name, value]) => [name, String(value)]);
+    await redis.client.hSet(`order:${order.pk}`, Object.fromEntries(stored));
 
-      expect(reply).toMatchObject({ statusCode: 200, body: example.value });
-      expect(reply.body).toEqual(example.value);
-    },
-  );
+    const reply = await read(example.route, String(order.pk));
 
-  test.for(promisedBy(READ).filter(({ status }) => status === 404))("reading gets $status $name", async (example) => {
-    const pk = z.array(z.string()).parse(openapi.at("components", "schemas", "Pk", "examples"))[0] ?? "";
+    expect(reply).toMatchObject({ statusCode: 200, body: example.value });
+    expect(reply.body).toEqual(example.value);
+  });
 
-    expectPromised(await functions.invokeHttp("getOrder", getOrderEvent(pk)), example);
+  test.for(promisedByReads.filter(({ status }) => status === 404))("$route gets $status $name", async (example) => {
+    expectPromised(await read(example.route, PK), example);
   });
 
   test.for(
@@ -77,10 +108,15 @@ describe("every example in openapi.yaml does what it says:", () => {
     const reply =
       route === PLACE
         ? await functions.invokeHttp("createOrder", placeOrderEvent({ id: "tea-green", quantity: 2 }))
-        : await functions.invokeHttp("getOrder", getOrderEvent("01KASYTJ8Q9C7Y8H0R5ZT6B3WD"));
+        : await read(route, PK);
 
     expectPromised(reply, example);
   });
+});
+
+test("no operation has examples that are not run here", () => {
+  const run = [PLACE, ...READS];
+  expect(OPERATIONS.filter((route) => promisedBy(route).length > 0 && !run.includes(route))).toEqual([]);
 });
 
 test("the example of the Idempotency-Key is taken", async () => {
@@ -147,3 +183,45 @@ describe("with an inventory", () => {
     },
   );
 });
+
+/** The examples of an operation's replies, by the service itself: what API Gateway says is its own. */
+function promisedBy(route: string): Promised[] {
+  const [method = "", path = ""] = route.split(" ");
+  return namesOf(openapi.at("paths", path, method.toLowerCase(), "responses")).flatMap((status) => {
+    const content = openapi.at(...responsePath(route, Number(status)), "content");
+    return namesOf(content).flatMap((mediaType) => {
+      const examples = Examples.parse(childOf(childOf(content, mediaType), "examples"));
+      return Object.entries(examples).map(([name, example]) => ({ ...example, name, status: Number(status) }));
+    });
+  });
+}
+
+async function send(functions: Functions, sent: z.infer<typeof Sent>): Promise<HttpReply> {
+  let reply: HttpReply | undefined;
+  for (const { headers, body, paddedToBytes } of sent) {
+    const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+    reply = await functions.invokeHttp(
+      "createOrder",
+      placeOrderEvent(body.padEnd(paddedToBytes), Object.fromEntries(lower)),
+    );
+  }
+  if (!reply) throw new Error("The example says of nothing that it was sent");
+  return reply;
+}
+
+/** Expects the reply of the example but for what is new with each request, of which the form is checked with every reply. */
+function expectPromised(reply: HttpReply, { status, value }: Promised): void {
+  expect(reply.statusCode).toBe(status);
+  const fresh = OWN_OF_A_REQUEST.filter((name) => name in value).map((name) => [name, expect.any(String)]);
+  expect(reply.body).toEqual({ ...value, ...Object.fromEntries(fresh) });
+}
+
+/** Invokes the function that serverless.yml has for the route. */
+async function read(route: string, pk: string): Promise<HttpReply> {
+  const [name = `the function of ${route}`] =
+    Object.entries((await readServerlessYml()).functions).find(([, { events }]) =>
+      events.some((event) => "httpApi" in event && event.httpApi === route),
+    ) ?? [];
+  const path = route.replace("GET ", "").replace("{pk}", pk);
+  return functions.invokeHttp(name, httpEvent({ routeKey: route, method: "GET", path, pathParameters: { pk } }));
+}
