@@ -1,7 +1,6 @@
 import { readEnv } from "../lib/env.ts";
 import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
-import { parseJsonBody } from "../lib/http/json-body.ts";
-import { parseCaller, parseOrderRequest } from "../lib/http/request.ts";
+import { parseCaller, parseJsonBody, parseOrderRequest } from "../lib/http/request.ts";
 import { createCompletionScheduler, SchedulerEnv } from "../lib/integrations/completion-scheduler.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
 import { parseIdempotencyKey } from "../lib/orders/idempotency-key.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { MAX_BODY_BYTES } from "../../lib/http/json-body.ts";
 import { problemReply } from "../../lib/http/problem.ts";
+import { MAX_BODY_BYTES } from "../../lib/http/request.ts";
 import { parseIdempotencyKey } from "../../lib/orders/idempotency-key.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { OrderRequest } from "../../lib/orders/order-request.ts";
