@@ -28,7 +28,7 @@ test("an order is completed, announced with all its fields, and owed no more", a
   expect((await announced()).map(({ message }) => ({ ...message }))).toEqual([order]);
   expect(await redis.client.zCard("orders:pending")).toBe(0);
   expect(log.logged.at(-1)).toMatchObject({ level: "INFO", message: "Order completed", pk });
-  expect(log.metrics.at(-1)).toMatchObject({ OrdersCompleted: 1 });
+  expect(log.metrics.at(-1)).toMatchObject({ OrdersCompleted: 1, CompletionLag: 0 });
 });
 
 test("a second delivery is a logged success that changes and announces nothing", async () => {
