@@ -27,10 +27,12 @@ test("drainRefunds refunds orders and puts aside what cannot be refunded", async
   await redis.client.xAdd("refund_order", "*", { pk: completed });
 
   // when
+  const before = Date.now();
   await functions.invokeJob("drainRefunds", await sampleEvent("drainRefunds"));
 
   // then
   expect(await statusOf(pending)).toBe("refunded");
+  expect(Date.parse((await redis.client.hGet(`order:${pending}`, "refunded_at")) ?? "")).toBeGreaterThanOrEqual(before);
   expect(await statusOf(completed)).toBe("refunded");
   expect(await redis.client.xLen("refund_order")).toBe(0);
   const dead = (await redis.client.xRange("refund_order:dead", "-", "+")) ?? [];
