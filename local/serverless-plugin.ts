@@ -4,11 +4,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { stop as stopEsbuild } from "esbuild";
 import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer } from "./api-gateway.ts";
-import { type ConsoleServer, type Faults, startConsole } from "./console/console.ts";
+import { type ConsoleServer, type Faults, NO_FAULTS, startConsole } from "./console/console.ts";
 import { captureInvocations } from "./console/output.ts";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
 import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
-import { localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
+import { invokeFunction, localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
 import { banner, MAX_CONCURRENT_CALLS, type Stack, startStack } from "./stack.ts";
 
 /** The function that schedules invoke, and the one that creates the stream of completed orders. */
@@ -75,7 +75,7 @@ export default class LocalStackPlugin {
       const settings = readSettings(process.env);
       // In MB, for this thread and every worker. The default of 16 lets each worker keep up to 48 MB of short-lived objects.
       setFlagsFromString("--max-semi-space-size=2");
-      const faults: Faults = { redis: "up", schedules: "on time" };
+      const faults: Faults = { ...NO_FAULTS };
       const stack = await startStack(settings, faults);
       const console = await this.#startConsole(settings, stack, faults);
       exitOnTermination(async () => {
@@ -98,9 +98,8 @@ export default class LocalStackPlugin {
     return startConsole({
       port: settings.ORDERS_CONSOLE_PORT,
       apiUrl: `http://127.0.0.1:${settings.ORDERS_API_PORT}`,
-      lambdaUrl: `http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}`,
       redis: { url: environment.UPSTASH_REDIS_REST_URL ?? "", token: environment.UPSTASH_REDIS_REST_TOKEN ?? "" },
-      nameOf: (name) => functions[name]?.name ?? name,
+      invoke: (name) => invokeFunction(settings, functions[name]?.name ?? name),
       invocations: captureInvocations(),
       faults,
       redisPid,
@@ -136,7 +135,8 @@ export default class LocalStackPlugin {
       const server = await startedApiServer(pluginManager.getPlugins());
       emulateApiGateway(server, allowedOrigins(service.provider.httpApi.cors));
       limitConcurrency(server, MAX_CONCURRENT_CALLS);
-      await invokeOnce(settings, service.functions[SWEEP_ORDERS]?.name ?? SWEEP_ORDERS);
+      // It creates the stream of completed orders. On AWS it runs within a minute of a deploy.
+      await invokeFunction(settings, service.functions[SWEEP_ORDERS]?.name ?? SWEEP_ORDERS);
       await releaseStartupMemory();
       process.stdout.write(banner(settings, stack));
     } catch (error) {
@@ -188,15 +188,6 @@ function offlineOptions(settings: Settings) {
  */
 function guardOffline({ ORDERS_API_PORT }: Settings): void {
   guardServers((port) => (port === ORDERS_API_PORT ? refuseForeignHosts : refuseForeignPages));
-}
-
-/**
- * On AWS the first sweep runs within a minute of a deploy and creates the stream of completed orders. Here it runs at once.
- * A sweep that fails logs the reason, and the next one runs a minute later.
- */
-async function invokeOnce({ ORDERS_LAMBDA_PORT }: Settings, functionName: string): Promise<void> {
-  const url = `http://127.0.0.1:${ORDERS_LAMBDA_PORT}/2015-03-31/functions/${functionName}/invocations`;
-  await fetch(url, { method: "POST", body: "{}" });
 }
 
 /**

@@ -1,12 +1,10 @@
 import { startScheduler } from "eventbridge-scheduler-local";
-import { type Faults, SCHEDULE_FAULTS } from "./console/console.ts";
+import { type Faults, NO_FAULTS, SCHEDULE_FAULTS } from "./console/console.ts";
 import { startDatabase } from "./database.ts";
 import { assertPortsFree, SCHEDULE_GROUP, type Settings } from "./settings.ts";
 
 /** How many calls each route, and the Scheduler, runs at once. Each takes a worker thread of about 30 MB. */
 export const MAX_CONCURRENT_CALLS = 4;
-
-const NO_FAULTS: Faults = { redis: "up", schedules: "on time" };
 
 export interface Stack {
   /** One line for each part, for people. */

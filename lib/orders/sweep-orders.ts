@@ -5,11 +5,8 @@ import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
 import completedStreamLagLua from "./completed-stream-lag.lua" with { type: "text" };
-import { dueTime } from "./completion-delay.ts";
+import { dueTime, SWEEP_GRACE_MS } from "./completion-delay.ts";
 import { OrderPk } from "./order.ts";
-
-/** How long after its due time the sweep completes an order: EventBridge Scheduler may be 60 seconds late. */
-export const SWEEP_GRACE_MS = 60_000;
 
 const BATCH_SIZE = 200;
 

@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { join } from "node:path";
 import { json as readJson } from "node:stream/consumers";
 import { build } from "esbuild";
+import pLimit from "p-limit";
 import { ulid } from "ulid";
 import { z } from "zod";
-import { dueTime } from "../../lib/orders/completion-delay.ts";
+import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { refuseForeignPages } from "../loopback-guard.ts";
@@ -22,8 +23,6 @@ const POLL_MS = 500;
 /** Upstash bills each command. */
 const POLL_UPSTASH_MS = 5_000;
 const TIMEOUT_MS = 1_500;
-
-const SWEEP_GRACE_MS = 60_000;
 
 const BURST = 100;
 const BURST_AT_ONCE = 4;
@@ -66,13 +65,14 @@ export interface Faults {
   schedules: keyof typeof SCHEDULE_FAULTS;
 }
 
+export const NO_FAULTS: Readonly<Faults> = { redis: "up", schedules: "on time" };
+
 export interface ConsoleOptions {
   readonly port: number;
   readonly apiUrl: string;
-  readonly lambdaUrl: string;
   readonly redis: { readonly url: string; readonly token: string };
-  /** The deployed name of a function, such as `orders-dev-sweepOrders`. */
-  readonly nameOf: (functionName: string) => string;
+  /** Invokes a function, by its name in serverless.yml. */
+  readonly invoke: (functionName: string) => Promise<Response>;
   readonly invocations: () => readonly Invocation[];
   readonly faults: Faults;
   /** The process of the private Redis. Without one, the database is the user's: nothing is broken or dropped there. */
@@ -126,9 +126,12 @@ const EMPTY: Snapshot = {
   requests: [],
   dead: [],
   invocations: [],
-  faults: { redis: "up", schedules: "on time" },
+  faults: NO_FAULTS,
   breakable: false,
 };
+
+/** An order, or a problem document. */
+const Placed = z.object({ pk: z.string().optional(), detail: z.string().optional() });
 
 const StreamId = z.string().regex(/^\d+-\d+$/);
 const Action = z.discriminatedUnion("action", [
@@ -304,25 +307,20 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
 
   async function place(count: number): Promise<string> {
     let [placed, failed] = [0, ""];
-    const product = () => ({ id: "tea-green", quantity: 1 + (placed % 5) });
-    async function placeNext(left: () => number): Promise<void> {
-      while (left() > 0) {
-        const sending = await fetch(`${options.apiUrl}/orders`, {
-          method: "POST",
-          headers: { "content-type": "application/json" },
-          body: JSON.stringify(product()),
-        });
-        const body = z
-          .looseObject({ pk: z.string().optional(), detail: z.string().optional() })
-          .parse(await sending.json());
-        if (body.pk) {
-          placed += 1;
-          remember([body.pk]);
-        } else failed = `${sending.status} ${body.detail ?? ""}`;
+    async function placeOne(): Promise<void> {
+      const sending = await fetch(`${options.apiUrl}/orders`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ id: "tea-green", quantity: 1 + (placed % 5) }),
+      });
+      const { pk, detail = "" } = Placed.parse(await sending.json());
+      if (pk === undefined) failed = `${sending.status} ${detail}`;
+      else {
+        placed += 1;
+        remember([pk]);
       }
     }
-    let remaining = count;
-    await Promise.all(Array.from({ length: Math.min(count, BURST_AT_ONCE) }, () => placeNext(() => remaining--)));
+    await pLimit(BURST_AT_ONCE).map(Array(count), placeOne);
     return `${placed} ${placed === 1 ? "order" : "orders"} placed${failed && `, the others failed: ${failed}`}`;
   }
 
@@ -332,8 +330,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   async function invoke(name: "drainRefunds" | "sweepOrders"): Promise<string> {
-    const url = `${options.lambdaUrl}/2015-03-31/functions/${options.nameOf(name)}/invocations`;
-    const { ok, headers } = await fetch(url, { method: "POST", body: "{}" });
+    const { ok, headers } = await options.invoke(name);
     return ok && !headers.has("x-amz-function-error") ? `${name} ran` : `${name} failed: see its invocation`;
   }
 

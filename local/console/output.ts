@@ -19,9 +19,8 @@ export interface Invocation {
   readonly name: string;
   readonly durationMs: number;
   readonly endedAt: number;
-  readonly failed: boolean;
-  /** `LEVEL message {fields}` */
-  readonly lines: readonly string[];
+  /** Lines are `LEVEL message {fields}`; an error among them is a failure. */
+  readonly logged: { readonly failed: boolean; readonly lines: readonly string[] };
 }
 
 /**
@@ -30,6 +29,7 @@ export interface Invocation {
  */
 export function captureInvocations(): () => readonly Invocation[] {
   const invocations: Invocation[] = [];
+  /** By request id. Lines come from other threads, so some arrive after the end of their invocation. */
   const logged = new Map<string, { failed: boolean; lines: string[] }>();
 
   function read(text: string): void {
@@ -43,18 +43,23 @@ export function captureInvocations(): () => readonly Invocation[] {
     const parsed = LogLine.safeParse(parseJson(line));
     if (!parsed.success) return;
     const { level, message, function_request_id: id, ...rest } = parsed.data;
-    const entry = logged.get(id) ?? { failed: false, lines: [] };
+    const entry = loggedBy(id);
     entry.failed ||= level === "ERROR";
     if (entry.lines.length < MAX_LINES) entry.lines.push(`${level} ${message} ${JSON.stringify(ownFields(rest))}`);
+  }
+
+  function loggedBy(id: string) {
+    const entry = logged.get(id) ?? { failed: false, lines: [] };
     logged.set(id, entry);
-    if (logged.size > MAX_INVOCATIONS) for (const oldest of [...logged.keys()].slice(0, 1)) logged.delete(oldest);
+    const [oldest = id] = logged.keys();
+    if (logged.size > MAX_INVOCATIONS) logged.delete(oldest);
+    return entry;
   }
 
   function readEnd(line: string): void {
     const [, name = "", id = "", duration] = ENDED.exec(line) ?? [];
     if (id === "") return;
-    const { failed, lines } = logged.get(id) ?? { failed: false, lines: [] };
-    invocations.unshift({ id, name, durationMs: Number(duration), endedAt: Date.now(), failed, lines });
+    invocations.unshift({ id, name, durationMs: Number(duration), endedAt: Date.now(), logged: loggedBy(id) });
     invocations.length = Math.min(invocations.length, MAX_INVOCATIONS);
   }
 

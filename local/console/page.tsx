@@ -214,7 +214,7 @@ function OrderPage({ order, snapshot, act, close }: OrderPageProps) {
     ["refund_order", snapshot.requests],
     ["refund_order:dead", snapshot.dead],
   ] as const;
-  const lines = snapshot.invocations.flatMap((one) => one.lines.filter((line) => line.includes(order.pk)));
+  const lines = snapshot.invocations.flatMap((one) => one.logged.lines.filter((line) => line.includes(order.pk)));
   return (
     <section aria-labelledby="order">
       <div className="row">
@@ -293,7 +293,7 @@ function Invocations({ invocations }: { invocations: readonly Invocation[] }) {
     <section aria-labelledby="invocations">
       <h2 id="invocations">Invocations</h2>
       {invocations.length === 0 && <p className="muted">None since npm start.</p>}
-      {invocations.map(({ id, name, durationMs, endedAt, failed, lines }) => (
+      {invocations.map(({ id, name, durationMs, endedAt, logged: { failed, lines } }) => (
         <details key={id}>
           <summary className={failed ? "bad" : ""}>
             {time(new Date(endedAt).toISOString())} {name}, {durationMs.toFixed(0)} ms{failed && ", failed"}

@@ -69,9 +69,9 @@ async function startedConsole() {
   const front = await startHttpFront(store.url);
   const faults: Faults = { redis: "up", schedules: "on time" };
   const { url, stop } = await startConsole({
-    ...{ port: Number((await freePorts("PORT")).PORT), apiUrl: "http://127.0.0.1:1", lambdaUrl: "http://127.0.0.1:1" },
+    ...{ port: Number((await freePorts("PORT")).PORT), apiUrl: "http://127.0.0.1:1" },
     redis: { url: front.url, token: store.token },
-    nameOf: (name) => name,
+    invoke: () => expect.unreachable(),
     invocations: () => [],
     faults,
     redisPid: undefined,

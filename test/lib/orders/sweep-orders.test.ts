@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import completedStreamLagLua from "../../../lib/orders/completed-stream-lag.lua" with { type: "text" };
-import { SWEEP_GRACE_MS, sweepOrders } from "../../../lib/orders/sweep-orders.ts";
+import { SWEEP_GRACE_MS } from "../../../lib/orders/completion-delay.ts";
+import { sweepOrders } from "../../../lib/orders/sweep-orders.ts";
 import { runCommand, script, scriptCommand } from "../../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../../support/keyspace.ts";
 import {
