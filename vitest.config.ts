@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,test,tools}/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "packages/*/dist/**", "test/e2e/**"],
+          exclude: ["test/e2e/**"],
           globalSetup: ["test/support/global-setup.ts"],
         },
       },

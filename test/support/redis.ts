@@ -13,37 +13,51 @@ export interface TestRedis {
  * Gives the calling test file the Redis of its worker, empty before every test: no keys and no cached scripts. A test that
  * stops or configures a Redis starts one of its own with `startRedis`.
  *
- * The client can be read inside hooks and tests only, once it is connected.
+ * Address and client can be read inside hooks and tests only.
  */
 export function useRedis(): TestRedis {
-  const url = inject("redisUrls")[Number(process.env.VITEST_POOL_ID) - 1];
-  if (url === undefined) throw new Error(`Worker ${process.env.VITEST_POOL_ID} has no Redis`);
-  const client = connection(url);
-  // node-redis throws a lost connection at the process unless someone listens. The next command rejects with it.
-  client.on("error", () => undefined);
-
-  beforeAll(async () => {
-    await client.connect();
+  return connectedTo(async () => {
+    const url = inject("redisUrls")[Number(process.env.VITEST_POOL_ID) - 1];
+    if (url === undefined) throw new Error(`Worker ${process.env.VITEST_POOL_ID} has no Redis`);
+    return { url, stop: async () => {} };
   });
-  beforeEach(async () => {
-    await client.flushAll();
-    await client.scriptFlush();
-  });
-  afterAll(() => client.destroy());
-
-  return { url, client };
 }
 
 /** As `useRedis`, with a Redis of its own: for tests of its memory, which other test files fill too. */
-export function useOwnRedis(): TestRedis {
-  let server: RedisServer | undefined;
+export const useOwnRedis = (): TestRedis => connectedTo(() => startRedis());
+
+/**
+ * Has Redis refuse a command to everybody, as Upstash refuses writes to a full record, until the test ends.
+ * @returns allows it again
+ */
+export async function forbid(client: TestRedisClient, command: string): Promise<() => Promise<void>> {
+  async function allow(): Promise<void> {
+    await client.sendCommand(["ACL", "SETUSER", "default", `+${command}`]);
+  }
+  await client.sendCommand(["ACL", "SETUSER", "default", `-${command}`]);
+  onTestFinished(allow);
+  return allow;
+}
+
+function connection(url: string) {
+  return createClient({ url, disableOfflineQueue: true });
+}
+
+function connectedTo(start: () => Promise<Pick<RedisServer, "url" | "stop">>): TestRedis {
+  let server: Awaited<ReturnType<typeof start>> | undefined;
   let client: TestRedisClient | undefined;
 
   beforeAll(async () => {
-    server = await startRedis();
-    client = await connection(server.url).connect();
+    server = await start();
+    client = connection(server.url);
+    // node-redis throws a lost connection at the process unless someone listens. The next command rejects with it.
+    client.on("error", () => undefined);
+    await client.connect();
   });
-  beforeEach(() => client?.flushAll());
+  beforeEach(async () => {
+    await client?.flushAll();
+    await client?.scriptFlush();
+  });
   afterAll(async () => {
     client?.destroy();
     await server?.stop();
@@ -61,21 +75,4 @@ export function useOwnRedis(): TestRedis {
       return started(client);
     },
   };
-}
-
-/**
- * Has Redis refuse a command to everybody, as Upstash refuses writes to a full record, until the test ends.
- * @returns allows it again
- */
-export async function forbid(client: TestRedisClient, command: string): Promise<() => Promise<void>> {
-  async function allow(): Promise<void> {
-    await client.sendCommand(["ACL", "SETUSER", "default", `+${command}`]);
-  }
-  await client.sendCommand(["ACL", "SETUSER", "default", `-${command}`]);
-  onTestFinished(allow);
-  return allow;
-}
-
-function connection(url: string) {
-  return createClient({ url, disableOfflineQueue: true });
 }
