@@ -4,7 +4,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { stop as stopEsbuild } from "esbuild";
 import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer } from "./api-gateway.ts";
-import { type ConsoleServer, type Faults, NO_FAULTS, startConsole } from "./console/console.ts";
+import { type ConsoleServer, startConsole } from "./console/console.ts";
+import { type Faults, NO_FAULTS } from "./console/faults.ts";
 import { captureInvocations } from "./console/output.ts";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
 import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
@@ -84,7 +85,7 @@ export default class LocalStackPlugin {
         await stack.stop();
       });
       Object.assign(this.#serverless.service.custom["serverless-offline"], offlineOptions(settings));
-      this.#pointFunctionsAtStack(settings);
+      this.#pointFunctionsAtStack({ ...settings, INVENTORY_URL: stack.inventoryUrl });
       guardOffline(settings);
       void this.#announce(settings, stack);
     } catch (error) {
@@ -98,12 +99,14 @@ export default class LocalStackPlugin {
     return startConsole({
       port: settings.ORDERS_CONSOLE_PORT,
       apiUrl: `http://127.0.0.1:${settings.ORDERS_API_PORT}`,
+      schedulerUrl: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
       redis: { url: environment.UPSTASH_REDIS_REST_URL ?? "", token: environment.UPSTASH_REDIS_REST_TOKEN ?? "" },
       invoke: (name) => invokeFunction(settings, functions[name]?.name ?? name),
       invocations: captureInvocations(),
       faults,
       redisPid,
       isUpstash: settings.UPSTASH_REDIS_REST_URL !== undefined,
+      hasInventory: settings.INVENTORY_URL !== undefined,
     });
   }
 

@@ -66,6 +66,8 @@ export function localEnvironment(settings: Settings, region: string, targetFunct
     AWS_ENDPOINT_URL_SCHEDULER: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
     // A shell or a profile where this is true would send CreateSchedule to AWS all the same.
     AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
+    // As on Lambda: without it, the logger calls no start cold.
+    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",

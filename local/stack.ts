@@ -1,5 +1,6 @@
 import { startScheduler } from "eventbridge-scheduler-local";
-import { type Faults, NO_FAULTS, SCHEDULE_FAULTS } from "./console/console.ts";
+import { type Faults, NO_FAULTS, SCHEDULE_FAULTS } from "./console/faults.ts";
+import { startInventoryProxy } from "./console/inventory-proxy.ts";
 import { startDatabase } from "./database.ts";
 import { assertPortsFree, SCHEDULE_GROUP, type Settings } from "./settings.ts";
 
@@ -11,13 +12,15 @@ export interface Stack {
   readonly addresses: readonly string[];
   /** The process of the private Redis; undefined when the database is the user's own. */
   readonly redisPid: number | undefined;
+  /** Where functions find the inventory: a proxy beside a private Redis, otherwise the inventory itself. */
+  readonly inventoryUrl: string | undefined;
   stop(): Promise<void>;
 }
 
 /**
  * Starts the local Upstash and EventBridge Scheduler, on loopback only.
  * @param settings the ports, and the database. The user's own database is never stopped
- * @param faults what the console breaks, looked up at each schedule
+ * @param faults what the console breaks, looked up at each call
  * @throws Error in one line when a port is taken or no Redis is available
  */
 export async function startStack(settings: Settings, faults: Readonly<Faults> = NO_FAULTS): Promise<Stack> {
@@ -31,10 +34,15 @@ export async function startStack(settings: Settings, faults: Readonly<Faults> = 
     delayMs: () => Math.random() * settings.ORDERS_SCHEDULER_MAX_DELAY_MS + SCHEDULE_FAULTS[faults.schedules].delayMs,
     copies: () => (settings.ORDERS_SCHEDULER_DELIVER_TWICE ? 2 : SCHEDULE_FAULTS[faults.schedules].copies),
   });
+  const { INVENTORY_URL } = settings;
+  const isBreakable = INVENTORY_URL !== undefined && database.redisPid !== undefined;
+  const proxy = isBreakable ? await startInventoryProxy(INVENTORY_URL, faults) : undefined;
   return {
+    inventoryUrl: proxy?.url ?? INVENTORY_URL,
     redisPid: database.redisPid,
     addresses: [`Scheduler     ${scheduler.url}`, ...database.addresses],
     stop: async () => {
+      proxy?.stop();
       await scheduler.stop();
       await database.stop();
     },

@@ -8,8 +8,17 @@ import { ulid } from "ulid";
 import { z } from "zod";
 import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM, orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import {
+  COMPLETED_STREAM,
+  DEAD_REFUND_STREAM,
+  orderKey,
+  PENDING_KEY,
+  REFUND_GROUP,
+  REFUND_STREAM,
+} from "../../lib/redis/keys.ts";
 import { refuseForeignPages } from "../loopback-guard.ts";
+import { SCHEDULE_GROUP } from "../settings.ts";
+import { DELIVERIES, type Faults, NO_FAULTS } from "./faults.ts";
 import type { Invocation } from "./output.ts";
 
 /** How many orders and stream entries a page shows. */
@@ -51,25 +60,10 @@ const HTML = `<!doctype html>
 </html>
 `;
 
-/** How late each schedule fires, and how often it is delivered. */
-export const SCHEDULE_FAULTS = {
-  "on time": { delayMs: 0, copies: 1 },
-  late: { delayMs: 20_000, copies: 1 },
-  twice: { delayMs: 0, copies: 2 },
-  never: { delayMs: 0, copies: 0 },
-} as const;
-
-/** What is broken on purpose. The Scheduler stand-in asks it at each schedule. */
-export interface Faults {
-  redis: "up" | "down";
-  schedules: keyof typeof SCHEDULE_FAULTS;
-}
-
-export const NO_FAULTS: Readonly<Faults> = { redis: "up", schedules: "on time" };
-
 export interface ConsoleOptions {
   readonly port: number;
   readonly apiUrl: string;
+  readonly schedulerUrl: string;
   readonly redis: { readonly url: string; readonly token: string };
   /** Invokes a function, by its name in serverless.yml. */
   readonly invoke: (functionName: string) => Promise<Response>;
@@ -78,6 +72,7 @@ export interface ConsoleOptions {
   /** The process of the private Redis. Without one, the database is the user's: nothing is broken or dropped there. */
   readonly redisPid: number | undefined;
   readonly isUpstash: boolean;
+  readonly hasInventory: boolean;
 }
 
 export interface ConsoleServer {
@@ -97,6 +92,12 @@ const Entries = z
 export type Entry = z.infer<typeof Entries>[number];
 
 const Group = z.object({ name: z.string(), pending: z.coerce.number(), lag: z.coerce.number() });
+const Groups = z.array(Fields.transform((fields) => Group.parse(fields)));
+
+/** Of XPENDING: a request that a poller has read and not acknowledged. */
+const Unsettled = z
+  .tuple([z.string(), z.string(), z.number(), z.number()])
+  .transform(([id, consumer, idleMs, deliveries]) => ({ id, consumer, idleMs, deliveries }));
 
 /** An order, when it is due in ms since the epoch, and the ids of its stream entries. */
 export type ShownOrder = Order & { readonly due: number; readonly announced?: string; readonly requested?: string };
@@ -107,7 +108,8 @@ export interface Snapshot {
   readonly redisError: string;
   readonly orders: readonly ShownOrder[];
   readonly counts: Readonly<Record<"pending" | "overdue" | "announced" | "refund requests" | "dead letters", number>>;
-  readonly groups: readonly z.infer<typeof Group>[];
+  readonly groups: Readonly<Record<"completed" | "requests", readonly z.infer<typeof Group>[]>>;
+  readonly unsettled: readonly z.infer<typeof Unsettled>[];
   readonly completed: readonly Entry[];
   readonly requests: readonly Entry[];
   readonly dead: readonly Entry[];
@@ -115,19 +117,22 @@ export interface Snapshot {
   readonly faults: Readonly<Faults>;
   /** Whether the database is this process's own, so that it may be broken. */
   readonly breakable: boolean;
+  readonly hasInventory: boolean;
 }
 
 const EMPTY: Snapshot = {
   redisError: "",
   orders: [],
   counts: { pending: 0, overdue: 0, announced: 0, "refund requests": 0, "dead letters": 0 },
-  groups: [],
+  groups: { completed: [], requests: [] },
+  unsettled: [],
   completed: [],
   requests: [],
   dead: [],
   invocations: [],
   faults: NO_FAULTS,
   breakable: false,
+  hasInventory: false,
 };
 
 /** An order, or a problem document. */
@@ -142,7 +147,8 @@ const Action = z.discriminatedUnion("action", [
   z.object({ action: z.literal("replay"), id: StreamId }),
   z.object({ action: z.literal("drop"), id: StreamId }),
   z.object({ action: z.literal("redis"), state: z.enum(["up", "down"]) }),
-  z.object({ action: z.literal("schedules"), state: z.enum(["on time", "late", "twice", "never"]) }),
+  z.object({ action: z.literal("schedules"), state: z.enum(DELIVERIES) }),
+  z.object({ action: z.literal("inventory"), state: z.enum(["up", "slow"]) }),
 ]);
 export type Action = z.infer<typeof Action>;
 
@@ -175,6 +181,8 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
     if (route === "GET /page.css") return reply(response, 200, readFileSync(STYLES, "utf8"), "text/css");
     if (route === "GET /page.js") return reply(response, 200, await bundle(), "text/javascript");
     if (route === "GET /events") return open(response);
+    const [, scheduled] = /^GET \/schedules\/(\w+)$/.exec(route) ?? [];
+    if (scheduled !== undefined) return reply(response, 200, await readSchedule(scheduled));
     if (route !== "POST /actions") return reply(response, 404, "Not found");
     const action = Action.safeParse(await readJson(request));
     if (!action.success) return reply(response, 400, "There is no such action");
@@ -203,7 +211,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   async function poll(): Promise<void> {
     if (pages.size === 0) return;
     const read = await readStore().catch((error: unknown) => ({ redisError: messageOf(error) }));
-    const { invocations } = options;
+    const { invocations, hasInventory } = options;
     snapshot = {
       ...snapshot,
       redisError: "",
@@ -211,6 +219,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       invocations: invocations().slice(0, SHOWN),
       faults: { ...faults },
       breakable: redisPid !== undefined,
+      hasInventory,
     };
     const text = JSON.stringify(snapshot);
     if (text === sent) return;
@@ -220,7 +229,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
 
   async function readStore(): Promise<Partial<Snapshot>> {
     const newest = (stream: string) => ["XREVRANGE", stream, "+", "-", "COUNT", SHOWN];
-    const [pendingPks, completed, requests, dead, pending, overdue, announced, requested, deadLetters, groups] =
+    const [pendingPks, completed, requests, dead, pending, overdue, announced, requested, deadLetters, ...replies] =
       await commands(
         ["ZRANGE", PENDING_KEY, 0, SHOWN - 1, "REV"],
         newest(COMPLETED_STREAM),
@@ -230,7 +239,10 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
         ["ZCOUNT", PENDING_KEY, "-inf", Date.now() - SWEEP_GRACE_MS],
         ...[COMPLETED_STREAM, REFUND_STREAM, DEAD_REFUND_STREAM].map((stream) => ["XLEN", stream]),
         ["XINFO", "GROUPS", COMPLETED_STREAM],
+        ["XINFO", "GROUPS", REFUND_STREAM],
+        ["XPENDING", REFUND_STREAM, REFUND_GROUP, "-", "+", SHOWN],
       );
+    const [completedGroups, refundGroups, unsettled] = replies;
     const streams = {
       completed: Entries.parse(completed),
       requests: Entries.parse(requests),
@@ -247,7 +259,8 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
         "refund requests": Number(requested),
         "dead letters": Number(deadLetters),
       },
-      groups: z.array(Group).parse(z.array(Fields).parse(groups)),
+      groups: { completed: Groups.parse(completedGroups), requests: Groups.parse(refundGroups) },
+      unsettled: z.array(Unsettled).parse(unsettled),
     };
   }
 
@@ -263,6 +276,26 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       const [announced, requested] = [idOf(completed, pk), idOf(requests, pk)];
       return [{ ...order.data, due: dueTime(pk), ...(announced && { announced }), ...(requested && { requested }) }];
     });
+  }
+
+  /** The schedule of an order as the Scheduler has it. The client is large, so it is loaded for the first order that is opened. */
+  async function readSchedule(pk: string): Promise<string> {
+    const { GetScheduleCommand, ResourceNotFoundException, SchedulerClient } = await import(
+      "@aws-sdk/client-scheduler"
+    );
+    const credentials = { accessKeyId: "console", secretAccessKey: "console" };
+    const client = new SchedulerClient({ endpoint: options.schedulerUrl, region: "local", credentials });
+    try {
+      const { $metadata, ...schedule } = await client.send(
+        new GetScheduleCommand({ Name: pk, GroupName: SCHEDULE_GROUP }),
+      );
+      return JSON.stringify(schedule, null, 2);
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return "None: it has fired, or was never created.";
+      throw error;
+    } finally {
+      client.destroy();
+    }
   }
 
   function remember(pks: readonly string[]): void {
@@ -294,6 +327,10 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
         assertBreakable();
         faults.schedules = action.state;
         return `Schedules are delivered ${action.state}`;
+      case "inventory":
+        assertBreakable();
+        faults.inventory = action.state;
+        return `The inventory is ${action.state}`;
       case "redis":
         assertBreakable();
         setRedis(action.state);
@@ -352,8 +389,8 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       .array(z.object({ result: z.unknown().optional(), error: z.string().optional() }))
       .parse(await response.json());
     return replies.map(({ result, error }) => {
-      // A stream that nobody has written to has no groups.
-      if (error !== undefined && !error.startsWith("ERR no such key")) throw new Error(error);
+      // A stream that nobody has written to has no groups, and one that nobody has read not the poller's.
+      if (error !== undefined && !/^(ERR no such key|NOGROUP)/.test(error)) throw new Error(error);
       return result ?? [];
     });
   }

@@ -10,8 +10,18 @@ const LogLine = z.looseObject({
   level: z.string(),
   message: z.string(),
   timestamp: z.string(),
+  cold_start: z.boolean().optional(),
   function_request_id: z.string(),
 });
+
+interface Logged {
+  /** Whether a line is an error. */
+  failed: boolean;
+  /** Undefined when it logged nothing, as a read does. */
+  start?: "cold" | "warm";
+  /** `LEVEL message {fields}`. */
+  readonly lines: string[];
+}
 
 /** An invocation of a function, with what it logged. */
 export interface Invocation {
@@ -19,8 +29,7 @@ export interface Invocation {
   readonly name: string;
   readonly durationMs: number;
   readonly endedAt: number;
-  /** Lines are `LEVEL message {fields}`; an error among them is a failure. */
-  readonly logged: { readonly failed: boolean; readonly lines: readonly string[] };
+  readonly logged: Readonly<Logged>;
 }
 
 /**
@@ -30,7 +39,7 @@ export interface Invocation {
 export function captureInvocations(): () => readonly Invocation[] {
   const invocations: Invocation[] = [];
   /** By request id. Lines come from other threads, so some arrive after the end of their invocation. */
-  const logged = new Map<string, { failed: boolean; lines: string[] }>();
+  const logged = new Map<string, Logged>();
 
   function read(text: string): void {
     for (const line of text.split("\n")) {
@@ -42,14 +51,15 @@ export function captureInvocations(): () => readonly Invocation[] {
   function readLogLine(line: string): void {
     const parsed = LogLine.safeParse(parseJson(line));
     if (!parsed.success) return;
-    const { level, message, function_request_id: id, ...rest } = parsed.data;
+    const { level, message, function_request_id: id, cold_start: isCold, ...rest } = parsed.data;
     const entry = loggedBy(id);
+    entry.start = isCold ? "cold" : "warm";
     entry.failed ||= level === "ERROR";
     if (entry.lines.length < MAX_LINES) entry.lines.push(`${level} ${message} ${JSON.stringify(ownFields(rest))}`);
   }
 
-  function loggedBy(id: string) {
-    const entry = logged.get(id) ?? { failed: false, lines: [] };
+  function loggedBy(id: string): Logged {
+    const entry: Logged = logged.get(id) ?? { failed: false, lines: [] };
     logged.set(id, entry);
     const [oldest = id] = logged.keys();
     if (logged.size > MAX_INVOCATIONS) logged.delete(oldest);
@@ -76,7 +86,7 @@ export function captureInvocations(): () => readonly Invocation[] {
 /** The fields of a line that tell something besides whose line it is. */
 function ownFields(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(fields).filter(([name]) => !/^(timestamp|service|cold_start|function_|sampling_)/.test(name)),
+    Object.entries(fields).filter(([name]) => !/^(timestamp|service|function_|sampling_)/.test(name)),
   );
 }
 

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { type Container, createRoot } from "react-dom/client";
-import type { Action, Entry, Faults, ShownOrder, Snapshot } from "./console.ts";
+import type { Action, Entry, ShownOrder, Snapshot } from "./console.ts";
+import { DELIVERIES } from "./faults.ts";
 import type { Invocation } from "./output.ts";
 
 /** All that is used of the DOM: its whole library in tsconfig.json would give `window` to Lambda functions, too. */
@@ -8,13 +9,14 @@ declare const document: { querySelector(selector: string): Container | null };
 declare const confirm: (question: string) => boolean;
 
 const STATES = ["all", "pending", "completed", "refunded"] as const;
-const SCHEDULES = ["on time", "late", "twice", "never"] as const satisfies readonly Faults["schedules"][];
 const TICK_MS = 250;
 
 /** What heals by itself while something is broken, and when. */
 const HEALS = {
   redis:
     "Requests get 500 within 4 seconds. Nothing stored is lost: when Redis is back, retries and the sweep complete what is due.",
+  inventory:
+    "POST gets 504 after 2 seconds and stores nothing. When the inventory is fast again, a client that sends its key again gets its order.",
   "on time": "Each schedule fires 5 to 6 seconds after its order was placed.",
   late: "Each order completes 20 seconds late. On AWS a schedule may be a minute late.",
   twice: "Each order completes once: the second delivery changes nothing.",
@@ -53,19 +55,19 @@ function Console() {
         <p role="status" aria-live="polite">
           {message}
         </p>
-        <BreakIt faults={snapshot.faults} breakable={snapshot.breakable} act={act} />
-        {order && <OrderPage order={order} snapshot={snapshot} act={act} close={() => setOpen(undefined)} />}
+        <BreakIt snapshot={snapshot} act={act} />
+        {order && <OrderPage order={order} snapshot={snapshot} close={() => setOpen(undefined)} />}
         <Orders orders={snapshot.orders} open={setOpen} act={act} />
         <DeadLetters letters={snapshot.dead} breakable={snapshot.breakable} act={act} />
         <div className="columns">
-          <Stream name="order_completed" entries={snapshot.completed}>
-            {snapshot.groups.map(({ name, pending, lag }) => (
-              <p key={name}>
-                consumer group {name}: {pending} pending, {lag} not read
+          <Stream name="order_completed" entries={snapshot.completed} groups={snapshot.groups.completed} />
+          <Stream name="refund_order" entries={snapshot.requests} groups={snapshot.groups.requests}>
+            {snapshot.unsettled.map(({ id, consumer, idleMs, deliveries }) => (
+              <p key={id} className="bad">
+                {id} is pending: read by {consumer} {seconds(idleMs)} ago, {deliveries} times so far
               </p>
             ))}
           </Stream>
-          <Stream name="refund_order" entries={snapshot.requests} />
         </div>
         <Invocations invocations={snapshot.invocations} />
       </main>
@@ -93,8 +95,9 @@ function Buttons({ act }: { readonly act: Act }) {
   );
 }
 
-function BreakIt({ faults, breakable, act }: { faults: Readonly<Faults>; breakable: boolean; act: Act }) {
+function BreakIt({ snapshot: { faults, breakable, hasInventory }, act }: { snapshot: Snapshot; act: Act }) {
   const down = faults.redis === "down";
+  const slow = faults.inventory === "slow";
   return (
     <section aria-labelledby="break">
       <h2 id="break">Break it</h2>
@@ -108,20 +111,29 @@ function BreakIt({ faults, breakable, act }: { faults: Readonly<Faults>; breakab
         >
           {down ? "Bring Redis back" : "Stop Redis"}
         </button>
+        <button
+          type="button"
+          disabled={!breakable || !hasInventory}
+          aria-pressed={slow}
+          onClick={() => act({ action: "inventory", state: slow ? "up" : "slow" })}
+        >
+          {slow ? "Make the inventory fast again" : "Slow the inventory"}
+        </button>
+        {!hasInventory && <span className="muted">there is none without INVENTORY_URL</span>}
         <label>
           Schedules are delivered{" "}
           <select
             disabled={!breakable}
             value={faults.schedules}
-            onChange={({ target }) => act({ action: "schedules", state: selected(target, SCHEDULES) })}
+            onChange={({ target }) => act({ action: "schedules", state: selected(target, DELIVERIES) })}
           >
-            {SCHEDULES.map((state) => (
+            {DELIVERIES.map((state) => (
               <option key={state}>{state}</option>
             ))}
           </select>
         </label>
       </div>
-      <p className="muted">{down ? HEALS.redis : HEALS[faults.schedules]}</p>
+      <p className="muted">{down ? HEALS.redis : slow ? HEALS.inventory : HEALS[faults.schedules]}</p>
     </section>
   );
 }
@@ -203,12 +215,12 @@ function timelineOf(
 interface OrderPageProps {
   readonly order: ShownOrder;
   readonly snapshot: Snapshot;
-  readonly act: Act;
   readonly close: () => void;
 }
 
-function OrderPage({ order, snapshot, act, close }: OrderPageProps) {
+function OrderPage({ order, snapshot, close }: OrderPageProps) {
   const { due, announced, requested, ...hash } = order;
+  const schedule = useSchedule(order);
   const entries = [
     ["order_completed", snapshot.completed],
     ["refund_order", snapshot.requests],
@@ -224,18 +236,13 @@ function OrderPage({ order, snapshot, act, close }: OrderPageProps) {
         <button type="button" onClick={close}>
           Close
         </button>
-        <button type="button" onClick={() => act({ action: "refund", pk: order.pk })}>
-          Request its refund
-        </button>
       </div>
       <p>
         Hash <code>order:{order.pk}</code>
       </p>
       <pre>{JSON.stringify(hash, null, 2)}</pre>
-      <p>
-        Its schedule {order.status === "pending" ? "fires" : "was for"} {new Date(due).toISOString()}, rounded up to the
-        second
-      </p>
+      <p>Schedule, due {new Date(due).toISOString()} and rounded up to the second</p>
+      <pre>{schedule}</pre>
       {entries.flatMap(([name, list]) =>
         list
           .filter(({ fields }) => fields.pk === order.pk)
@@ -271,10 +278,22 @@ function DeadLetters({ letters, breakable, act }: { letters: readonly Entry[]; b
   );
 }
 
-function Stream({ name, entries, children }: { name: string; entries: readonly Entry[]; children?: ReactNode }) {
+interface StreamProps {
+  readonly name: string;
+  readonly entries: readonly Entry[];
+  readonly groups: Snapshot["groups"]["completed"];
+  readonly children?: ReactNode;
+}
+
+function Stream({ name, entries, groups, children }: StreamProps) {
   return (
     <section aria-label={`Stream ${name}`}>
       <h2>{name}</h2>
+      {groups.map((group) => (
+        <p key={group.name}>
+          consumer group {group.name}: {group.pending} pending, {group.lag} not read
+        </p>
+      ))}
       {children}
       {entries.slice(0, 10).map(({ id, fields }) => (
         <div key={id}>
@@ -293,10 +312,11 @@ function Invocations({ invocations }: { invocations: readonly Invocation[] }) {
     <section aria-labelledby="invocations">
       <h2 id="invocations">Invocations</h2>
       {invocations.length === 0 && <p className="muted">None since npm start.</p>}
-      {invocations.map(({ id, name, durationMs, endedAt, logged: { failed, lines } }) => (
+      {invocations.map(({ id, name, durationMs, endedAt, logged: { failed, start, lines } }) => (
         <details key={id}>
           <summary className={failed ? "bad" : ""}>
-            {time(new Date(endedAt).toISOString())} {name}, {durationMs.toFixed(0)} ms{failed && ", failed"}
+            {time(new Date(endedAt).toISOString())}{" "}
+            {[name, `${durationMs.toFixed(0)} ms`, start, failed && "failed"].filter(Boolean).join(", ")}
           </summary>
           <pre>{lines.length > 0 ? lines.join("\n") : "It logged nothing."}</pre>
         </details>
@@ -317,6 +337,18 @@ function useSnapshot(): readonly [Snapshot | undefined, boolean] {
     return () => events.close();
   }, []);
   return [snapshot, connected];
+}
+
+/** The Scheduler's answer when the order was opened, and when it changed. */
+function useSchedule({ pk, status }: ShownOrder): string {
+  const [schedule, setSchedule] = useState("…");
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the schedule of an order goes when its status changes
+  useEffect(() => {
+    fetch(`/schedules/${pk}`)
+      .then((reply) => reply.text())
+      .then(setSchedule, () => setSchedule("The Scheduler does not answer."));
+  }, [pk, status]);
+  return schedule;
 }
 
 function useNow(): number {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
+import { useInventory } from "../support/inventory.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { NO_CHROMIUM, useBrowser } from "./service.ts";
 
@@ -16,10 +17,11 @@ const PICTURE = process.env.CONSOLE_PICTURE;
 let service: Offline;
 let url: string;
 const browser = useBrowser();
+const shop = useInventory();
 
 beforeAll(async () => {
   if (NO_CHROMIUM) return;
-  service = await startOffline();
+  service = await startOffline({ INVENTORY_URL: shop.url });
   url = `http://localhost:${service.env.ORDERS_CONSOLE_PORT}`;
 });
 afterAll(async () => {
@@ -33,7 +35,11 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
 
     await page.getByRole("button", { name: "Place an order" }).click();
     await row.filter({ hasText: /pending.*due in/ }).waitFor();
+    await row.getByRole("button", { name: /^01/ }).click();
+    await page.getByText(/"ScheduleExpression": "at\(/).waitFor();
     await row.filter({ hasText: /completed.*announced/ }).waitFor();
+    await page.getByText("None: it has fired").waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
 
     await row.getByRole("button", { name: /^Refund/ }).click();
     await row.filter({ hasText: "refund requested" }).waitFor();
@@ -52,6 +58,10 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await row.getByRole("button", { name: /^01/ }).click();
     await page.getByText("INFO Order completed").first().waitFor();
     await page
+      .getByText(/createOrder, \d+ ms, cold/)
+      .first()
+      .waitFor();
+    await page
       .getByText(/drainRefunds, \d+ ms/)
       .first()
       .waitFor();
@@ -59,7 +69,7 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     expect(problems).toEqual([]);
   });
 
-  test("stops Redis and brings it back, and an order whose schedule was lost waits for the sweep", async () => {
+  test("stops Redis and brings it back, slows the inventory, and an order whose schedule was lost waits for the sweep", async () => {
     const { page, problems } = await visit();
 
     await page.getByRole("button", { name: "Stop Redis" }).click();
@@ -68,6 +78,13 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await page.getByText("0 orders placed, the others failed: 500").waitFor();
     await page.getByRole("button", { name: "Bring Redis back" }).click();
     await page.getByText(/^Redis does not answer/).waitFor({ state: "detached" });
+
+    await page.getByRole("button", { name: "Slow the inventory" }).click();
+    await page.getByText("The inventory is slow").waitFor();
+    await page.getByRole("button", { name: "Place an order" }).click();
+    await page.getByText("0 orders placed, the others failed: 504").waitFor();
+    await page.getByRole("button", { name: "Make the inventory fast again" }).click();
+    await page.getByText("The inventory is up").waitFor();
 
     await page.getByLabel("Schedules are delivered").selectOption("never");
     await page.getByText("The sweep completes each order").waitFor();

@@ -1,12 +1,18 @@
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { type Faults, startConsole } from "../../local/console/console.ts";
+import { REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { startConsole } from "../../local/console/console.ts";
+import { type Faults, NO_FAULTS } from "../../local/console/faults.ts";
 import { startHttpFront } from "../support/http-front.ts";
 import { storeOrders } from "../support/orders.ts";
 import { freePorts } from "../support/servers.ts";
 import { useStore } from "../support/store.ts";
 
-const Snapshot = z.looseObject({ orders: z.array(z.object({ pk: z.string() })), breakable: z.boolean() });
+const Snapshot = z.looseObject({
+  orders: z.array(z.object({ pk: z.string() })),
+  groups: z.object({ requests: z.array(z.looseObject({})) }),
+  unsettled: z.array(z.looseObject({ id: z.string() })),
+});
 
 const store = useStore();
 
@@ -33,6 +39,7 @@ test.for([
   { action: "drop", id: "1-1" },
   { action: "redis", state: "down" },
   { action: "schedules", state: "never" },
+  { action: "inventory", state: "slow" },
 ])("nothing of the user's own database is broken or dropped: %o", async (action) => {
   await store.client.xAdd("refund_order:dead", "1-1", { pk: "x" });
   const { url, faults } = await startedConsole();
@@ -40,7 +47,19 @@ test.for([
   expect(await act(url, action)).toBe("Failed: this database is yours: nothing is broken or dropped in it");
 
   expect(await store.client.xLen("refund_order:dead")).toBe(1);
-  expect(faults).toEqual({ redis: "up", schedules: "on time" });
+  expect(faults).toEqual(NO_FAULTS);
+});
+
+test("a refund request that a poller read and did not settle is shown with its consumer", async () => {
+  await store.client.xGroupCreate(REFUND_STREAM, REFUND_GROUP, "0", { MKSTREAM: true });
+  const id = await store.client.xAdd(REFUND_STREAM, "*", { pk: "x" });
+  await store.client.xReadGroup(REFUND_GROUP, "a-poller", { key: REFUND_STREAM, id: ">" });
+  const { url, shown } = await startedConsole();
+
+  const { groups, unsettled } = await shown(await open(url), ({ unsettled }) => unsettled.length > 0);
+
+  expect(unsettled).toMatchObject([{ id, consumer: "a-poller", deliveries: 1 }]);
+  expect(groups.requests).toEqual([{ name: REFUND_GROUP, pending: 1, lag: 0 }]);
 });
 
 test("a page of another origin can neither act nor read", async () => {
@@ -50,9 +69,10 @@ test("a page of another origin can neither act nor read", async () => {
   const replies = [
     await fetch(`${url}/actions`, { method: "POST", headers, body: '{"action":"refund unknown"}' }),
     await fetch(`${url}/events`, { headers }),
+    await fetch(`${url}/schedules/x`, { headers }),
   ];
 
-  expect(replies.map(({ status }) => status)).toEqual([403, 403]);
+  expect(replies.map(({ status }) => status)).toEqual([403, 403, 403]);
   expect(front.requests).toEqual([]);
 });
 
@@ -67,15 +87,20 @@ test("an action that does not exist is refused", async () => {
 /** A console for the database of a user. */
 async function startedConsole() {
   const front = await startHttpFront(store.url);
-  const faults: Faults = { redis: "up", schedules: "on time" };
+  const faults: Faults = { ...NO_FAULTS };
   const { url, stop } = await startConsole({
-    ...{ port: Number((await freePorts("PORT")).PORT), apiUrl: "http://127.0.0.1:1" },
+    ...{
+      port: Number((await freePorts("PORT")).PORT),
+      apiUrl: "http://127.0.0.1:1",
+      schedulerUrl: "http://127.0.0.1:1",
+    },
     redis: { url: front.url, token: store.token },
     invoke: () => expect.unreachable(),
     invocations: () => [],
     faults,
     redisPid: undefined,
     isUpstash: false,
+    hasInventory: true,
   });
   onTestFinished(async () => {
     stop();
