@@ -146,9 +146,12 @@ const Action = z.discriminatedUnion("action", [
   z.object({ action: z.literal("run"), name: z.enum(["drainRefunds", "sweepOrders"]) }),
   z.object({ action: z.literal("replay"), id: StreamId }),
   z.object({ action: z.literal("drop"), id: StreamId }),
-  z.object({ action: z.literal("redis"), state: z.enum(["up", "down"]) }),
-  z.object({ action: z.literal("schedules"), state: z.enum(DELIVERIES) }),
-  z.object({ action: z.literal("inventory"), state: z.enum(["up", "slow"]) }),
+  z.object({
+    action: z.literal("break"),
+    redis: z.enum(["up", "down"]).exactOptional(),
+    schedules: z.enum(DELIVERIES).exactOptional(),
+    inventory: z.enum(["up", "slow"]).exactOptional(),
+  }),
 ]);
 export type Action = z.infer<typeof Action>;
 
@@ -323,18 +326,12 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
         assertBreakable();
         await commands(["XDEL", DEAD_REFUND_STREAM, action.id]);
         return `Dead letter ${action.id} is deleted`;
-      case "schedules":
+      case "break": {
         assertBreakable();
-        faults.schedules = action.state;
-        return `Schedules are delivered ${action.state}`;
-      case "inventory":
-        assertBreakable();
-        faults.inventory = action.state;
-        return `The inventory is ${action.state}`;
-      case "redis":
-        assertBreakable();
-        setRedis(action.state);
-        return `Redis is ${action.state}`;
+        const { action: _, ...changed } = action;
+        setFaults(changed);
+        return `Redis is ${faults.redis}, schedules are delivered ${faults.schedules}, the inventory is ${faults.inventory}`;
+      }
     }
   }
 
@@ -372,9 +369,9 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   /** A stopped process keeps its data and its connections, and answers nothing: what a Redis that hangs looks like. */
-  function setRedis(state: Faults["redis"]): void {
-    if (redisPid !== undefined) process.kill(redisPid, state === "down" ? "SIGSTOP" : "SIGCONT");
-    faults.redis = state;
+  function setFaults(changed: Partial<Faults>): void {
+    Object.assign(faults, changed);
+    if (redisPid !== undefined) process.kill(redisPid, faults.redis === "down" ? "SIGSTOP" : "SIGCONT");
   }
 
   /** @throws Error when Redis does not answer in time, or refuses a command */
@@ -396,7 +393,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   function stop(): void {
-    if (faults.redis === "down") setRedis("up");
+    if (faults.redis === "down") setFaults({ redis: "up" });
     clearTimeout(timer);
     server.closeAllConnections();
     server.close();

@@ -107,7 +107,7 @@ function BreakIt({ snapshot: { faults, breakable, hasInventory }, act }: { snaps
           type="button"
           disabled={!breakable}
           aria-pressed={down}
-          onClick={() => act({ action: "redis", state: down ? "up" : "down" })}
+          onClick={() => act({ action: "break", redis: down ? "up" : "down" })}
         >
           {down ? "Bring Redis back" : "Stop Redis"}
         </button>
@@ -115,7 +115,7 @@ function BreakIt({ snapshot: { faults, breakable, hasInventory }, act }: { snaps
           type="button"
           disabled={!breakable || !hasInventory}
           aria-pressed={slow}
-          onClick={() => act({ action: "inventory", state: slow ? "up" : "slow" })}
+          onClick={() => act({ action: "break", inventory: slow ? "up" : "slow" })}
         >
           {slow ? "Make the inventory fast again" : "Slow the inventory"}
         </button>
@@ -125,7 +125,7 @@ function BreakIt({ snapshot: { faults, breakable, hasInventory }, act }: { snaps
           <select
             disabled={!breakable}
             value={faults.schedules}
-            onChange={({ target }) => act({ action: "schedules", state: selected(target, DELIVERIES) })}
+            onChange={({ target }) => act({ action: "break", schedules: selected(target, DELIVERIES) })}
           >
             {DELIVERIES.map((state) => (
               <option key={state}>{state}</option>

@@ -80,11 +80,11 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await page.getByText(/^Redis does not answer/).waitFor({ state: "detached" });
 
     await page.getByRole("button", { name: "Slow the inventory" }).click();
-    await page.getByText("The inventory is slow").waitFor();
+    await page.getByText(/the inventory is slow/).waitFor();
     await page.getByRole("button", { name: "Place an order" }).click();
     await page.getByText("0 orders placed, the others failed: 504").waitFor();
     await page.getByRole("button", { name: "Make the inventory fast again" }).click();
-    await page.getByText("The inventory is up").waitFor();
+    await page.getByText(/the inventory is up/).waitFor();
 
     await page.getByLabel("Schedules are delivered").selectOption("never");
     await page.getByText("The sweep completes each order").waitFor();
@@ -98,7 +98,7 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
   test("ends in a second with Redis stopped", async () => {
     const { page } = await visit();
     await page.getByRole("button", { name: "Stop Redis" }).click();
-    await page.getByText("Redis is down").waitFor();
+    await page.getByText(/^Redis is down/).waitFor();
 
     const { code } = await service.stop();
 

@@ -37,9 +37,9 @@ test("Redis is read only while a page is open, and a page shows the newest 100 o
 
 test.for([
   { action: "drop", id: "1-1" },
-  { action: "redis", state: "down" },
-  { action: "schedules", state: "never" },
-  { action: "inventory", state: "slow" },
+  { action: "break", redis: "down" },
+  { action: "break", schedules: "never" },
+  { action: "break", inventory: "slow" },
 ])("nothing of the user's own database is broken or dropped: %o", async (action) => {
   await store.client.xAdd("refund_order:dead", "1-1", { pk: "x" });
   const { url, faults } = await startedConsole();
@@ -79,7 +79,7 @@ test("a page of another origin can neither act nor read", async () => {
 test("an action that does not exist is refused", async () => {
   const { url } = await startedConsole();
 
-  const reply = await fetch(`${url}/actions`, { method: "POST", body: '{"action":"redis","state":"gone"}' });
+  const reply = await fetch(`${url}/actions`, { method: "POST", body: '{"action":"break","redis":"gone"}' });
 
   expect(reply.status).toBe(400);
 });
