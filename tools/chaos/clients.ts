@@ -16,6 +16,7 @@ const BODIES = { once: [0], retry: [0], gives_up: [0], five_at_once: [0, 0, 0, 0
 
 const LOST_SHARE = 0.5;
 
+/** With pauses that grow, a client goes on for about 10 s: a database that is full twice in a row refuses it for 4 s. */
 const MAX_ATTEMPTS = 15;
 
 /** A client comes again so many times sooner than it is told, while its key is in use. */
@@ -113,7 +114,7 @@ export function createClients(
         continue;
       }
       if (status !== 0 && status < 500 && !isDenied(text)) return;
-      await wait(chance.between(`pause ${attempt} of order ${placement.order}`, 50, 400));
+      await wait(attempt * chance.between(`pause ${attempt} of order ${placement.order}`, 20, 130));
       startedMs = performance.now();
       attempt += 1;
     }
