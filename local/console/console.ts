@@ -6,32 +6,18 @@ import { build } from "esbuild";
 import pLimit from "p-limit";
 import { ulid } from "ulid";
 import { z } from "zod";
-import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
-import { Order, OrderPk } from "../../lib/orders/order.ts";
-import {
-  COMPLETED_STREAM,
-  DEAD_REFUND_STREAM,
-  orderKey,
-  PENDING_KEY,
-  REFUND_GROUP,
-  REFUND_STREAM,
-} from "../../lib/redis/keys.ts";
+import { OrderPk } from "../../lib/orders/order.ts";
+import { DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { refuseForeignPages } from "../loopback-guard.ts";
 import { SCHEDULE_GROUP } from "../settings.ts";
-import { DELIVERIES, type Faults, NO_FAULTS } from "./faults.ts";
+import { DELIVERIES, type Faults } from "./faults.ts";
 import type { Invocation } from "./output.ts";
-
-/** How many orders and stream entries a page shows. */
-const SHOWN = 100;
-
-/** How many orders are remembered, so that one that is on no stream any more is still shown. */
-const REMEMBERED = 300;
+import { openStore, SHOWN, type Store } from "./store.ts";
 
 const POLL_MS = 500;
 
 /** Upstash bills each command. */
 const POLL_UPSTASH_MS = 5_000;
-const TIMEOUT_MS = 1_500;
 
 const BURST = 100;
 const BURST_AT_ONCE = 4;
@@ -80,60 +66,17 @@ export interface ConsoleServer {
   stop(): void;
 }
 
-/** Names and values in turn, as Redis replies. */
-const Fields = z.array(z.union([z.string(), z.number(), z.null()])).transform((flat) => {
-  const fields: Record<string, string> = {};
-  for (let index = 0; index + 1 < flat.length; index += 2) fields[String(flat[index])] = String(flat[index + 1] ?? "");
-  return fields;
-});
-const Entries = z
-  .array(z.tuple([z.string(), Fields]))
-  .transform((entries) => entries.map(([id, fields]) => ({ id, fields })));
-export type Entry = z.infer<typeof Entries>[number];
-
-const Group = z.object({ name: z.string(), pending: z.coerce.number(), lag: z.coerce.number() });
-const Groups = z.array(Fields.transform((fields) => Group.parse(fields)));
-
-/** Of XPENDING: a request that a poller has read and not acknowledged. */
-const Unsettled = z
-  .tuple([z.string(), z.string(), z.number(), z.number()])
-  .transform(([id, consumer, idleMs, deliveries]) => ({ id, consumer, idleMs, deliveries }));
-
-/** An order, when it is due in ms since the epoch, and the ids of its stream entries. */
-export type ShownOrder = Order & { readonly due: number; readonly announced?: string; readonly requested?: string };
-
-/** What a page shows. */
+/** What a page shows: of Redis, what was there when it was last read. */
 export interface Snapshot {
-  /** Why Redis cannot be read; the rest is as it was then. */
+  /** Why Redis cannot be read. */
   readonly redisError: string;
-  readonly orders: readonly ShownOrder[];
-  readonly counts: Readonly<Record<"pending" | "overdue" | "announced" | "refund requests" | "dead letters", number>>;
-  readonly groups: Readonly<Record<"completed" | "requests", readonly z.infer<typeof Group>[]>>;
-  readonly unsettled: readonly z.infer<typeof Unsettled>[];
-  readonly completed: readonly Entry[];
-  readonly requests: readonly Entry[];
-  readonly dead: readonly Entry[];
+  readonly store?: Store;
   readonly invocations: readonly Invocation[];
   readonly faults: Readonly<Faults>;
   /** Whether the database is this process's own, so that it may be broken. */
   readonly breakable: boolean;
   readonly hasInventory: boolean;
 }
-
-const EMPTY: Snapshot = {
-  redisError: "",
-  orders: [],
-  counts: { pending: 0, overdue: 0, announced: 0, "refund requests": 0, "dead letters": 0 },
-  groups: { completed: [], requests: [] },
-  unsettled: [],
-  completed: [],
-  requests: [],
-  dead: [],
-  invocations: [],
-  faults: NO_FAULTS,
-  breakable: false,
-  hasInventory: false,
-};
 
 /** An order, or a problem document. */
 const Placed = z.object({ pk: z.string().optional(), detail: z.string().optional() });
@@ -163,8 +106,8 @@ export type Action = z.infer<typeof Action>;
 export async function startConsole(options: ConsoleOptions): Promise<ConsoleServer> {
   const { port, redis, faults, redisPid } = options;
   const pages = new Set<ServerResponse>();
-  const remembered = new Set<string>();
-  let snapshot = EMPTY;
+  const store = openStore(redis);
+  let shown: Store | undefined;
   let sent = "";
   let timer: NodeJS.Timeout | undefined;
 
@@ -200,8 +143,8 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       pages.delete(response);
       if (pages.size === 0) clearTimeout(timer);
     });
-    response.write(`data: ${JSON.stringify(snapshot)}\n\n`);
     pages.add(response);
+    sent = "";
     if (pages.size === 1) void keepPolling();
   }
 
@@ -213,14 +156,18 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
 
   async function poll(): Promise<void> {
     if (pages.size === 0) return;
-    const read = await readStore().catch((error: unknown) => ({ redisError: messageOf(error) }));
+    let redisError = "";
+    try {
+      shown = await store.read();
+    } catch (error) {
+      redisError = messageOf(error);
+    }
     const { invocations, hasInventory } = options;
-    snapshot = {
-      ...snapshot,
-      redisError: "",
-      ...read,
+    const snapshot: Snapshot = {
+      redisError,
+      ...(shown && { store: shown }),
       invocations: invocations().slice(0, SHOWN),
-      faults: { ...faults },
+      faults,
       breakable: redisPid !== undefined,
       hasInventory,
     };
@@ -228,57 +175,6 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
     if (text === sent) return;
     sent = text;
     for (const page of pages) page.write(`data: ${text}\n\n`);
-  }
-
-  async function readStore(): Promise<Partial<Snapshot>> {
-    const newest = (stream: string) => ["XREVRANGE", stream, "+", "-", "COUNT", SHOWN];
-    const [pendingPks, completed, requests, dead, pending, overdue, announced, requested, deadLetters, ...replies] =
-      await commands(
-        ["ZRANGE", PENDING_KEY, 0, SHOWN - 1, "REV"],
-        newest(COMPLETED_STREAM),
-        newest(REFUND_STREAM),
-        newest(DEAD_REFUND_STREAM),
-        ["ZCARD", PENDING_KEY],
-        ["ZCOUNT", PENDING_KEY, "-inf", Date.now() - SWEEP_GRACE_MS],
-        ...[COMPLETED_STREAM, REFUND_STREAM, DEAD_REFUND_STREAM].map((stream) => ["XLEN", stream]),
-        ["XINFO", "GROUPS", COMPLETED_STREAM],
-        ["XINFO", "GROUPS", REFUND_STREAM],
-        ["XPENDING", REFUND_STREAM, REFUND_GROUP, "-", "+", SHOWN],
-      );
-    const [completedGroups, refundGroups, unsettled] = replies;
-    const streams = {
-      completed: Entries.parse(completed),
-      requests: Entries.parse(requests),
-      dead: Entries.parse(dead),
-    };
-    remember([...z.array(z.string()).parse(pendingPks), ...streams.completed.map(({ fields }) => fields.pk ?? "")]);
-    return {
-      ...streams,
-      orders: await readOrders(streams.completed, streams.requests),
-      counts: {
-        pending: Number(pending),
-        overdue: Number(overdue),
-        announced: Number(announced),
-        "refund requests": Number(requested),
-        "dead letters": Number(deadLetters),
-      },
-      groups: { completed: Groups.parse(completedGroups), requests: Groups.parse(refundGroups) },
-      unsettled: z.array(Unsettled).parse(unsettled),
-    };
-  }
-
-  async function readOrders(completed: readonly Entry[], requests: readonly Entry[]): Promise<ShownOrder[]> {
-    const pks = [...remembered].toSorted().reverse().slice(0, SHOWN);
-    if (pks.length === 0) return [];
-    const hashes = await commands(...pks.map((pk) => ["HGETALL", orderKey(pk)]));
-    const idOf = (entries: readonly Entry[], pk: string) => entries.find(({ fields }) => fields.pk === pk)?.id;
-    return hashes.flatMap((hash) => {
-      const order = Order.safeParse(Fields.parse(hash));
-      if (!order.success) return [];
-      const { pk } = order.data;
-      const [announced, requested] = [idOf(completed, pk), idOf(requests, pk)];
-      return [{ ...order.data, due: dueTime(pk), ...(announced && { announced }), ...(requested && { requested }) }];
-    });
   }
 
   /** The schedule of an order as the Scheduler has it. The client is large, so it is loaded for the first order that is opened. */
@@ -301,11 +197,6 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
     }
   }
 
-  function remember(pks: readonly string[]): void {
-    for (const pk of pks) if (OrderPk.safeParse(pk).success) remembered.add(pk);
-    for (const pk of [...remembered].toSorted().slice(0, -REMEMBERED)) remembered.delete(pk);
-  }
-
   /** @returns what happened, for the person who clicked */
   async function run(action: Action): Promise<string> {
     switch (action.action) {
@@ -320,11 +211,11 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       case "run":
         return invoke(action.name);
       case "replay":
-        await commands(["EVAL", readFileSync(REPLAY, "utf8"), 2, DEAD_REFUND_STREAM, REFUND_STREAM, action.id]);
+        await store.commands(["EVAL", readFileSync(REPLAY, "utf8"), 2, DEAD_REFUND_STREAM, REFUND_STREAM, action.id]);
         return `Dead letter ${action.id} is back on ${REFUND_STREAM}`;
       case "drop":
         assertBreakable();
-        await commands(["XDEL", DEAD_REFUND_STREAM, action.id]);
+        await store.commands(["XDEL", DEAD_REFUND_STREAM, action.id]);
         return `Dead letter ${action.id} is deleted`;
       case "break": {
         assertBreakable();
@@ -351,7 +242,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       if (pk === undefined) failed = `${sending.status} ${detail}`;
       else {
         placed += 1;
-        remember([pk]);
+        store.remember([pk]);
       }
     }
     await pLimit(BURST_AT_ONCE).map(Array(count), placeOne);
@@ -359,7 +250,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   async function requestRefund(fields: Record<string, string>): Promise<string> {
-    await commands(["XADD", REFUND_STREAM, "*", ...Object.entries(fields).flat()]);
+    await store.commands(["XADD", REFUND_STREAM, "*", ...Object.entries(fields).flat()]);
     return `A refund is requested: the poller reads it within a minute, or when you run it`;
   }
 
@@ -372,24 +263,6 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   function setFaults(changed: Partial<Faults>): void {
     Object.assign(faults, changed);
     if (redisPid !== undefined) process.kill(redisPid, faults.redis === "down" ? "SIGSTOP" : "SIGCONT");
-  }
-
-  /** @throws Error when Redis does not answer in time, or refuses a command */
-  async function commands(...list: readonly (readonly (string | number)[])[]): Promise<unknown[]> {
-    const response = await fetch(`${redis.url}/pipeline`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${redis.token}` },
-      body: JSON.stringify(list),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const replies = z
-      .array(z.object({ result: z.unknown().optional(), error: z.string().optional() }))
-      .parse(await response.json());
-    return replies.map(({ result, error }) => {
-      // A stream that nobody has written to has no groups, and one that nobody has read not the poller's.
-      if (error !== undefined && !/^(ERR no such key|NOGROUP)/.test(error)) throw new Error(error);
-      return result ?? [];
-    });
   }
 
   function stop(): void {

@@ -1,8 +1,9 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { type Container, createRoot } from "react-dom/client";
-import type { Action, Entry, ShownOrder, Snapshot } from "./console.ts";
+import type { Action, Snapshot } from "./console.ts";
 import { DELIVERIES } from "./faults.ts";
 import type { Invocation } from "./output.ts";
+import type { Entry, ShownOrder, Store } from "./store.ts";
 
 /** All that is used of the DOM: its whole library in tsconfig.json would give `window` to Lambda functions, too. */
 declare const document: { querySelector(selector: string): Container | null };
@@ -35,14 +36,14 @@ function Console() {
     setMessage(await send(action));
   }
   if (!snapshot) return <p role="status">Connecting …</p>;
-  const { counts, redisError } = snapshot;
-  const order = snapshot.orders.find(({ pk }) => pk === open);
+  const { redisError, store, invocations } = snapshot;
+  const order = store?.orders.find(({ pk }) => pk === open);
   return (
     <>
       <header>
         <h1>Order service console</h1>
         <span className="muted">local only, never deployed</span>
-        {Object.entries(counts).map(([name, count]) => (
+        {Object.entries(store?.counts ?? {}).map(([name, count]) => (
           <span key={name}>
             {name} <strong>{count.toLocaleString("en")}</strong>
           </span>
@@ -56,20 +57,11 @@ function Console() {
           {message}
         </p>
         <BreakIt snapshot={snapshot} act={act} />
-        {order && <OrderPage order={order} snapshot={snapshot} close={() => setOpen(undefined)} />}
-        <Orders orders={snapshot.orders} open={setOpen} act={act} />
-        <DeadLetters letters={snapshot.dead} breakable={snapshot.breakable} act={act} />
-        <div className="columns">
-          <Stream name="order_completed" entries={snapshot.completed} groups={snapshot.groups.completed} />
-          <Stream name="refund_order" entries={snapshot.requests} groups={snapshot.groups.requests}>
-            {snapshot.unsettled.map(({ id, consumer, idleMs, deliveries }) => (
-              <p key={id} className="bad">
-                {id} is pending: read by {consumer} {seconds(idleMs)} ago, {deliveries} times so far
-              </p>
-            ))}
-          </Stream>
-        </div>
-        <Invocations invocations={snapshot.invocations} />
+        {store && order && <OrderPage {...{ order, store, invocations }} close={() => setOpen(undefined)} />}
+        {store && <Orders orders={store.orders} open={setOpen} act={act} />}
+        {store && <DeadLetters letters={store.dead} breakable={snapshot.breakable} act={act} />}
+        {store && <Streams store={store} />}
+        <Invocations invocations={invocations} />
       </main>
     </>
   );
@@ -171,7 +163,7 @@ function Orders({ orders, open, act }: { orders: readonly ShownOrder[]; open: (p
             {shown.map((order) => (
               <tr key={order.pk}>
                 <td>
-                  <button type="button" className="link pk" onClick={() => open(order.pk)}>
+                  <button type="button" className="pk" onClick={() => open(order.pk)}>
                     {order.pk}
                   </button>
                 </td>
@@ -214,19 +206,20 @@ function timelineOf(
 
 interface OrderPageProps {
   readonly order: ShownOrder;
-  readonly snapshot: Snapshot;
+  readonly store: Store;
+  readonly invocations: readonly Invocation[];
   readonly close: () => void;
 }
 
-function OrderPage({ order, snapshot, close }: OrderPageProps) {
+function OrderPage({ order, store, invocations, close }: OrderPageProps) {
   const { due, announced, requested, ...hash } = order;
   const schedule = useSchedule(order);
   const entries = [
-    ["order_completed", snapshot.completed],
-    ["refund_order", snapshot.requests],
-    ["refund_order:dead", snapshot.dead],
+    ["order_completed", store.completed],
+    ["refund_order", store.requests],
+    ["refund_order:dead", store.dead],
   ] as const;
-  const lines = snapshot.invocations.flatMap((one) => one.logged.lines.filter((line) => line.includes(order.pk)));
+  const lines = invocations.flatMap((one) => one.logged.lines.filter((line) => line.includes(order.pk)));
   return (
     <section aria-labelledby="order">
       <div className="row">
@@ -278,10 +271,25 @@ function DeadLetters({ letters, breakable, act }: { letters: readonly Entry[]; b
   );
 }
 
+function Streams({ store }: { readonly store: Store }) {
+  return (
+    <div className="columns">
+      <Stream name="order_completed" entries={store.completed} groups={store.groups.completed} />
+      <Stream name="refund_order" entries={store.requests} groups={store.groups.requests}>
+        {store.unsettled.map(({ id, consumer, idleMs, deliveries }) => (
+          <p key={id} className="bad">
+            {id} is pending: read by {consumer} {seconds(idleMs)} ago, {deliveries} times so far
+          </p>
+        ))}
+      </Stream>
+    </div>
+  );
+}
+
 interface StreamProps {
   readonly name: string;
   readonly entries: readonly Entry[];
-  readonly groups: Snapshot["groups"]["completed"];
+  readonly groups: Store["groups"]["completed"];
   readonly children?: ReactNode;
 }
 

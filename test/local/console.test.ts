@@ -8,11 +8,12 @@ import { storeOrders } from "../support/orders.ts";
 import { freePorts } from "../support/servers.ts";
 import { useStore } from "../support/store.ts";
 
-const Snapshot = z.looseObject({
+const Shown = z.object({
   orders: z.array(z.object({ pk: z.string() })),
   groups: z.object({ requests: z.array(z.looseObject({})) }),
   unsettled: z.array(z.looseObject({ id: z.string() })),
 });
+const Snapshot = z.object({ store: Shown.optional() });
 
 const store = useStore();
 
@@ -116,12 +117,12 @@ async function open(url: string) {
   return { read: async () => (await reader.read()).value ?? "", close: () => reader.cancel() };
 }
 
-/** The first snapshot of an open page for which `matches` is true. */
-async function shown(page: Awaited<ReturnType<typeof open>>, matches: (snapshot: z.infer<typeof Snapshot>) => boolean) {
+/** What an open page shows of Redis first for which `matches` is true. */
+async function shown(page: Awaited<ReturnType<typeof open>>, matches: (store: z.infer<typeof Shown>) => boolean) {
   for (let text = ""; ; text += await page.read()) {
     const events = text.split("\n\n").slice(0, -1);
     const snapshots = events.map((event) => Snapshot.parse(JSON.parse(event.replace("data: ", ""))));
-    const found = snapshots.find(matches);
+    const found = snapshots.flatMap(({ store }) => store ?? []).find(matches);
     if (found) return found;
   }
 }
