@@ -5,16 +5,20 @@ import {
   type IncomingHttpHeaders,
   type IncomingMessage,
   request,
+  type Server,
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
-import { listen } from "../../test/support/servers.ts";
 
 /** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
 const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
+
+/** Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody gets one that refuses. */
+const PORTS = { first: 20_000, last: 32_000 };
+let lastPort = PORTS.first;
 
 /** Longer than any client waits; then a held call ends by itself. */
 const HOLD_MS = 60_000;
@@ -60,21 +64,20 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
     }
   });
   server.on("error", () => undefined);
-  const url = await listen(server);
+  const port = await listenOnOwnPort(server);
 
   async function closePort(): Promise<void> {
     server.close();
     server.closeAllConnections();
     await wait(REFUSING_MS);
-    // Another program may have been given the port meanwhile: then it stays closed until that one is done.
     while (!stopped && !server.listening) {
-      server.listen(Number(new URL(url).port), "127.0.0.1");
+      server.listen(port, "127.0.0.1");
       await Promise.race([once(server, "listening"), wait(LISTEN_PAUSE_MS)]).catch(() => wait(LISTEN_PAUSE_MS));
     }
   }
 
   return {
-    url,
+    url: `http://127.0.0.1:${port}`,
     stop(): void {
       stopped = true;
       server.close();
@@ -82,6 +85,19 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       agent.destroy();
     },
   };
+}
+
+/** Each proxy of a run has another port: a call that is sent again must not reach the proxy of another instance. */
+async function listenOnOwnPort(server: Server): Promise<number> {
+  for (;;) {
+    lastPort = lastPort < PORTS.last ? lastPort + 1 : PORTS.first;
+    const port = lastPort;
+    const isListening = await once(server.listen(port, "127.0.0.1"), "listening").then(
+      () => true,
+      () => false,
+    );
+    if (isListening) return port;
+  }
 }
 
 function callOf(
