@@ -2,16 +2,8 @@ import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { localEnvironment, readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
+import { PORTS } from "../support/offline.ts";
 import { freePorts, listen } from "../support/servers.ts";
-
-const PORTS = [
-  "ORDERS_API_PORT",
-  "ORDERS_CONSOLE_PORT",
-  "ORDERS_LAMBDA_PORT",
-  "ORDERS_SCHEDULER_PORT",
-  "ORDERS_UPSTASH_PORT",
-  "ORDERS_REDIS_PORT",
-] as const;
 
 test.for(PORTS)("a port that is taken is reported in one line that names it and %s", async (variable) => {
   // given

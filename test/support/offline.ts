@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { delimiter, join } from "node:path";
+import { Settings } from "../../local/settings.ts";
 import { freePorts } from "./servers.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
@@ -13,14 +14,8 @@ const READY = "Order service ready:";
 const READY_TIMEOUT_MS = 110_000;
 const STOP_TIMEOUT_MS = 30_000;
 
-const PORTS = [
-  "ORDERS_API_PORT",
-  "ORDERS_CONSOLE_PORT",
-  "ORDERS_LAMBDA_PORT",
-  "ORDERS_SCHEDULER_PORT",
-  "ORDERS_UPSTASH_PORT",
-  "ORDERS_REDIS_PORT",
-] as const;
+/** The variables that set a port of the local stack. */
+export const PORTS = Object.keys(Settings.shape).filter((name) => name.endsWith("_PORT"));
 
 /** What would lead to a database or an account of the user's own. An empty variable counts as not set. */
 const NOT_INHERITED = {
