@@ -1,8 +1,7 @@
-import { createServer, type RequestListener } from "node:http";
 import { json } from "node:stream/consumers";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { runScript } from "../support/run.ts";
-import { listen } from "../support/servers.ts";
+import { answering } from "../support/servers.ts";
 import { sharedService } from "./service.ts";
 
 const PK = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
@@ -95,15 +94,9 @@ describe("the smoke test", () => {
   const smoke = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
     runScript("tools/smoke.ts", args, { ...process.env, ...env });
 
-  async function serve(listener: RequestListener): Promise<string> {
-    const server = createServer(listener);
-    onTestFinished(() => void server.close());
-    return listen(server);
-  }
-
   /** CloudFormation's Query API, with one stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html). */
   const cloudFormation = (outputs: string) =>
-    serve((_, response) =>
+    answering((_, response) =>
       response
         .setHeader("content-type", "text/xml")
         .end(
@@ -136,7 +129,7 @@ describe("the smoke test", () => {
 
   test("orders the product and sends the header that it is given", async () => {
     let [order, authorization]: unknown[] = [];
-    const url = await serve(async (request, response) => {
+    const url = await answering(async (request, response) => {
       [order, authorization] = [await json(request), request.headers.authorization];
       response.writeHead(422).end();
     });
@@ -166,7 +159,7 @@ describe("the smoke test", () => {
     [401, / and requires a token: set SMOKE_AUTHORIZATION to .+\n$/],
     [404, /, with neither an order nor a problem document: check the address, .+\n$/],
   ] as const)("explains API Gateway's own %i in one line", async ([status, end]) => {
-    const url = await serve((_, response) => response.writeHead(status).end('{"message":"No"}'));
+    const url = await answering((_, response) => response.writeHead(status).end('{"message":"No"}'));
 
     const { code, stderr } = await smoke([url]);
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
@@ -7,7 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createHttpClient, type HttpRequest } from "../../lib/http-client.ts";
-import { answering, listen, selfSigned, silent, text } from "../support/servers.ts";
+import { answering, listen, silent, text } from "../support/servers.ts";
 
 const CLIENT = new URL("../../lib/http-client.ts", import.meta.url).href;
 
@@ -295,14 +296,16 @@ test.for<[string, RequestListener]>([
   expect(vi.getTimerCount()).toBe(0);
 });
 
+/** A certificate and its key. */
+const LOCALHOST = await readFile(new URL("../support/localhost.pem", import.meta.url), "utf8");
+
 describe("TLS", () => {
-  const { key, cert } = selfSigned("localhost");
   const trusted = getCACertificates();
 
   /** @param handshakeMs how long the server takes until it answers the client's first bytes */
   async function tlsServer(answer: RequestListener, handshakeMs = 0) {
     const connections: { resumed: boolean }[] = [];
-    const server = createHttpsServer({ key, cert }, answer);
+    const server = createHttpsServer({ key: LOCALHOST, cert: LOCALHOST }, answer);
     server.on("secureConnection", (socket: TLSSocket) => connections.push({ resumed: socket.isSessionReused() }));
     const port = Number(new URL(await listen(server)).port);
     const front = createTcpServer(async (incoming) => {
@@ -326,7 +329,7 @@ describe("TLS", () => {
   }
 
   test("with a trusted certificate for this name is spoken", async () => {
-    trust(cert);
+    trust(LOCALHOST);
     const { url } = await tlsServer(text(200, "yes"));
 
     expect(await clientOf(url)(REQUEST)).toMatchObject({ status: 200, body: "yes" });
@@ -342,7 +345,7 @@ describe("TLS", () => {
   });
 
   test("with a certificate for another name is refused before anything is sent", async () => {
-    trust(cert);
+    trust(LOCALHOST);
     const requests: IncomingMessage[] = [];
     const { url } = await tlsServer((request) => requests.push(request));
 
@@ -353,7 +356,7 @@ describe("TLS", () => {
   });
 
   test("resumes its session on a new connection", async () => {
-    trust(cert);
+    trust(LOCALHOST);
     const { url, connections } = await tlsServer((_, response) => response.setHeader("connection", "close").end());
     const send = clientOf(url);
 
@@ -364,7 +367,7 @@ describe("TLS", () => {
   });
 
   test("whose handshake is slow counts against the time of the request", async () => {
-    trust(cert);
+    trust(LOCALHOST);
     const { url } = await tlsServer(text(200, "yes"), SHORT_MS);
 
     expect(await clientOf(url)(REQUEST)).toMatchObject({ body: "yes" });

@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { createServer, request as forward } from "node:http";
 import type { Redis } from "@upstash/redis";
 import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
 import { type Limits, startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
@@ -7,8 +5,8 @@ import { afterAll, beforeAll, onTestFinished, vi } from "vitest";
 import { type CompletionScheduler, createCompletionScheduler } from "../../lib/integrations/completion-scheduler.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { logger } from "../../lib/telemetry.ts";
+import { startHttpFront } from "./http-front.ts";
 import { type TestRedisClient, useRedis } from "./redis.ts";
-import { listen } from "./servers.ts";
 
 const TOKEN = "store-token";
 
@@ -128,26 +126,13 @@ export async function countedRedis(
   store: TestStore,
   beforeRequest: (number: number) => unknown = () => undefined,
 ): Promise<CountedRedis> {
-  let requests = 0;
-  const proxy = createServer(async (incoming, outgoing) => {
-    requests += 1;
-    const loseReply = (await beforeRequest(requests)) === true;
-    const { method, headers } = incoming;
-    const passedOn = forward(new URL(incoming.url ?? "/", store.url), { method, headers });
-    incoming.pipe(passedOn);
-    const [answer] = await once(passedOn, "response");
-    if (loseReply) {
-      answer.resume();
-      outgoing.destroy();
-      return;
-    }
-    outgoing.writeHead(answer.statusCode, answer.headers);
-    answer.pipe(outgoing);
+  const front = await startHttpFront(store.url);
+  onTestFinished(() => front.stop());
+  front.answerWith(async (response, forward) => {
+    const losesReply = (await beforeRequest(front.requests.length)) === true;
+    const { status, headers, content } = await forward();
+    if (losesReply) response.destroy();
+    else response.writeHead(status, headers).end(content);
   });
-  const url = await listen(proxy);
-  onTestFinished(async () => {
-    proxy.closeAllConnections();
-    await once(proxy.close(), "close");
-  });
-  return { redis: redisAt(url, store.token), requests: () => requests };
+  return { redis: redisAt(front.url, store.token), requests: () => front.requests.length };
 }

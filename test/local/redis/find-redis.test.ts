@@ -1,10 +1,10 @@
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import {
   debianPackages,
   findExecutables,
@@ -12,7 +12,7 @@ import {
   type Machine,
   sourceBuild,
 } from "../../../local/redis/find-redis.ts";
-import { listen } from "../../support/servers.ts";
+import { answering } from "../../support/servers.ts";
 import { bareMachine, program, said, temporaryFolder } from "./support.ts";
 
 const REDIS_7 = "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'";
@@ -276,10 +276,5 @@ async function sourceArchive(): Promise<Buffer> {
 }
 
 async function mirror(listener: RequestListener): Promise<void> {
-  const server = createServer(listener);
-  vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", await listen(server));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", await answering(listener));
 }
