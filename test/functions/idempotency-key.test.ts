@@ -3,7 +3,6 @@ import { placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
-import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
 
 const redis = useRedis();
@@ -50,27 +49,6 @@ test.for<[string, string]>([
   expect(orderOf(reply).pk).toBe(pk);
 });
 
-test.for([
-  { id: "tea-green", quantity: 3 },
-  { id: "tea-black", quantity: 2 },
-])("the key with another order (%o) is refused with 422 and makes nothing", async (other) => {
-  // given
-  await functions.invokeHttp("createOrder", placeOrderEvent(TEA, { "idempotency-key": KEY }));
-  const keys = (await redis.client.keys("*")).toSorted();
-  const logged = log.logged.length;
-
-  // when
-  const reply = await place(other, KEY);
-
-  // then
-  expectProblem(reply, 422, "idempotency-key-reused");
-  expect((await redis.client.keys("*")).toSorted()).toEqual(keys);
-  expect(functions.scheduler.requests).toHaveLength(1);
-  expect(log.logged.slice(logged)).toEqual([
-    expect.objectContaining({ level: "WARN", code: "idempotency_key_reused", status: 422 }),
-  ]);
-});
-
 describe("where API Gateway checks tokens, a key belongs to its caller:", () => {
   const ANNA = { iss: "https://id.example.com/", sub: "anna" };
 
@@ -110,13 +88,4 @@ describe("where API Gateway checks tokens, a key belongs to its caller:", () => 
 
     expect(JSON.stringify(await dumpKeyspace(redis.client))).not.toMatch(/anna|id\.example\.com/);
   });
-});
-
-test("a key that is too short is refused with 400, and Redis is not asked", async () => {
-  const reply = await place(TEA, KEY.slice(0, 15));
-
-  expectProblem(reply, 400, "invalid-idempotency-key");
-  expectRefusalLogged(log, "invalid_idempotency_key", 400, "POST /orders");
-  expect(functions.upstash.requests).toEqual([]);
-  expect(functions.scheduler.requests).toEqual([]);
 });

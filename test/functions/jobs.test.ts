@@ -42,21 +42,6 @@ test("drainRefunds refunds orders and puts aside what cannot be refunded", async
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsApplied: 2, RefundsDeadLettered: 1 }));
 });
 
-test("drainRefunds with little time left settles the batch it took and leaves the rest", async () => {
-  // given
-  await Promise.all(Array.from({ length: MANY }, () => redis.client.xAdd("refund_order", "*", { note: "no pk" })));
-
-  // when
-  await functions.invokeJob("drainRefunds", {}, () => 1_000);
-
-  // then
-  const settled = await redis.client.xLen("refund_order:dead");
-  expect(settled).toBeGreaterThan(0);
-  expect(settled).toBeLessThan(MANY);
-  expect(await redis.client.xLen("refund_order")).toBe(MANY - settled);
-  expect(await redis.client.xPending("refund_order", "payment-group")).toMatchObject({ pending: 0 });
-});
-
 test("drainRefunds with nothing to do makes the group, writes nothing else and no log line", async () => {
   await functions.invokeJob("drainRefunds", await sampleEvent("drainRefunds"));
 
@@ -64,26 +49,6 @@ test("drainRefunds with nothing to do makes the group, writes nothing else and n
   expect(await redis.client.xInfoGroups("refund_order")).toMatchObject([{ name: "payment-group" }]);
   expect(log.logged).toEqual([]);
   expect(log.metrics).toEqual([expect.objectContaining({ RefundBacklog: 0, RefundDeadLetters: 0 })]);
-});
-
-test("sweepOrders completes what is overdue by more than the grace, and nothing else", async () => {
-  // given
-  const [overdue, late, fresh] = [await place(), await place(), await place()];
-  await redis.client.zAdd("orders:pending", [
-    { value: overdue, score: Date.now() - 61_000 },
-    { value: late, score: Date.now() - 30_000 },
-  ]);
-
-  // when
-  await functions.invokeJob("sweepOrders", await sampleEvent("sweepOrders"));
-
-  // then
-  expect(await statusOf(overdue)).toBe("completed");
-  expect(await statusOf(late)).toBe("pending");
-  expect(await statusOf(fresh)).toBe("pending");
-  expect(await redis.client.zRange("orders:pending", 0, -1)).toEqual([late, fresh]);
-  expect(await redis.client.xLen("order_completed")).toBe(1);
-  expect(log.metrics).toContainEqual(expect.objectContaining({ OverdueOrders: 1, OrdersCompletedBySweep: 1 }));
 });
 
 test("sweepOrders begins no batch with little time left, and says so", async () => {
@@ -125,6 +90,7 @@ test("sweepOrders passes over each order that fails, says why, and completes the
 
   // then
   expect(await redis.client.xLen("order_completed")).toBe(MANY);
+  expect(log.metrics).toContainEqual(expect.objectContaining({ OrdersCompletedBySweep: 200 }));
 });
 
 test("sweepOrders makes order_completed and reports how far its slowest consumer is behind", async () => {

@@ -17,13 +17,10 @@ const request = (method: string, path: string) =>
 test.for<[string, string]>([
   ["GET", ""],
   ["GET", "/order"],
-  ["POST", "/orders/"],
-  ["GET", "/orders/"],
   ["GET", "/docs/"],
   ["GET", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB/items"],
   ["GET", "/openapi.yml"],
   ["GET", "/ORDERS"],
-  ["POST", "//orders"],
   ["GET", "/orders/../docs/x"],
   ["GET", "/.env"],
   ["GET", "/__proto__"],
@@ -39,12 +36,9 @@ test.for<[string, string]>([
 
 test.for<[string, string, string]>([
   ["GET", "/orders", "POST"],
-  ["PUT", "/orders", "POST"],
   ["DELETE", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET, HEAD"],
-  ["PATCH", "/orders/01JD7Y4Q2X8WZ5V3T1R9P7N6MB", "GET, HEAD"],
   ["POST", "/", "GET, HEAD"],
   ["POST", "/docs", "GET, HEAD"],
-  ["POST", "/docs/swagger-ui.css", "GET, HEAD"],
   ["TRACE", "/openapi.yaml", "GET, HEAD"],
   ["PUT", "/openapi.json", "GET, HEAD"],
 ])("%s %s: 405, and Allow says %s", async ([method, path, allow]) => {
@@ -53,11 +47,6 @@ test.for<[string, string, string]>([
   expectProblem(reply, 405, "method-not-allowed");
   expect(reply.headers).toMatchObject({ allow: `${allow}, OPTIONS` });
   expectRefusalLogged(log, "method_not_allowed", 405, "$default");
-});
-
-test("HEAD where there is no GET: 405, without a body", async () => {
-  expect(await request("HEAD", "/orders")).toMatchObject({ statusCode: 405, headers: { allow: "POST, OPTIONS" } });
-  expect(await request("HEAD", "/orders")).not.toHaveProperty("body");
 });
 
 test("where the stage has an address of problem types, each problem has its own", async () => {

@@ -43,15 +43,6 @@ describe("a request", () => {
       { path: "/redis/pipeline", body: '["ä\u{1F600}"]', headers: { "x-token": "a", "accept-encoding": "identity" } },
     ]);
   });
-
-  test("reuses the connection of the one before", async () => {
-    const { url, connections } = await recording(text(200, ""));
-    const send = clientOf(url);
-
-    for (let sent = 0; sent < 3; sent += 1) await send(REQUEST);
-
-    expect(connections()).toEqual([1, 1, 1]);
-  });
 });
 
 describe("a reply", () => {
@@ -112,16 +103,6 @@ describe("a kept connection that the server closed", () => {
 
     expect(await send(REQUEST)).toMatchObject({ status: 200, body: "yes" });
     expect(connections()).toEqual([1, 1, 2]);
-  });
-
-  test("is no failure either when there are more of them", async () => {
-    const { url, connections } = await recording(onceEach((socket) => socket.destroy()));
-    const send = clientOf(url);
-    await Promise.all([send(REQUEST), send(REQUEST), send(REQUEST)]);
-
-    expect(await send(REQUEST)).toMatchObject({ status: 200, body: "yes" });
-    expect(new Set(connections())).toEqual(new Set([1, 2, 3, 4]));
-    expect(connections()).toHaveLength(7);
   });
 
   test("is a failure when nobody listens any more", async () => {
@@ -327,13 +308,6 @@ describe("TLS", () => {
     setDefaultCACertificates([...trusted, certificate]);
     onTestFinished(() => setDefaultCACertificates(trusted));
   }
-
-  test("with a trusted certificate for this name is spoken", async () => {
-    trust(LOCALHOST);
-    const { url } = await tlsServer(text(200, "yes"));
-
-    expect(await clientOf(url)(REQUEST)).toMatchObject({ status: 200, body: "yes" });
-  });
 
   test("with a certificate that nobody trusts is refused before anything is sent", async () => {
     const requests: IncomingMessage[] = [];

@@ -4,7 +4,6 @@ import * as z from "zod";
 import { ServiceError } from "../../../lib/errors.ts";
 import { HttpError, problemReply } from "../../../lib/http/problem.ts";
 import { parseOrderRequest } from "../../../lib/http/request.ts";
-import { allowedMethods } from "../../../lib/http/routes.ts";
 
 const REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
@@ -38,42 +37,6 @@ function thrownBy(run: () => unknown): unknown {
   }
   throw new Error("Nothing was thrown");
 }
-
-describe("an error that the client can fix says which it is and how to fix it", () => {
-  test.for<[Error, number, string, string, RegExp]>([
-    [new HttpError("malformed_json"), 400, "Bad Request", "malformed_json", /UTF-8/],
-    [new ServiceError("invalid_idempotency_key"), 400, "Bad Request", "invalid_idempotency_key", /16 to 255 .*ASCII/],
-    [new ServiceError("order_not_found"), 404, "Not Found", "order_not_found", /Check the pk/],
-    [new HttpError("route_not_found"), 404, "Not Found", "route_not_found", /openapi\.yaml/],
-    [new HttpError("method_not_allowed"), 405, "Method Not Allowed", "method_not_allowed", /Allow/],
-    [new HttpError("body_too_large"), 413, "Content Too Large", "body_too_large", /16,384 bytes/],
-    [
-      new HttpError("unsupported_media_type"),
-      415,
-      "Unsupported Media Type",
-      "unsupported_media_type",
-      /application\/json/,
-    ],
-    [new ServiceError("invalid_order"), 422, "Unprocessable Content", "invalid_order", /errors/],
-    [new ServiceError("idempotency_key_reused"), 422, "Unprocessable Content", "idempotency_key_reused", /new key/],
-    [new ServiceError("unknown_product"), 422, "Unprocessable Content", "unknown_product", /Check the id/],
-    [new ServiceError("inventory_failed", { cause }), 502, "Bad Gateway", "inventory_failed", /No order was placed/],
-    [
-      new ServiceError("inventory_timed_out", { cause }),
-      504,
-      "Gateway Timeout",
-      "inventory_timed_out",
-      /No order was placed/,
-    ],
-  ])("%o is %d %s, %s", ([error, status, title, code, fix]) => {
-    const reply = problemReply(error, REQUEST_ID);
-
-    expect(reply).toMatchObject({ statusCode: status, headers: HEADERS });
-    const { detail, ...document } = documentOf(reply);
-    expect(document).toEqual({ type: "about:blank", title, status, code, request_id: REQUEST_ID });
-    expect(detail).toMatch(fix);
-  });
-});
 
 describe("where the types have a base", () => {
   test("a problem's type is its name there, and its title is the type's own", () => {
@@ -139,29 +102,4 @@ describe("each refused field has a JSON pointer, as a URI fragment", () => {
       { pointer: "#", detail: "must be a JSON object" },
     ]);
   });
-});
-
-describe("a request that no route took", () => {
-  test.for([
-    ["/orders", "POST"],
-    ["/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV", "GET, HEAD"],
-    ["/", "GET, HEAD"],
-    ["/docs", "GET, HEAD"],
-    ["/docs/any", "GET, HEAD"],
-    ["/openapi.yaml", "GET, HEAD"],
-  ])("the methods of %s are %s, besides OPTIONS", ([path = "", method]) => {
-    expect(allowedMethods(path)).toBe(`${method}, OPTIONS`);
-  });
-
-  test.for(["", "/order", "/orders/a/b", "/openapi.yml", "/ORDERS", "/constructor", "/__proto__"])(
-    "%o is nowhere",
-    (path) => {
-      const reply = problemReply(
-        thrownBy(() => allowedMethods(path)),
-        REQUEST_ID,
-      );
-
-      expect(reply.statusCode).toBe(404);
-    },
-  );
 });

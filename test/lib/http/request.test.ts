@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../../lib/errors.ts";
 import { parseCaller, parseOrderRequest } from "../../../lib/http/request.ts";
-import { idempotencyRedisKey, parseIdempotencyKey } from "../../../lib/orders/idempotency-key.ts";
-import { orderKey } from "../../../lib/redis/keys.ts";
+import { parseIdempotencyKey } from "../../../lib/orders/idempotency-key.ts";
 
 const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 
@@ -128,18 +127,6 @@ describe("an Idempotency-Key", () => {
     ["a line break after it", `${KEY}\n`],
   ])("is refused: %s", ([, header]) => {
     expect(() => parseIdempotencyKey(header)).toThrow(expect.objectContaining({ code: "invalid_idempotency_key" }));
-  });
-});
-
-describe("the keys in Redis", () => {
-  test("name an order by its pk", () => {
-    expect(orderKey("01ARZ3NDEKTSV4RRFFQ69G5FAV")).toBe("order:01ARZ3NDEKTSV4RRFFQ69G5FAV");
-  });
-
-  test("name an Idempotency-Key without a caller by its SHA-256 only", () => {
-    expect(idempotencyRedisKey("abc")).toBe(
-      "idempotency:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-    );
   });
 });
 

@@ -18,9 +18,22 @@ import {
 import { forbid } from "../../support/redis.ts";
 import { countedRedis, useStore } from "../../support/store.ts";
 
-describe("completeOrder", () => {
-  const store = useStore();
+const COMPLETED = 1;
+const WAS_COMPLETED = 2;
+const WAS_REFUNDED = 3;
+const UNKNOWN = 4;
+const FAILED = 5;
+const NOW = DUE + 300;
+const COMPLETED_AT = "2026-11-23T06:00:05.300Z";
 
+const store = useStore();
+
+async function complete(...pks: string[]): Promise<readonly number[]> {
+  const [codes] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
+  return codes;
+}
+
+describe("completeOrder", () => {
   test("completing is one request to Redis, and one more where the script is not in the cache", async () => {
     const { redis, requests } = await countedRedis(store);
 
@@ -28,44 +41,6 @@ describe("completeOrder", () => {
     expect(requests()).toBe(2);
     await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE, STREAM_MAX_LENGTH);
     expect(requests()).toBe(3);
-  });
-
-  test.for(["completed", "refunded"])("a delivery for a %s order succeeds and changes nothing", async (status) => {
-    const pk = await storeOrder(store.client, status);
-    const before = await dumpKeyspace(store.client);
-
-    await completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH);
-
-    expect(await dumpKeyspace(store.client)).toEqual(before);
-  });
-
-  test("a delivery for an unknown order succeeds and changes nothing", async () => {
-    await completeOrder(store.redis, { pk: newPk() }, DUE, STREAM_MAX_LENGTH);
-
-    expect(await dumpKeyspace(store.client)).toEqual({});
-  });
-
-  test("two deliveries at once complete and announce the order once", async () => {
-    const pk = await storeOrder(store.client);
-
-    await Promise.all([
-      completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH),
-      completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH),
-    ]);
-
-    expect(await statusOf(store.client, pk)).toBe("completed");
-    expect(await announcements(store.client)).toEqual({ [pk]: 1 });
-  });
-
-  test("a failure of Redis is thrown, so that the delivery is tried again", async () => {
-    const pk = await storeOrder(store.client);
-    await store.client.set("order_completed", "other");
-
-    await expect(completeOrder(store.redis, { pk }, DUE, STREAM_MAX_LENGTH)).rejects.toMatchObject({
-      code: "redis_failed",
-    });
-
-    expect(await statusOf(store.client, pk)).toBe("pending");
   });
 
   test.for([{}, { pk: "" }, { pk: "../x" }, { pk: 1 }, null, []])(
@@ -77,20 +52,6 @@ describe("completeOrder", () => {
 });
 
 describe("complete-orders.lua", () => {
-  const COMPLETED = 1;
-  const WAS_COMPLETED = 2;
-  const WAS_REFUNDED = 3;
-  const UNKNOWN = 4;
-  const NOW = DUE + 300;
-  const COMPLETED_AT = "2026-11-23T06:00:05.300Z";
-
-  const store = useStore();
-
-  async function complete(...pks: string[]): Promise<readonly number[]> {
-    const [codes] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
-    return codes;
-  }
-
   test("a pending order is completed and announced with all its fields as flat strings", async () => {
     const pk = await storeOrder(store.client);
 
@@ -155,14 +116,6 @@ describe("complete-orders.lua", () => {
     expect(await dumpKeyspace(store.client)).toEqual(before);
   });
 
-  test("an order twice in a batch is completed once", async () => {
-    const pk = await storeOrder(store.client);
-
-    expect(await complete(pk, pk)).toEqual([COMPLETED, WAS_COMPLETED]);
-
-    expect(await announcements(store.client)).toEqual({ [pk]: 1 });
-  });
-
   test("of 50 completions at once of one order, one announces it", async () => {
     const pk = await storeOrder(store.client);
 
@@ -201,19 +154,6 @@ describe("complete-orders.lua", () => {
 });
 
 describe("keys of other types", () => {
-  const COMPLETED = 1;
-  const WAS_COMPLETED = 2;
-  const UNKNOWN = 4;
-  const FAILED = 5;
-  const NOW = DUE + 300;
-
-  const store = useStore();
-
-  async function complete(...pks: string[]): Promise<readonly number[]> {
-    const [codes] = await runCommand(store.redis, completeOrdersCommand(pks, NOW, STREAM_MAX_LENGTH));
-    return codes;
-  }
-
   const wrongType = { code: "redis_failed", cause: { message: expect.stringMatching(/^WRONGTYPE/) } };
 
   describe("a key that holds something else", () => {

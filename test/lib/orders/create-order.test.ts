@@ -161,17 +161,6 @@ describe("writes nothing", () => {
     });
     expect(await dumpKeyspace(store.client)).toEqual(before);
   });
-
-  test("when the order's key holds something else, and it does not claim to have created the order", async () => {
-    const pk = newPk();
-    await store.client.set(`order:${pk}`, "other");
-    const before = await dumpKeyspace(store.client);
-
-    const creating = create({ pk });
-
-    await expect(creating).rejects.toMatchObject({ code: "redis_failed" });
-    expect(await dumpKeyspace(store.client)).toEqual(before);
-  });
 });
 
 test("when the key of an order with an idempotency key holds something else, that key stays free for another", async () => {
@@ -196,15 +185,6 @@ test("of 50 creations at once with one idempotency key, one makes an order and t
   expect(made).toEqual([CREATED, orders[0]?.slice("order:".length)]);
   for (const reply of rest) expect(reply).toEqual([REPLAYED, orders[0]?.slice("order:".length)]);
   expect(await store.client.zCard("orders:pending")).toBe(1);
-});
-
-test("of 50 sends at once of one call, one order comes", async () => {
-  const pk = newPk();
-
-  const replies = await Promise.all(Array.from({ length: 50 }, () => create({ pk, idempotencyKey: IDEMPOTENCY_KEY })));
-
-  for (const reply of replies) expect(reply).toEqual([CREATED, pk]);
-  expect(await store.client.dbSize()).toBe(3);
 });
 
 test.for([undefined, IDEMPOTENCY_KEY])(
@@ -242,14 +222,6 @@ test("an order whose expiry cannot be set is stored with its key, and the same c
 });
 
 describe("with prices", () => {
-  const CREATED = 1;
-  const REPLAYED = 2;
-  const IDEMPOTENCY_KEY = "idempotency:abc";
-
-  const store = useStore();
-
-  const create = (creation: Creation) => runCreateOrder(store, creation);
-
   test("an order with prices is stored with them as they were given", async () => {
     const pk = newPk();
 

@@ -19,27 +19,6 @@ test("an order is found in one request, its product id a string and its quantity
   expect(requests()).toBe(1);
 });
 
-test("an order that is not there is not found", async () => {
-  await expect(findOrder(store.redis, newPk())).rejects.toMatchObject({ code: "order_not_found" });
-});
-
-test.for([
-  "",
-  "abc",
-  "../orders:pending",
-  "01ARZ3NDEKTSV4RRFFQ69G5FAV\n",
-  "01arz3ndektsv4rrffq69g5fav",
-  "81ARZ3NDEKTSV4RRFFQ69G5FAV",
-  "01ARZ3NDEKTSV4RRFFQ69G5FAI",
-  "x".repeat(100_000),
-])("what is no ULID is not found, and Redis is not asked: %s", async (pk) => {
-  const { redis, requests } = await countedRedis(store);
-
-  await expect(findOrder(redis, pk)).rejects.toMatchObject({ code: "order_not_found" });
-
-  expect(requests()).toBe(0);
-});
-
 test("a key that holds something else is a failure of Redis, told without the key", async () => {
   const pk = newPk();
   await store.client.set(`order:${pk}`, "secret");
@@ -62,10 +41,3 @@ test.for([{ status: "lost" }, { quantity: "two" }, { created_at: "yesterday" }, 
     expect(String(error instanceof Error && error.cause)).not.toMatch(/secret-product|yesterday|two/);
   },
 );
-
-test("a hash without an order's fields is told as nonsense", async () => {
-  const pk = newPk();
-  await store.client.hSet(`order:${pk}`, { other: "1" });
-
-  await expect(findOrder(store.redis, pk)).rejects.toMatchObject({ code: "redis_invalid_reply" });
-});

@@ -241,20 +241,6 @@ describe("the client", () => {
     expect(await store.client.xLen("order_completed")).toBe(faults.length);
   });
 
-  test("a command that fails inside a pipeline is not sent again", async () => {
-    let requests = 0;
-    const url = await answering((request, response) => {
-      requests += 1;
-      json(200, [{ error: "WRONGTYPE Operation" }])(request, response);
-    });
-
-    await expect(runCommand(redisAt(url), ping)).rejects.toMatchObject({
-      cause: { message: "WRONGTYPE Operation" },
-    });
-
-    expect(requests).toBe(1);
-  });
-
   test.for([{ result: "T0s=" }, [], [{ result: 1 }, { result: 2 }], null, "text", 1])(
     "an answer that is no pipeline's is an error of ours, not a crash: %o",
     async (body) => {

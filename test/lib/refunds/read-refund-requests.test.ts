@@ -5,12 +5,12 @@ import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
 import { addRequest, crashPoller, GROUP, pendingIds, readBatch, readRefunds } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
 
+const BEGIN = "0-0";
+const DONE = "";
+
+const store = useStore();
+
 describe("new requests", () => {
-  const BEGIN = "0-0";
-  const DONE = "";
-
-  const store = useStore();
-
   describe("makes the group, which reads the stream from its beginning,", () => {
     test("where there is no stream", async () => {
       expect(await readRefunds(store)).toEqual([DONE, []]);
@@ -107,10 +107,6 @@ describe("new requests", () => {
 describe("requests that another run left pending", () => {
   /** The time-out of the function that polls, in `serverless.yml`. */
   const POLLER_TIMEOUT_MS = 50_000;
-  const DONE = "";
-
-  const store = useStore();
-
   describe("what a crashed poller left pending", () => {
     test.for(["drain-refunds", "another-poller"])("is handed out again, consumer %s", async (consumer) => {
       const pk = newPk();

@@ -18,6 +18,15 @@ import {
 } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
 
+const REFUNDED = 1;
+const WAS_REFUNDED = 2;
+const DEAD = 3;
+const SETTLED_ELSEWHERE = 4;
+const TRIMMED = 5;
+const FAILED = 6;
+
+const store = useStore();
+
 test("a reply without a code for each request is invalid", () => {
   const { reply } = settleRefundsCommand(
     [1, 2].map((id) => ({ id: `${id}-0`, pk: newPk() })),
@@ -29,14 +38,6 @@ test("a reply without a code for each request is invalid", () => {
 });
 
 describe("refunds", () => {
-  const REFUNDED = 1;
-  const WAS_REFUNDED = 2;
-  const DEAD = 3;
-  const SETTLED_ELSEWHERE = 4;
-  const FAILED = 6;
-
-  const store = useStore();
-
   test.for(["pending", "completed"])("a %s order is refunded and owes no completion", async (status) => {
     const pk = await storeOrder(store.client, status);
     const request = await readRequest(store, pk);
@@ -187,12 +188,6 @@ describe("refunds", () => {
 });
 
 describe("refused requests", () => {
-  const REFUNDED = 1;
-  const DEAD = 3;
-  const TRIMMED = 5;
-
-  const store = useStore();
-
   const deadLetters = () => store.client.xRange("refund_order:dead", "-", "+");
 
   describe("a request becomes a dead letter", () => {
@@ -258,7 +253,6 @@ describe("dead letters", () => {
   const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
   const HEAD = ["dead_reason", "dead_id", "dead_at"];
 
-  const store = useStore();
   const Entries = z.array(z.tuple([z.instanceof(Buffer), z.array(z.instanceof(Buffer))]));
 
   /** Reads and settles the request of these fields, and returns the fields of its dead letter. */
