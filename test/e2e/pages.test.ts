@@ -1,12 +1,11 @@
-import { createServer, request } from "node:http";
-import { pipeline } from "node:stream/promises";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { Page, Response } from "playwright-core";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Order } from "../../lib/orders/order.ts";
 import { expectDocumented, routeOf } from "../support/contract.ts";
 import { placeOrderEvent } from "../support/functions.ts";
-import { answering, listen, text } from "../support/servers.ts";
+import { answering, text } from "../support/servers.ts";
 import { NO_CHROMIUM, sharedService, urlOf, useBrowser } from "./service.ts";
 
 /** A name of no loopback interface, behind which the browser finds the service: to it this is any public host. */
@@ -65,6 +64,16 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
   function expectAtHome({ requested, complaints }: Visit, host: string): void {
     expect(complaints).toEqual([]);
     expect(new Set(requested.map((url) => new URL(url).host))).toEqual(new Set([host]));
+  }
+
+  /** Serves the API below a path, as a stage or a custom domain's base path does; the host is the service's own, as proxies send it. */
+  function belowBasePath(incoming: IncomingMessage, outgoing: ServerResponse) {
+    const { method = "GET", url = "" } = incoming;
+    const options = { method, headers: { ...incoming.headers, host: new URL(service.api).host } };
+    const behind = request(`${service.api}${url.slice(BASE_PATH.length)}`, options, (reply) => {
+      reply.pipe(outgoing.writeHead(reply.statusCode ?? 502, reply.headers));
+    });
+    incoming.pipe(behind);
   }
 
   const operation = (page: Page, id: string) => page.locator(`#operations-Orders-${id}`);
@@ -146,9 +155,7 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
 
   test("the page works below a base path of a public host, too", async () => {
     // given
-    const below = await startBasePath(service.api, BASE_PATH);
-    onTestFinished(() => below.stop());
-    const url = new URL(below.url);
+    const url = new URL(BASE_PATH, await answering(belowBasePath));
     url.hostname = PUBLIC_HOST;
     // when
     const visited = await visit(`${url.href}/`);
@@ -241,34 +248,3 @@ describe.skipIf(NO_CHROMIUM)("a page of another origin", () => {
     expect(await reply?.json()).toEqual({ result: "value" });
   });
 });
-
-interface BasePath {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-/** Serves another server below a path, as a stage or a custom domain's base path does. */
-async function startBasePath(target: string, path: string): Promise<BasePath> {
-  const server = createServer((incoming, outgoing) => {
-    const { method, url = "/" } = incoming;
-    // The service's own host, as API Gateway and most proxies put it in place of the public one.
-    const headers = { ...incoming.headers, host: new URL(target).host };
-    if (!url.startsWith(`${path}/`)) {
-      outgoing.writeHead(404).end();
-      return;
-    }
-    const behind = request(`${target}${url.slice(path.length)}`, { method: method ?? "GET", headers }, (reply) => {
-      outgoing.writeHead(reply.statusCode ?? 502, reply.headers);
-      pipeline(reply, outgoing).catch(() => outgoing.destroy());
-    });
-    pipeline(incoming, behind).catch(() => outgoing.destroy());
-  });
-  const url = `${await listen(server)}${path}`;
-  return {
-    url,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}

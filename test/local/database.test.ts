@@ -19,10 +19,6 @@ async function started(server: Server): Promise<string> {
   return url;
 }
 
-test("an Upstash database that takes the token is used", async () => {
-  await assertUpstashAnswers(store.url, store.token);
-});
-
 test("an Upstash database that cannot be reached is reported in one line", async () => {
   await expect(assertUpstashAnswers(`http://127.0.0.1:${CLOSED_PORT}`, "a")).rejects.toThrow(
     /^Nothing answers at http:\/\/127\.0\.0\.1:1 \(.+\): correct UPSTASH_REDIS_REST_URL, or unset it .+$/,
@@ -56,10 +52,6 @@ test("another reason of Upstash's is quoted", async () => {
   await expect(assertUpstashAnswers(url, "a")).rejects.toThrow(
     `The database at ${url} refuses requests (ERR max daily request limit exceeded): see Upstash's console`,
   );
-});
-
-test("a Redis that answers is used", async () => {
-  await assertRedisAnswers(redis.url);
 });
 
 test("a Redis that cannot be reached is reported in one line, without the password", async () => {

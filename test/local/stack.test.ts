@@ -41,15 +41,6 @@ test.for([
 );
 
 describe("the settings", () => {
-  test("have the addresses of the README by default", () => {
-    expect(readSettings({})).toMatchObject({
-      ORDERS_API_PORT: 3000,
-      ORDERS_LAMBDA_PORT: 3002,
-      ORDERS_SCHEDULER_PORT: 3003,
-      ORDERS_UPSTASH_PORT: 8079,
-    });
-  });
-
   test("that are wrong are named, all in one line that says what they must be", () => {
     const wrong = {
       ORDERS_API_PORT: "http",

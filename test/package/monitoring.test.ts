@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { FUNCTIONS } from "../../infra/functions.ts";
 import { readParameters } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { anchorsOf, tableOf } from "../support/markdown.ts";
@@ -18,10 +17,7 @@ const given = z
   .object({ default: Values, prod: Values })
   .parse(parse(await readFile(join(PROJECT, "infra/parameters.yml"), "utf8")));
 
-const STAGES = ["dev", "prod"] as const;
-type Stage = (typeof STAGES)[number];
-
-const POLLERS = ["drainRefunds", "sweepOrders"];
+type Stage = "dev" | "prod";
 
 function templateOf(stage: Stage, ...commandLine: string[]): Template {
   const parameters = readParameters({ default: given.default, stage: stage === "prod" ? given.prod : {}, commandLine });
@@ -76,14 +72,12 @@ function conditionOf(alarm: Alarm): string {
 }
 
 /** What is compared with the threshold: `namespace name dimension=value statistic`, or an expression and its inputs. */
-function watchedBy(alarm: Alarm): readonly unknown[] {
+function watchedBy(alarm: Alarm): string {
   if (!alarm.Metrics)
-    return [describeMetric(Metric.parse(pick(alarm)), alarm.ExtendedStatistic ?? alarm.Statistic ?? "")];
+    return describeMetric(Metric.parse(pick(alarm)), alarm.ExtendedStatistic ?? alarm.Statistic ?? "");
   const [{ Expression }, ...inputs] = alarm.Metrics;
-  return [
-    Expression,
-    Object.fromEntries(inputs.map(({ Id, MetricStat }) => [Id, describeMetric(MetricStat.Metric, MetricStat.Stat)])),
-  ];
+  const described = inputs.map(({ Id, MetricStat }) => `${Id} = ${describeMetric(MetricStat.Metric, MetricStat.Stat)}`);
+  return [Expression, ...described].join("; ");
 }
 
 const pick = ({ Namespace, MetricName, Dimensions }: Alarm) => ({ Namespace, MetricName, Dimensions });
@@ -93,74 +87,17 @@ function describeMetric({ Namespace, MetricName, Dimensions }: z.infer<typeof Me
   return [Namespace, MetricName, ...dimensions, stat].join(" ");
 }
 
-const reference = (to: string) => `\${${to}}`;
-const api = (name: string, stat: string) => `AWS/ApiGateway ${name} ApiId=${reference("HttpApi")} ${stat}`;
-const queue = (id: string) =>
-  `AWS/SQS ApproximateNumberOfMessagesVisible QueueName=${reference(`${id}.QueueName`)} Maximum`;
-const lambda = (name: string, id: string) =>
-  `AWS/Lambda ${name} FunctionName=${reference(`${id.charAt(0).toUpperCase()}${id.slice(1)}LambdaFunction`)} Sum`;
-const each = <Value>(names: readonly string[], prefix: string, row: (name: string) => Value) =>
-  Object.fromEntries(names.map((name) => [`${prefix}-${name}`, row(name)]));
-
-/** Every alarm of a stage: its condition, and what it watches. */
-function expectedAlarms(stage: Stage): Record<string, readonly unknown[]> {
-  const orders = (name: string, stat: string) => `Orders ${name} service=orders-${stage} ${stat}`;
-  const throttled = `Orders/orders-${stage} ThrottledRequests Sum`;
-  const [few, many, latencyMs] = stage === "prod" ? [1, 20, 1500] : [5, 50, 3000];
-  const twoOfThree = "2 of 3 in 300 s, else notBreaching";
-  const untilEmpty = "ticket >= 1, 1 of 1 in 60 s, else ignore";
-  const percent = (part: string, whole: string) => ["100 * part / whole", { part, whole }];
-  return {
-    "api-5xx-rate": [`page >= ${few}, ${twoOfThree}`, ...percent(api("5xx", "Sum"), api("Count", "Sum"))],
-    "api-4xx-rate": [
-      `ticket >= ${many}, ${twoOfThree}`,
-      "IF(requests >= 100, 100 * (client_errors - throttled) / requests, 0)",
-      { client_errors: api("4xx", "Sum"), throttled, requests: api("Count", "Sum") },
-    ],
-    "api-throttling": [`page >= ${few}, ${twoOfThree}`, ...percent(throttled, api("Count", "Sum"))],
-    "api-latency": [`ticket >= ${latencyMs}, ${twoOfThree}`, api("Latency", "p99")],
-    "overdue-orders": ["page >= 1, 5 of 5 in 60 s, else ignore", orders("OverdueOrders", "Maximum")],
-    "completion-lag": [`ticket >= 90000, ${twoOfThree}`, orders("CompletionLag", "p99")],
-    "schedule-failures": [
-      `ticket >= ${few}, ${twoOfThree}`,
-      ...percent(orders("ScheduleFailures", "Sum"), orders("OrdersCreated", "Sum")),
-    ],
-    "redis-errors": [
-      `ticket >= ${few}, ${twoOfThree}`,
-      ...percent(orders("RedisErrors", "Sum"), orders("RedisLatency", "SampleCount")),
-    ],
-    "consumer-lag": ["ticket >= 60000, 3 of 3 in 60 s, else ignore", orders("ConsumerLag", "Maximum")],
-    "refund-backlog": ["page >= 1, 10 of 10 in 60 s, else ignore", orders("RefundBacklog", "Minimum")],
-    "refunds-trimmed": ["page >= 1, 1 of 1 in 60 s, else notBreaching", orders("RefundsTrimmed", "Sum")],
-    "refund-dead-letters": [untilEmpty, orders("RefundDeadLetters", "Maximum")],
-    "undelivered-completions": [untilEmpty, queue("UndeliveredCompletions")],
-    "failed-invocations": [untilEmpty, queue("FailedInvocations")],
-    throttles: [
-      "ticket >= 1, 2 of 5 in 60 s, else notBreaching",
-      "SUM(METRICS())",
-      Object.fromEntries(FUNCTIONS.map((name, index) => [`m${index}`, lambda("Throttles", name)])),
-    ],
-    ...each(FUNCTIONS, "errors", (name) => [
-      `ticket >= ${few}, ${twoOfThree}`,
-      ...percent(lambda("Errors", name), lambda("Invocations", name)),
-    ]),
-    ...each(POLLERS, "not-running", (name) => [
-      "page < 1, 1 of 1 in 300 s, else breaching",
-      lambda("Invocations", name),
-    ]),
-  };
-}
-
-test.for(STAGES)("the alarms of %s watch what was chosen, and page or are tickets", (stage) => {
-  const found = alarmsOf(templateOf(stage)).map((alarm) => {
+test("the alarms compare and watch what was reviewed, and page or are tickets", () => {
+  const found = alarmsOf(templateOf("prod")).map((alarm) => {
     const condition = conditionOf(alarm);
     const [severity = ""] = condition.split(" ");
     expect(alarm.OKActions).toEqual(alarm.AlarmActions);
     expect(alarm.AlarmDescription.toLowerCase()).toMatch(new RegExp(`^${severity}: `));
-    return [alarm.AlarmName.replace(`orders-${stage}-${severity}-`, ""), [condition, ...watchedBy(alarm)]];
+    const name = alarm.AlarmName.replace(`orders-prod-${severity}-`, "");
+    return `${name}: ${condition}: ${watchedBy(alarm)}`;
   });
 
-  expect(Object.fromEntries(found)).toEqual(expectedAlarms(stage));
+  expect(found).toMatchSnapshot();
 });
 
 test("every alarm links to its section of the operations guide, and is in its triage table with its severity", () => {

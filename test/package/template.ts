@@ -128,22 +128,4 @@ export function found(value: unknown): string[] {
   });
 }
 
-/** A cycle of references among the resources, or nothing. */
-export function cycleIn(template: Template): string[] | undefined {
-  const done = new Set<string>();
-  function visit(id: string, path: string[]): string[] | undefined {
-    if (path.includes(id)) return [...path.slice(path.indexOf(id)), id];
-    if (done.has(id)) return undefined;
-    for (const next of referencesOf(template, id)) {
-      const cycle = visit(next, [...path, id]);
-      if (cycle) return cycle;
-    }
-    done.add(id);
-    return undefined;
-  }
-  return Object.keys(template.Resources)
-    .map((id) => visit(id, []))
-    .find((cycle) => cycle);
-}
-
 const ownOnly = (ids: string[]) => ids.filter((id) => !id.startsWith("AWS::"));

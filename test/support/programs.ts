@@ -19,6 +19,9 @@ export const CHROMIUM: Program = {
   debianPackage: "chromium",
 };
 
+/** For the commands of the README. */
+export const CURL: Program = { variable: "CURL_PATH", names: ["curl"], check: ["--version"], debianPackage: "curl" };
+
 /** A Python with the package redis. Debian's own is the one for which Debian has packages. */
 export const PYTHON: Program = {
   variable: "ORDERS_TEST_PYTHON",

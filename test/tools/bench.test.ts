@@ -3,10 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { drawBars } from "../../tools/bench/charts.ts";
 import { measureHttp, perSecond } from "../../tools/bench/http-load.ts";
-import { measureBundles } from "../../tools/bench/instances.ts";
 import { comparisonTable } from "../../tools/bench/report.ts";
 import { interleave, median, meetsTarget, p99, type Row } from "../../tools/bench/statistics.ts";
-import { buildBundles } from "../../tools/lambda-host/bundles.ts";
 import { answering } from "../support/servers.ts";
 
 const COMPLETION_MS = 300;
@@ -61,13 +59,6 @@ test("a service that fails is not measured", async () => {
   );
 
   await expect(measured).rejects.toThrow(`POST ${url}/orders was answered 500`);
-});
-
-test("no bundle is over its size budget", async () => {
-  await using bundles = await buildBundles();
-  const rows = await measureBundles(bundles);
-  expect(rows.filter((row) => meetsTarget(row) === true).length).toBeGreaterThan(4);
-  expect(rows.filter((row) => meetsTarget(row) === false)).toEqual([]);
 });
 
 describe("a row", () => {

@@ -42,13 +42,6 @@ test("a parent killed after its Redis still takes the temporary folder along", a
   await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
-test("a parent with nothing else to do ends well when it stops its Redis", async () => {
-  const { process: parent, url } = await parentWithRedis("stop");
-
-  await expect.poll(() => parent.exitCode).toBe(0);
-  expect(await answer(url)).toBe("nobody");
-});
-
 test("a parent with nothing else to do ends when its Redis is killed", async () => {
   const { process: parent, lines, pid } = await parentWithRedis("run out");
 
