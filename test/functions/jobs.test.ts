@@ -40,6 +40,10 @@ test("drainRefunds refunds orders and puts aside what cannot be refunded", async
     { dead_reason: "missing_pk", dead_id: expect.any(String), dead_at: expect.any(String), note: "no pk" },
   ]);
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsApplied: 2, RefundsDeadLettered: 1 }));
+  expect(log.logged.slice(-2)).toMatchObject([
+    { level: "INFO", message: "Refund requests settled" },
+    { level: "WARN", message: "Refund requests were refused: see refund_order:dead" },
+  ]);
 });
 
 test("drainRefunds with nothing to do makes the group, writes nothing else and no log line", async () => {
@@ -147,4 +151,16 @@ test("drainRefunds counts requests that were trimmed while they were pending", a
   await functions.invokeJob("drainRefunds", {});
 
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsTrimmed: 1 }));
+  expect(log.logged).toMatchObject([{ level: "ERROR", count: 1, first: [id] }]);
+});
+
+test("drainRefunds names a request that it could not settle, and why", async () => {
+  const pk = await place();
+  const id = await redis.client.xAdd("refund_order", "*", { pk });
+  await forbid(redis.client, "hset");
+
+  await functions.invokeJob("drainRefunds", {});
+
+  expect(log.logged.at(-1)).toMatchObject({ level: "ERROR", requests: [{ id, pk }], errors: [expect.any(String)] });
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundFailures: 1 }));
 });

@@ -38,6 +38,12 @@ function thrownBy(run: () => unknown): unknown {
   throw new Error("Nothing was thrown");
 }
 
+test("a key that is in use can be tried again after two seconds", () => {
+  const { headers } = problemReply(new ServiceError("idempotency_key_in_use"), REQUEST_ID);
+
+  expect(headers).toEqual({ ...HEADERS, "retry-after": "2" });
+});
+
 describe("where the types have a base", () => {
   test("a problem's type is its name there, and its title is the type's own", () => {
     const document = documentOf(problemReply(new HttpError("method_not_allowed"), REQUEST_ID, TYPES));
