@@ -148,8 +148,13 @@ function exitOnEpipe(): void {
   });
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** A connection that every address of a name refused is an AggregateError without a message. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") return messageOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
 
-function rootCause(error: unknown): string {
+/** The message of the innermost cause: of a failed `fetch`, only that says why. */
+export function rootCause(error: unknown): string {
   return error instanceof Error && error.cause !== undefined ? rootCause(error.cause) : messageOf(error);
 }

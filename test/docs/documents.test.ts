@@ -33,14 +33,6 @@ test.for(PAGES)("every link of %s within the project leads somewhere", async (pa
   expect(dead).toEqual([]);
 });
 
-test("the recording of the demo is an image that runs no script, loads nothing and is small", async () => {
-  const recording = await read("docs/demo.svg");
-
-  expect(recording).toContain("@keyframes");
-  expect(recording).not.toMatch(/<script|@import|url\(|(href|src)="(?!#)/);
-  expect(recording.length).toBeLessThan(60 * 1_024);
-});
-
 test("every npm script that a page names exists", async () => {
   const { scripts } = z
     .object({ scripts: z.record(z.string(), z.string()) })

@@ -314,18 +314,6 @@ describe("errors", () => {
 
       expect(everythingIn(redisFailure(cause))).toMatch(/ECONNREFUSED/);
     });
-
-    test("a script that fails", async () => {
-      await store.client.set("order_completed", SECRET);
-      const pk = newPk();
-      await store.client.hSet(`order:${pk}`, { pk, status: "pending", product_id: SECRET });
-
-      const error = await completeOrder(store.redis, { pk }, 0, STREAM_MAX_LENGTH).catch((thrown: unknown) => thrown);
-
-      expect(everythingIn(error)).toMatch(/WRONGTYPE/);
-      expect(everythingIn(error)).not.toMatch(/secret/);
-      expect(everythingIn(error)).not.toContain(pk);
-    });
   });
 
   test.for(["text", undefined, null, { message: "secret" }])(

@@ -5,13 +5,7 @@ import type { RequestListener } from "node:http";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  debianPackages,
-  findExecutables,
-  findRedis,
-  type Machine,
-  sourceBuild,
-} from "../../../local/redis/find-redis.ts";
+import { debianPackages, findExecutables, findRedis, type Machine } from "../../../local/redis/find-redis.ts";
 import { answering } from "../../support/servers.ts";
 import { bareMachine, program, said, temporaryFolder } from "./support.ts";
 
@@ -146,17 +140,6 @@ describe("the source build", () => {
     expect(await findRedis(log, machine)).toBe(binary);
     expect(requested).toHaveLength(1);
   });
-
-  test("checks the TLS certificate of the source", async () => {
-    const machine = await withCompiler();
-    vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", "https://127.0.0.1:1");
-    vi.stubEnv("NODE_OPTIONS", `--import=data:text/javascript,${encodeURIComponent(WRITE_TLS_CHOICE)}`);
-    vi.stubEnv("TLS_CHOICE_FILE", join(machine.path, "tls"));
-
-    await expect(sourceBuild(machine, said())).rejects.toThrow("ECONNREFUSED");
-
-    expect(await readFile(join(machine.path, "tls"), "utf8")).toBe("true");
-  });
 });
 
 async function cachedServer({ cacheFolder }: Machine): Promise<string> {
@@ -227,16 +210,6 @@ async function addPackage(
   const digest = createHash("sha256").update(content).digest("hex");
   return `${control}Filename: ./${fields.Package}.deb\nSize: ${content.length}\nSHA256: ${digest}\n`;
 }
-
-/** Runs inside the build process, ahead of the package: writes down which TLS check it asks for. */
-const WRITE_TLS_CHOICE = `
-import { writeFileSync } from "node:fs";
-import { Agent } from "node:https";
-const { createConnection } = Agent.prototype;
-Agent.prototype.createConnection = function (options, ...rest) {
-  writeFileSync(process.env.TLS_CHOICE_FILE, String(options.rejectUnauthorized));
-  return createConnection.call(this, options, ...rest);
-};`;
 
 /** Its make leaves a "server" where Redis's own make does. */
 async function withCompiler(): Promise<Machine> {
