@@ -1,8 +1,6 @@
 import type { Redis } from "@upstash/redis";
-import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
 import { type Limits, startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
-import { afterAll, beforeAll, onTestFinished, vi } from "vitest";
-import { type CompletionScheduler, createCompletionScheduler } from "../../lib/integrations/completion-scheduler.ts";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { createRedis } from "../../lib/redis/client.ts";
 import { logger } from "../../lib/telemetry.ts";
 import { startHttpFront } from "./http-front.ts";
@@ -59,57 +57,6 @@ export function redisAt(url: string, token = TOKEN): Redis {
 function started<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("The store runs inside hooks and tests only: read it there");
   return value;
-}
-
-/** Nobody listens on the discard port: no order is completed behind a test's back, and no schedule can be made there. */
-const NOWHERE = "http://127.0.0.1:9";
-
-export const TIMER_ENV = {
-  SCHEDULE_GROUP: "orders-test",
-  SCHEDULE_TARGET_ARN: "arn:aws:lambda:eu-central-1:123456789012:function:complete-order",
-  SCHEDULE_ROLE_ARN: "arn:aws:iam::123456789012:role/scheduler",
-  SCHEDULE_DEAD_LETTER_ARN: "arn:aws:sqs:eu-central-1:123456789012:undelivered",
-};
-
-interface TestTimer {
-  /** The service's timer, on a scheduler of this test file's own. */
-  readonly timer: CompletionScheduler;
-  /** The same on a scheduler that cannot be reached. */
-  readonly unreachable: CompletionScheduler;
-}
-
-/** Gives the calling test file a scheduler, to which the AWS SDK is pointed by its environment variables. */
-export function useTimer(): TestTimer {
-  let scheduler: SchedulerServer | undefined;
-  let timers: TestTimer | undefined;
-
-  beforeAll(async () => {
-    const groups = [TIMER_ENV.SCHEDULE_GROUP];
-    scheduler = await startScheduler({ lambdaUrl: NOWHERE, groups, log: () => undefined });
-    vi.stubEnv("AWS_REGION", "eu-central-1");
-    vi.stubEnv("AWS_ACCESS_KEY_ID", "local");
-    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "local");
-    timers = { unreachable: timerAt(NOWHERE), timer: timerAt(scheduler.url) };
-  });
-  afterAll(() => scheduler?.stop());
-
-  const started = () => {
-    if (timers === undefined) throw new Error("The timer runs inside hooks and tests only: read it there");
-    return timers;
-  };
-  return {
-    get timer() {
-      return started().timer;
-    },
-    get unreachable() {
-      return started().unreachable;
-    },
-  };
-}
-
-function timerAt(url: string): CompletionScheduler {
-  vi.stubEnv("AWS_ENDPOINT_URL_SCHEDULER", url);
-  return createCompletionScheduler(TIMER_ENV);
 }
 
 interface CountedRedis {

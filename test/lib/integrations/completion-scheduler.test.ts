@@ -1,9 +1,8 @@
+import { startScheduler } from "eventbridge-scheduler-local";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { atExpression } from "../../../lib/integrations/completion-scheduler.ts";
-import { useTimer } from "../../support/store.ts";
-
-const scheduler = useTimer();
+import { expect, onTestFinished, test, vi } from "vitest";
+import { atExpression, createCompletionScheduler } from "../../../lib/integrations/completion-scheduler.ts";
+import { refused } from "../../support/servers.ts";
 
 /** The last moment of the year 9999: a later one has no four-digit year. */
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -29,5 +28,17 @@ test.for([
 });
 
 test("an order that came to be overdue while Redis was slow is scheduled for the next moment, not for a past one", async () => {
-  await expect(scheduler.timer.schedule("01ARZ3NDEKTSV4RRFFQ69G5FAV", Date.now() - 10_000)).resolves.toBeUndefined();
+  const { url, stop } = await startScheduler({ lambdaUrl: await refused(), groups: ["orders"], log: () => undefined });
+  onTestFinished(stop);
+  vi.stubEnv("AWS_ENDPOINT_URL_SCHEDULER", url);
+  for (const name of ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) vi.stubEnv(name, "eu-central-1");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { schedule } = createCompletionScheduler({
+    SCHEDULE_GROUP: "orders",
+    SCHEDULE_TARGET_ARN: "arn:aws:lambda:eu-central-1:123456789012:function:complete-order",
+    SCHEDULE_ROLE_ARN: "arn:aws:iam::123456789012:role/scheduler",
+    SCHEDULE_DEAD_LETTER_ARN: "arn:aws:sqs:eu-central-1:123456789012:undelivered",
+  });
+
+  await expect(schedule("01ARZ3NDEKTSV4RRFFQ69G5FAV", Date.now() - 10_000)).resolves.toBeUndefined();
 });

@@ -1,5 +1,4 @@
-import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
-import { describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import * as z from "zod";
 import { ServiceError } from "../../../lib/errors.ts";
 import { createInventory } from "../../../lib/integrations/inventory.ts";
@@ -13,17 +12,19 @@ import { readTimeouts } from "../../../tools/lambda-host/limits.ts";
 import { useInventory } from "../../support/inventory.ts";
 import { dumpKeyspace } from "../../support/keyspace.ts";
 import { newPk } from "../../support/orders.ts";
-import { countedRedis, TIMER_ENV, useStore, useTimer } from "../../support/store.ts";
+import { countedRedis, useStore } from "../../support/store.ts";
+
+const store = useStore();
+const schedule = vi.fn(async (_pk: string, _due: number) => undefined);
+
+beforeEach(() => void schedule.mockClear());
 
 describe("without prices", () => {
   const REQUEST = { id: "123", quantity: 2 };
   const KEY = "a-key-of-the-client";
 
-  const store = useStore();
-  const timers = useTimer();
-
   const place = (request = REQUEST, idempotencyKey: string | undefined = undefined, redis = store.redis) =>
-    placeOrder(redis, timers.timer, { request, idempotencyKey, now: Date.now() });
+    placeOrder(redis, { schedule }, { request, idempotencyKey, now: Date.now() });
 
   test("a placed order can be found as it was returned, and its completion is scheduled", async () => {
     const { order, replayed } = await place();
@@ -33,10 +34,7 @@ describe("without prices", () => {
     expect(await findOrder(store.redis, order.pk)).toEqual(order);
     const due = await store.client.zScore("orders:pending", order.pk);
     expect(due).toBe(Date.parse(order.created_at) + 5_000);
-    const schedule = { Name: order.pk, GroupName: TIMER_ENV.SCHEDULE_GROUP };
-    expect(await new SchedulerClient({}).send(new GetScheduleCommand(schedule))).toMatchObject({
-      Target: { Arn: TIMER_ENV.SCHEDULE_TARGET_ARN, Input: JSON.stringify({ pk: order.pk }) },
-    });
+    expect(schedule).toHaveBeenCalledExactlyOnceWith(order.pk, due);
   });
 
   test("creating is one request to Redis, and one more where the script is not in the cache", async () => {
@@ -95,18 +93,8 @@ describe("without prices", () => {
     });
   });
 
-  test("an order whose completion cannot be scheduled is placed all the same, and left to the sweep", async () => {
-    const placing = { request: REQUEST, idempotencyKey: KEY, now: Date.now() };
-
-    const { order } = await placeOrder(store.redis, timers.unreachable, placing);
-
-    expect(await findOrder(store.redis, order.pk)).toEqual(order);
-    expect(await store.client.zScore("orders:pending", order.pk)).not.toBeNull();
-  });
-
   test("when Redis fails nothing is scheduled", async () => {
     await store.client.rPush("orders:pending", "other");
-    const schedule = vi.spyOn(timers.timer, "schedule");
 
     await expect(place()).rejects.toBeInstanceOf(ServiceError);
 
@@ -119,14 +107,12 @@ describe("with prices", () => {
   const KEY = "a-key-of-the-client";
   const IN_USE = { code: "idempotency_key_in_use" };
 
-  const store = useStore();
-  const timers = useTimer();
   const shop = useInventory();
 
   const place = (request = REQUEST, idempotencyKey: string | undefined = undefined, redis = store.redis) =>
     placeOrder(
       redis,
-      timers.timer,
+      { schedule },
       { request, idempotencyKey, now: Date.now() },
       createInventory({ INVENTORY_URL: shop.url }),
     );
@@ -186,7 +172,7 @@ describe("with prices", () => {
 
     test("an order that was placed without a price is replayed without one", async () => {
       const placing = { request: REQUEST, idempotencyKey: KEY, now: Date.now() };
-      const { order } = await placeOrder(store.redis, timers.timer, placing);
+      const { order } = await placeOrder(store.redis, { schedule }, placing);
 
       expect(await place(REQUEST, KEY)).toEqual({ order, replayed: true });
 
@@ -335,7 +321,6 @@ describe("release-claim.lua", () => {
   const CLAIM = `claim:${newPk()}`;
 
   const releaseClaim = script(releaseClaimLua);
-  const store = useStore();
 
   const release = () => runCommand(store.redis, scriptCommand(releaseClaim, z.unknown(), [KEY], [CLAIM]));
 
