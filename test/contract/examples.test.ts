@@ -103,7 +103,7 @@ describe("every example in openapi.yaml does what it says:", () => {
       ({ status }) => status >= 500,
     ),
   )("without Redis $route gets $status $name", async ({ route, ...example }) => {
-    functions.upstash.answerWith((response) => response.destroy());
+    functions.upstash.answerWith((call) => call.reset());
 
     const reply =
       route === PLACE

@@ -54,19 +54,21 @@ describe("no schedule can be created", () => {
   /** As the service answers: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html */
   const awsError =
     (status: number, type: string): Answer =>
-    (response) =>
-      response
-        .writeHead(status, { "content-type": "application/json", "x-amzn-errortype": type })
-        .end(JSON.stringify({ Message: "said by Scheduler" }));
+    (call) =>
+      call.answer({
+        status,
+        headers: { "content-type": "application/json", "x-amzn-errortype": type },
+        content: JSON.stringify({ Message: "said by Scheduler" }),
+      });
 
   test.for<[string, Answer, string, number]>([
     ["throttles", awsError(429, "ThrottlingException"), "ThrottlingException", 2],
     ["has no quota left", awsError(402, "ServiceQuotaExceededException"), "ServiceQuotaExceededException", 1],
     ["never answers", () => undefined, "TimeoutError", 2],
-    ["stalls after its headers", (response) => void response.writeHead(200).write("{"), "AbortError", 1],
+    ["stalls after its headers", ({ outgoing }) => outgoing.writeHead(200).write("{"), "AbortError", 1],
     [
       "asks for a long pause",
-      (response) => response.writeHead(429, { "retry-after": "60" }).end("{}"),
+      (call) => call.answer({ status: 429, headers: { "retry-after": "60" }, content: "{}" }),
       "AbortError",
       1,
     ],

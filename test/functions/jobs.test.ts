@@ -123,11 +123,11 @@ test("drainRefunds reports a batch that was settled before it throws that the ne
   await redis.client.xAdd("refund_order", "*", { pk: before });
   await functions.invokeJob("drainRefunds", {});
   await redis.client.xAdd("refund_order", "*", { pk });
-  functions.upstash.answerWith(async (response, forward) => {
-    const reply = await forward();
+  functions.upstash.answerWith(async (call) => {
+    const reply = await call.forward();
     // The read of the first request becomes the last one that Redis allows.
     await redis.client.sendCommand(["ACL", "SETUSER", "default", "-xreadgroup"]);
-    response.writeHead(reply.status, reply.headers).end(reply.content);
+    await call.answer(reply);
   });
   onTestFinished(async () => {
     await redis.client.sendCommand(["ACL", "SETUSER", "default", "+xreadgroup"]);

@@ -40,13 +40,11 @@ async function liveThroughEverything(): Promise<string> {
   await redis.client.zAdd("orders:pending", { value: await place(), score: 1 });
   await functions.invokeJob("sweepOrders", {});
   await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 0 }));
-  functions.scheduler.answerWith((response) => response.writeHead(500).end());
+  functions.scheduler.answerWith((call) => call.answer({ status: 500, content: "" }));
   await place();
-  functions.upstash.answerWith((response) =>
-    response.writeHead(500).end(JSON.stringify({ error: "ERR out of order" })),
-  );
+  functions.upstash.answerWith((call) => call.answer({ status: 500, content: '{"error":"ERR out of order"}' }));
   await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 1 }));
-  functions.upstash.answerWith((response) => response.end(`{"result": ["${PRODUCT}`));
+  functions.upstash.answerWith((call) => call.answer({ status: 200, content: `{"result": ["${PRODUCT}` }));
   await functions.invokeHttp("getOrder", getOrderEvent(pk));
   await expect(functions.invokeJob("completeOrder", { pk })).rejects.toThrow();
   await expect(functions.invokeJob("drainRefunds", {})).rejects.toThrow();

@@ -55,10 +55,9 @@ export class Real {
 
   /** Has each request reach Redis so often, and only the last reply reach the client: the others were lost. */
   async sending<Result>(times: number, run: () => Promise<Result>): Promise<Result> {
-    this.#front.answerWith(async (response, forward) => {
-      for (let lost = 1; lost < times; lost += 1) await forward();
-      const { status, headers, content } = await forward();
-      response.writeHead(status, headers).end(content);
+    this.#front.answerWith(async (call) => {
+      for (let lost = 1; lost < times; lost += 1) await call.forward();
+      await call.answer(await call.forward());
     });
     try {
       return await run();

@@ -1,16 +1,7 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { buffer } from "node:stream/consumers";
-import { listen } from "./servers.ts";
+import { type Call, startProxy } from "../../tools/chaos/proxy.ts";
 
-/** How a request is answered; `forward` hands it to the server behind. */
-export type Answer = (response: ServerResponse, forward: () => Promise<Reply>) => unknown;
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly content: Buffer;
-}
+/** What becomes of a request. */
+export type Answer = (call: Call) => unknown;
 
 export interface HttpFront {
   readonly url: string;
@@ -22,29 +13,19 @@ export interface HttpFront {
   loseNextReply(): void;
   /** Forwards again, and forgets the requests so far. */
   reset(): void;
-  stop(): Promise<void>;
+  stop(): void;
 }
 
-const HOP_BY_HOP = new Set(["connection", "content-length", "host", "keep-alive", "transfer-encoding"]);
+const passOn: Answer = async (call) => call.answer(await call.forward());
 
-const passOn: Answer = async (response, forward) => {
-  const { status, headers, content } = await forward();
-  response.writeHead(status, headers).end(content);
-};
-
-/** A real server before another one, so that a test sees what is sent, and can lose or replace what is replied. */
+/** The fault suite's proxy before another server, so that a test sees what is sent, and can lose or replace what is replied. */
 export async function startHttpFront(target: string): Promise<HttpFront> {
   const requests: string[] = [];
   let answer = passOn;
-
-  const server = createServer(async (request, response) => {
-    requests.push(`${request.method} ${request.url}`);
-    const body = await buffer(request);
-    await answer(response, () => forward(target, request, body));
+  const { url, stop } = await startProxy(target, async (call) => {
+    requests.push(`${call.method} ${call.path}`);
+    await answer(call);
   });
-  const url = await listen(server);
-
-  let stopping: Promise<unknown> | undefined;
   return {
     url,
     requests,
@@ -52,39 +33,16 @@ export async function startHttpFront(target: string): Promise<HttpFront> {
       answer = other;
     },
     loseNextReply() {
-      answer = async (response, forward) => {
+      answer = async (call) => {
         answer = passOn;
-        await forward();
-        response.destroy();
+        await call.forward();
+        call.reset();
       };
     },
     reset() {
       answer = passOn;
       requests.length = 0;
     },
-    async stop() {
-      stopping ??= once(server.close(), "close");
-      server.closeAllConnections();
-      await stopping;
-    },
+    stop,
   };
-}
-
-async function forward(
-  target: string,
-  { method, url, headersDistinct }: IncomingMessage,
-  body: Buffer,
-): Promise<Reply> {
-  const headers = endToEnd(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(", ")]));
-  const hasBody = method !== "GET" && method !== "HEAD";
-  const reply = await fetch(`${target}${url}`, {
-    method: method ?? "GET",
-    headers,
-    ...(hasBody && { body: new Uint8Array(body) }),
-  });
-  return { status: reply.status, headers: endToEnd([...reply.headers]), content: Buffer.from(await reply.bytes()) };
-}
-
-function endToEnd(headers: [string, string][]): Record<string, string> {
-  return Object.fromEntries(headers.filter(([name]) => !HOP_BY_HOP.has(name)));
 }

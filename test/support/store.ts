@@ -75,11 +75,11 @@ export async function countedRedis(
 ): Promise<CountedRedis> {
   const front = await startHttpFront(store.url);
   onTestFinished(() => front.stop());
-  front.answerWith(async (response, forward) => {
+  front.answerWith(async (call) => {
     const losesReply = (await beforeRequest(front.requests.length)) === true;
-    const { status, headers, content } = await forward();
-    if (losesReply) response.destroy();
-    else response.writeHead(status, headers).end(content);
+    const reply = await call.forward();
+    if (losesReply) call.reset();
+    else await call.answer(reply);
   });
   return { redis: redisAt(front.url, store.token), requests: () => front.requests.length };
 }

@@ -281,12 +281,12 @@ describe("an interrupted replay", () => {
     const server = await startHttpFront(store.url);
     onTestFinished(() => server.stop());
     let lost = 0;
-    server.answerWith(async (response, forward) => {
-      const { status, headers, content } = await forward();
+    server.answerWith(async (call) => {
+      const reply = await call.forward();
       if (lost === 0 && (await store.client.xLen("refund_order")) > 1) {
         lost += 1;
-        response.destroy();
-      } else response.writeHead(status, headers).end(content);
+        call.reset();
+      } else await call.answer(reply);
     });
 
     const { exitCode } = await run(

@@ -101,7 +101,7 @@ async function listenOnOwnPort(server: Server): Promise<number> {
 }
 
 function callOf(
-  { url: path = "", socket }: IncomingMessage,
+  { method = "GET", url: path = "", socket }: IncomingMessage,
   outgoing: ServerResponse,
   body: Buffer,
   forward: () => Promise<Reply>,
@@ -110,8 +110,11 @@ function callOf(
   /** Ends the connection without an answer: the caller sees ECONNRESET. */
   const reset = (): void => void socket.resetAndDestroy();
   return {
+    method,
     path,
     body: body.toString(),
+    /** For a reply that none of the methods below gives. */
+    outgoing,
     /** Has the server do it. */
     forward,
     /** Resolves when the reply has gone out, or could not. */
