@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { PROBLEMS } from "../../lib/http/problem.ts";
 import { readSettings, Settings } from "../../local/settings.ts";
-import { readMemorySizes } from "../../tools/lambda-host/limits.ts";
+import { readMemorySizes } from "../support/bundle.ts";
 import { openapi } from "../support/contract.ts";
 import { anchorsOf, codeIn, linksOf, tableOf } from "../support/markdown.ts";
 

@@ -15,7 +15,6 @@ interface HttpRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly query: Record<string, string> | undefined;
   readonly body: Body | undefined;
 }
 
@@ -58,15 +57,6 @@ const otherHeaders = fc.dictionary(
   ),
   headerValue,
   { maxKeys: 3 },
-);
-
-/** A query string as API Gateway hands it over: as it came, and by names. No route has one. */
-const query = fc.option(
-  fc.dictionary(fc.oneof(fc.constantFrom("pk", "id", "quantity", "__proto__"), fc.string()), fc.string(), {
-    minKeys: 1,
-    maxKeys: 2,
-  }),
-  { nil: undefined, freq: 3 },
 );
 
 const headers = fc
@@ -184,15 +174,14 @@ const bodies: fc.Arbitrary<Body> = fc.tuple(text, fc.nat({ max: 9 })).map(([cont
   return { text: content, isBase64Encoded: false };
 });
 
-const anyRequest = fc.record({ method, path, headers, query, body: fc.option(bodies, { nil: undefined }) });
+const anyRequest = fc.record({ method, path, headers, body: fc.option(bodies, { nil: undefined }) });
 
-const placing = fc.record({ method: fc.constant("POST"), path: fc.constant("/orders"), headers, query, body: bodies });
+const placing = fc.record({ method: fc.constant("POST"), path: fc.constant("/orders"), headers, body: bodies });
 
 const reading = fc.record({
   method: fc.constant("GET"),
   path: pk.map((text) => `/orders/${text}`),
   headers,
-  query,
   body: fc.constant(undefined),
 });
 
@@ -208,7 +197,7 @@ export function routed(
   request: HttpRequest,
   seedPk: string,
 ): { readonly name: FunctionName; readonly event: APIGatewayProxyEventV2 } {
-  const { method: verb, headers: given, query: parameters, body } = request;
+  const { method: verb, headers: given, body } = request;
   const at = request.path.replaceAll(SEED_PK, seedPk);
   const orderPath = /^\/orders\/([^/]+)$/s.exec(at)?.[1];
   const [name, routeKey]: [FunctionName, string] =
@@ -222,15 +211,7 @@ export function routed(
     ...(name === "getOrder" && orderPath !== undefined && { pathParameters: { pk: decoded(orderPath) } }),
     ...(body !== undefined && { body: body.text, isBase64Encoded: body.isBase64Encoded }),
   });
-  return {
-    name,
-    event: parameters === undefined ? event : { ...event, ...queryOf(parameters) },
-  };
-}
-
-function queryOf(parameters: Record<string, string>) {
-  const pairs = Object.entries(parameters).map(([name, value]): [string, string] => [name, value.toWellFormed()]);
-  return { rawQueryString: new URLSearchParams(pairs).toString(), queryStringParameters: parameters };
+  return { name, event };
 }
 
 /** API Gateway decodes path parameters; what cannot be decoded is handed over as it is. */

@@ -34,7 +34,10 @@ export async function buildOptions(): Promise<{ options: BuildOptions; extension
 
 const Event = z.union([z.object({ httpApi: z.string() }), z.object({ schedule: z.string() })]);
 
+const Limits = z.object({ timeout: z.int().positive(), memorySize: z.int().positive() });
+
 const ServerlessYml = z.object({
+  provider: Limits,
   custom: z.object({
     esbuild: z.object({
       bundle: z.boolean(),
@@ -51,7 +54,10 @@ const ServerlessYml = z.object({
       plugins: z.string(),
     }),
   }),
-  functions: z.record(z.string(), z.object({ handler: z.string(), events: z.array(Event).default([]) })),
+  functions: z.record(
+    z.string(),
+    z.object({ handler: z.string(), events: z.array(Event).default([]), ...Limits.partial().shape }),
+  ),
 });
 export type ServerlessYml = z.infer<typeof ServerlessYml>;
 
@@ -59,4 +65,16 @@ export type ServerlessYml = z.infer<typeof ServerlessYml>;
 export async function readServerlessYml(): Promise<ServerlessYml> {
   const text = await readFile(new URL("../../serverless.yml", import.meta.url), "utf8");
   return ServerlessYml.parse(parse(text, { logLevel: "error" }));
+}
+
+/** The time-out of each function in ms. */
+export async function readTimeouts(): Promise<(functionName: string) => number> {
+  const { provider, functions } = await readServerlessYml();
+  return (name) => (functions[name]?.timeout ?? provider.timeout) * 1_000;
+}
+
+/** The memory of each function in MB. */
+export async function readMemorySizes(): Promise<(functionName: string) => number> {
+  const { provider, functions } = await readServerlessYml();
+  return (name) => functions[name]?.memorySize ?? provider.memorySize;
 }

@@ -5,13 +5,13 @@ import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
 import { startRedis } from "../../local/redis/redis-server.ts";
+import { readMemorySizes, readTimeouts } from "../../test/support/bundle.ts";
 import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost } from "../lambda-host/host.ts";
 import type { Outcome } from "../lambda-host/instance.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import { readMemorySizes, readTimeouts } from "../lambda-host/limits.ts";
 import type { Usage } from "../lambda-host/messages.ts";
 import type { RecordedRequest } from "./baseline.ts";
 

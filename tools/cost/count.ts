@@ -1,8 +1,8 @@
 import { Order } from "../../lib/orders/order.ts";
+import { readMemorySizes } from "../../test/support/bundle.ts";
 import { fetchDocumented } from "../../test/support/contract.ts";
 import { type RedisClient, startStack } from "../bench/stack.ts";
 import { median } from "../bench/statistics.ts";
-import { readMemorySizes } from "../lambda-host/limits.ts";
 
 /** How often each poller runs with nothing to do. */
 const IDLE_RUNS = 50;

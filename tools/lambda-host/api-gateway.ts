@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { httpEvent } from "../../test/support/functions.ts";
+import type { Router } from "./host.ts";
 import type { Outcome } from "./instance.ts";
-import type { Router } from "./routes.ts";
 import { type Served, serve } from "./serve.ts";
 
 const Reply = z.object({

@@ -8,7 +8,7 @@ import { placeOrder } from "../../../lib/orders/place-order.ts";
 import releaseClaimLua from "../../../lib/orders/release-claim.lua" with { type: "text" };
 import { runCommand, script, scriptCommand } from "../../../lib/redis/commands.ts";
 import { logger } from "../../../lib/telemetry.ts";
-import { readTimeouts } from "../../../tools/lambda-host/limits.ts";
+import { readTimeouts } from "../../support/bundle.ts";
 import { useInventory } from "../../support/inventory.ts";
 import { dumpKeyspace } from "../../support/keyspace.ts";
 import { newPk } from "../../support/orders.ts";

@@ -211,12 +211,6 @@ describe("refused requests", () => {
       expect(await deadLetters()).toMatchObject([{ message: { dead_reason: "unknown_order" } }]);
     });
 
-    test("when its order has no status that the service knows", async () => {
-      const request = await readRequest(store, await storeOrder(store.client, "lost"));
-
-      expect(await settleRefunds(store, [request])).toEqual([DEAD]);
-    });
-
     test.for(["missing_pk", "malformed_pk"] as const)("when it is refused before: %s", async (reason) => {
       const { id } = await readRequest(store, "whatever");
 
