@@ -69,8 +69,7 @@ export async function openShop(browser: { readonly current: Browser }, timeoutMs
   const redis = connection(redisUrl);
   await redis.connect();
   parts.defer(() => redis.destroy());
-  const inventory = await startInventory(redisUrl, Number(INVENTORY_PORT));
-  parts.defer(() => inventory.stop());
+  parts.defer(await startInventory(redisUrl, INVENTORY_PORT ?? ""));
   const open = parts.move();
   return {
     service,
@@ -88,39 +87,23 @@ function connection(url: string) {
 
 const PROGRAM = join(import.meta.dirname, "inventory.py");
 
-interface Inventory {
-  /** Where it serves products. */
-  readonly url: string;
-  /**
-   * Kills it, as a machine does that loses its power.
-   * @throws Error with what it wrote, when it had ended by itself: it never should
-   */
-  stop(): Promise<void>;
-}
-
 /**
  * Resolves when it serves products.
- * @param redisUrl of the Redis whose streams it reads and writes
- * @param port where it serves products; 0 is any free one
+ * @returns kills it, as a machine does that loses its power, and throws what it wrote when it had ended by itself
  * @throws Error with what it wrote, when it ends before that
  */
-async function startInventory(redisUrl: string, port = 0): Promise<Inventory> {
-  const python = inject("python") ?? "";
-  const env = { ...process.env, REDIS_URL: redisUrl, INVENTORY_PORT: String(port) };
-  const child = spawn(python, [PROGRAM], { env, stdio: ["ignore", "pipe", "pipe"] });
+async function startInventory(redisUrl: string, port: string): Promise<() => Promise<void>> {
+  const env = { ...process.env, REDIS_URL: redisUrl, INVENTORY_PORT: port };
+  const child = spawn(inject("python") ?? "", [PROGRAM], { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
   const exited = once(child, "close");
-  const [line = ""] = await Promise.race([once(createInterface(child.stdout), "line"), exited.then(() => [])]);
-  const url = /^Inventory: (\S+)$/.exec(line)?.[1];
-  if (url === undefined) throw new Error(`The inventory did not start:\n${output}`);
-  return {
-    url,
-    async stop() {
-      const running = child.kill("SIGKILL");
-      await exited;
-      if (!running) throw new Error(`The inventory ended by itself:\n${output}`);
-    },
+  const [line] = await Promise.race([once(createInterface(child.stdout), "line"), exited.then(() => [undefined])]);
+  if (line === undefined) throw new Error(`The inventory did not start:\n${output}`);
+  return async () => {
+    const running = child.kill("SIGKILL");
+    await exited;
+    if (!running) throw new Error(`The inventory ended by itself:\n${output}`);
   };
 }
 

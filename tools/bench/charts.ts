@@ -1,5 +1,5 @@
 import { connectionsText } from "./http-load.ts";
-import { type Row, ratioOf } from "./statistics.ts";
+import type { Row } from "./statistics.ts";
 
 const WIDTH = 820;
 const LABEL_WIDTH = 150;
@@ -53,21 +53,6 @@ export const CHARTS: readonly Chart[] = [
         values: connections.map((at) => shown.find((row) => row.name === name && row.at === at)?.value),
       }));
       return drawBars("Requests per second", "more is better", connections.map(connectionsText), series);
-    },
-  },
-  {
-    file: "growth.svg",
-    alt: "The duration of a call as the number of stored orders grows",
-    draw(rows) {
-      const shown = rows.filter(({ group }) => group === "growth");
-      const names = [...new Set(shown.map(({ name }) => name))];
-      const series = [...new Set(shown.map(({ at }) => at))].map((size) => ({
-        name: `${size?.toLocaleString("en")} orders`,
-        values: names.map((name) => shown.filter((row) => row.name === name && row.at === size).map(ratioOf)[0]),
-      }));
-      const most = Math.max(...series.flatMap(({ values }) => values.map((value = 1) => value)));
-      const title = `A call takes at most ${Math.round(100 * (most - 1))} % longer with ${series.at(-1)?.name} stored`;
-      return drawBars(title, "duration relative to 1,000 orders: less is better, 1 is no growth", names, series);
     },
   },
 ];

@@ -27,10 +27,12 @@ const NO_DATABASE =
 const REMEDY =
   "set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to the database's and its standard token, or use --local with npm start";
 
-export type Task =
-  | { readonly name: "list" | "replay-all" }
-  | { readonly name: "replay"; readonly ids: readonly string[] }
-  | { readonly name: "drop"; readonly ids: readonly string[]; readonly asks: boolean };
+interface Task {
+  readonly name: "list" | "replay" | "replayAll" | "drop";
+  readonly ids: readonly string[];
+  /** Whether `drop` asks before it deletes. */
+  readonly asks: boolean;
+}
 
 interface Database {
   readonly UPSTASH_REDIS_REST_URL: string;
@@ -62,12 +64,12 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv) {
 function readTask([command, ...ids]: readonly string[], { all, yes }: { all?: boolean; yes?: boolean }): Task {
   if (yes && command !== "drop") throw new UsageError("--yes is for drop");
   if (all && command !== "replay") throw new UsageError("--all is for replay");
-  if (command === "list" && ids.length === 0) return { name: "list" };
-  if (command === "list") throw new UsageError("list takes no ids");
-  if (command === "replay" && all && ids.length === 0) return { name: "replay-all" };
-  if (command === "replay" && all) throw new UsageError("replay takes ids or --all, not both");
-  if (command === "replay") return { name: "replay", ids: deadLetterIds(ids) };
-  if (command === "drop") return { name: "drop", ids: deadLetterIds(ids), asks: !yes };
+  const asks = !yes;
+  if (command === "list" && ids.length > 0) throw new UsageError("list takes no ids");
+  if (all && ids.length > 0) throw new UsageError("replay takes ids or --all, not both");
+  if (command === "list") return { name: command, ids, asks };
+  if (all) return { name: "replayAll", ids, asks };
+  if (command === "replay" || command === "drop") return { name: command, ids: deadLetterIds(ids), asks };
   throw new UsageError(command === undefined ? "No command is given" : `There is no command ${command}`);
 }
 
@@ -101,9 +103,9 @@ export async function run({ task, database }: { task: Task; database: Database }
   try {
     const ok = await {
       list: () => list(redis),
-      "replay-all": () => replayAll(redis),
-      replay: () => replay(redis, "ids" in task ? task.ids : []),
-      drop: () => drop(redis, "ids" in task ? task.ids : [], "asks" in task && task.asks ? ask : async () => true),
+      replayAll: () => replayAll(redis),
+      replay: () => replay(redis, task.ids),
+      drop: () => drop(redis, task.ids, task.asks ? ask : async () => true),
     }[task.name]();
     return { output: "", exitCode: ok ? EXIT.ok : EXIT.failed };
   } catch (error) {
