@@ -68,12 +68,6 @@ async function runOn({ lambda, lines }: ReturnType<typeof start>) {
   return { invocation, instance: lambda.find("tryOut-1") };
 }
 
-test("a function handles one event after the other in the same instance", async () => {
-  const { pidOf } = start();
-  const pids = await Promise.all([pidOf({}), pidOf({}), pidOf({})]);
-  expect(new Set(pids).size).toBe(1);
-});
-
 test("a function handles events at once in instances of their own, as many as it may have", async () => {
   const { pidOf } = start({ concurrency: 2 });
   const pids = await Promise.all([1, 2, 3, 4].map(() => pidOf({ wait: 50 })));

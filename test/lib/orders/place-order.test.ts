@@ -1,12 +1,9 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import * as z from "zod";
 import { ServiceError } from "../../../lib/errors.ts";
 import { createInventory } from "../../../lib/integrations/inventory.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../../lib/orders/place-order.ts";
-import releaseClaimLua from "../../../lib/orders/release-claim.lua" with { type: "text" };
-import { runCommand, script, scriptCommand } from "../../../lib/redis/commands.ts";
 import { logger } from "../../../lib/telemetry.ts";
 import { readTimeouts } from "../../support/bundle.ts";
 import { useInventory } from "../../support/inventory.ts";
@@ -311,34 +308,5 @@ describe("with prices", () => {
       );
       expect(await store.client.ttl("saved")).toBeGreaterThan(0);
     });
-  });
-});
-
-describe("release-claim.lua", () => {
-  const RELEASED = 1;
-  const NOT_HELD = 0;
-  const KEY = "idempotency:abc";
-  const CLAIM = `claim:${newPk()}`;
-
-  const releaseClaim = script(releaseClaimLua);
-
-  const release = () => runCommand(store.redis, scriptCommand(releaseClaim, z.unknown(), [KEY], [CLAIM]));
-
-  test("a claim that is held is released, and releasing it again changes nothing", async () => {
-    await store.client.set(KEY, CLAIM);
-
-    expect(await release()).toBe(RELEASED);
-    expect(await release()).toBe(NOT_HELD);
-
-    expect(await store.client.dbSize()).toBe(0);
-  });
-
-  test.for([`claim:${newPk()}`, `${newPk()}:f1`])("what another request holds stays: %s", async (held) => {
-    await store.client.set(KEY, held);
-    const before = await dumpKeyspace(store.client);
-
-    expect(await release()).toBe(NOT_HELD);
-
-    expect(await dumpKeyspace(store.client)).toEqual(before);
   });
 });
