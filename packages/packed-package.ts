@@ -56,10 +56,13 @@ export function usePackedPackage(name: string, client: string) {
     /** Runs its command to its end. */
     async cli(...args: readonly string[]) {
       const child = start(...args);
-      const closed = once(child, "close");
-      const output = (await text(child.stdout)) + (await text(child.stderr));
-      const [code] = await closed;
-      return { code, output };
+      // All at once: when a process exits, Node discards what nobody reads yet.
+      const [stdout, stderr, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, "close"),
+      ]);
+      return { code, output: stdout + stderr };
     },
   };
 }
