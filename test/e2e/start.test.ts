@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFailed, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { fetchDocumented } from "../support/contract.ts";
 import { startOffline } from "../support/offline.ts";
@@ -42,6 +42,7 @@ test("npm start on a database of one's own: changed files are served, a lost dat
   onTestFinished(() => redis.stop());
   const folder = await copyOfProject();
   const service = await startOffline({ REDIS_URL: redis.url }, [], folder);
+  onTestFailed(() => void process.stderr.write(service.output()));
   onTestFinished(async () => void (await service.stop()));
   const location = await locationOfNewOrder(service);
 
