@@ -43,6 +43,7 @@ test.skipIf(CURL === undefined)(
       pkHere = pkOf(shown);
       const lines = output.split("\n").filter((line) => line !== "…");
       expect(shown.split("\n").map(unchanging)).toEqual(expect.arrayContaining(lines.map(unchanging)));
+      expect(unchanging(bodyOf(shown))).toBe(unchanging(bodyOf(output)));
     }
   },
 );
@@ -64,5 +65,8 @@ async function run(command: string): Promise<string> {
   });
   return stdout.replaceAll("\r", "");
 }
+
+/** What comes after the head, where one is shown. */
+const bodyOf = (text: string): string => text.split("\n\n").at(-1) ?? "";
 
 const unchanging = (line: string): string => line.replaceAll(PK, "pk").replaceAll(TIME, "time");

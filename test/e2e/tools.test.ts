@@ -59,6 +59,10 @@ describe("the demo", () => {
       { ORDERS_API_PORT: CLOSED_PORT },
       /^No order service answers at http:\/\/localhost:1 \(.+\): start it with `npm start`/,
     ],
+    [
+      { ORDERS_API_PORT: service.env.ORDERS_SCHEDULER_PORT },
+      /^The server at \S+ is not the order service: start it with `npm start`/,
+    ],
   ])("with %j, says what to do before it places an order", async ([env, message]) => {
     const { code, stdout, stderr } = await demo([], env);
 

@@ -1,8 +1,8 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ROUTES } from "../../lib/http/routes.ts";
 import { readServerlessYml } from "../support/bundle.ts";
 import { OPERATIONS } from "../support/contract.ts";
-import { httpEvent, lambdaContext, useFunctions } from "../support/functions.ts";
+import { httpEvent, lambdaContext, setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
@@ -50,12 +50,7 @@ test.for<[string, string, string]>([
 });
 
 test("where the stage has an address of problem types, each problem has its own", async () => {
-  vi.stubEnv("PROBLEM_TYPES_URL", "https://docs.example.com/problems#");
-  vi.resetModules();
-  onTestFinished(() => {
-    vi.unstubAllEnvs();
-    vi.resetModules();
-  });
+  setHandlerEnv("PROBLEM_TYPES_URL", "https://docs.example.com/problems#");
   const { handler } = await import("../../functions/unknown-route.ts");
 
   const event = httpEvent({ routeKey: "$default", method: "GET", path: "/order" });

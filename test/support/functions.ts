@@ -3,7 +3,7 @@ import { GetScheduleCommand, type GetScheduleCommandOutput, SchedulerClient } fr
 import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
 import { type SchedulerServer, startScheduler } from "eventbridge-scheduler-local";
 import { type Limits, startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
-import { afterAll, beforeAll, beforeEach, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, onTestFinished, vi } from "vitest";
 import { z } from "zod";
 import {
   type LambdaEndpoint,
@@ -43,8 +43,6 @@ export interface Functions {
   readonly upstash: HttpFront;
   /** Before the Scheduler stand-in. */
   readonly scheduler: HttpFront;
-  /** What the Scheduler stand-in invokes when a schedule fires. */
-  readonly lambda: LambdaEndpoint;
   /** @param timeLeftMs what Lambda says is left of the function's time-out */
   invokeHttp(name: string, event: APIGatewayProxyEventV2, timeLeftMs?: () => number): Promise<HttpReply>;
   invokeJob(name: string, event: unknown, timeLeftMs?: () => number): Promise<void>;
@@ -87,9 +85,6 @@ export function useFunctions(
     get scheduler() {
       return stack().scheduler;
     },
-    get lambda() {
-      return stack().lambda;
-    },
     async invokeHttp(name, event, timeLeftMs) {
       const { handler } = await load(name);
       // Every invocation has an event of its own, which middleware may change.
@@ -104,6 +99,16 @@ export function useFunctions(
     },
     getSchedule: (name) => stack().client.send(new GetScheduleCommand({ Name: name, GroupName: SCHEDULE_GROUP })),
   };
+}
+
+/** Has the handlers find this variable until the running test ends: they read their environment when they are imported. */
+export function setHandlerEnv(name: string, value: string): void {
+  vi.stubEnv(name, value);
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    vi.resetModules();
+  });
 }
 
 async function startStack(redisUrl: string, limits: Partial<Limits>): Promise<Stack> {

@@ -31,7 +31,9 @@ test("an order that came to be overdue while Redis was slow is scheduled for the
   const { url, stop } = await startScheduler({ lambdaUrl: await refused(), groups: ["orders"], log: () => undefined });
   onTestFinished(stop);
   vi.stubEnv("AWS_ENDPOINT_URL_SCHEDULER", url);
-  for (const name of ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) vi.stubEnv(name, "eu-central-1");
+  vi.stubEnv("AWS_REGION", "eu-central-1");
+  vi.stubEnv("AWS_ACCESS_KEY_ID", "local");
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "local");
   onTestFinished(() => void vi.unstubAllEnvs());
   const { schedule } = createCompletionScheduler({
     SCHEDULE_GROUP: "orders",
