@@ -5,7 +5,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFailed, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { removeStaleFolders } from "../../local/process-lifecycle.ts";
 import { isListening } from "../support/servers.ts";
@@ -68,6 +68,7 @@ async function startService(command = process.execPath, ...args: string[]) {
   parent.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
   });
+  onTestFailed(() => void process.stderr.write(output));
   const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]();
   const started = Started.parse(JSON.parse(z.string().parse((await lines.next()).value)));
   onTestFinished(async () => {

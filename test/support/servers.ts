@@ -3,6 +3,13 @@ import { createServer as createHttpServer, type RequestListener } from "node:htt
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
+/**
+ * Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody is given one before it
+ * is used. Each process begins at another one.
+ */
+const PORTS = { first: 10_000, count: 10_000 };
+let nextPort = process.pid * 101;
+
 /** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
 export async function listen(server: Server): Promise<string> {
   await once(server.listen(0, "127.0.0.1"), "listening");
@@ -11,13 +18,17 @@ export async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${address.port}`;
 }
 
-/** A free port of the loopback interface for each variable, as an environment; they stay free until someone takes them. */
+/** A free port of the loopback interface for each variable, as an environment. */
 export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
-  const servers = variables.map(() => createServer());
-  const urls = await Promise.all(servers.map(listen));
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return Object.fromEntries(variables.map((variable, index) => [variable, new URL(urls[index] ?? "").port]));
+  const ports: Record<string, string> = {};
+  for (const variable of variables) {
+    while (await isListening(portAt(nextPort))) nextPort += 1;
+    ports[variable] = String(portAt(nextPort++));
+  }
+  return ports;
 }
+
+const portAt = (number: number): number => PORTS.first + (number % PORTS.count);
 
 /** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */
 export async function isListening(port: number): Promise<boolean> {
