@@ -1,6 +1,7 @@
 import { createClient, ErrorReply } from "redis";
 import { startGatewayThread } from "upstash-rest-gateway";
 import { z } from "zod";
+import { reasonOf } from "./error-reason.ts";
 import { isNewEnough } from "./redis/find-redis.ts";
 import { type RedisServer, startRedis } from "./redis/redis-server.ts";
 import { READ_ONLY_TOKEN, type Settings, TOKEN } from "./settings.ts";
@@ -160,14 +161,4 @@ async function serverInfo(url: string, maxWaitMs: number): Promise<string> {
     clearTimeout(late);
     if (client.isOpen) client.destroy();
   }
-}
-
-/**
- * The innermost reason of an error, for people: the message of fetch says only that it failed, and a connection refused on
- * every address of a host is an AggregateError without a message.
- */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }

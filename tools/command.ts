@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { z } from "zod";
 import { isTokenRefused } from "../lib/redis/commands.ts";
+import { reasonOf } from "../local/error-reason.ts";
 
 /** Often enough to watch, seldom enough to leave the machine to the service. */
 const POLL_INTERVAL_MS = 400;
@@ -104,7 +105,7 @@ export async function waitFor<Found>(
  * @param remedy which variables to set, and to what
  */
 export function describeRedisError(url: string, error: unknown, remedy: string): Failure {
-  const reason = rootCause(error);
+  const reason = reasonOf(error);
   if (reason.startsWith("NOPERM")) return failure(`The token may only read at ${url}: ${remedy}`);
   if (isTokenRefused(error)) return failure(`The token is refused at ${url}: ${remedy}`);
   // Redis was reached and replied with an error: no other address or token would help.
@@ -122,7 +123,7 @@ async function run<Options>(tool: Tool<Options>, args: readonly string[]): Promi
   try {
     options = tool.readOptions(args);
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n\n${tool.usage}`);
+    process.stderr.write(`${reasonOf(error)}\n\n${tool.usage}`);
     return EXIT.usage;
   }
   try {
@@ -146,15 +147,4 @@ function exitOnEpipe(): void {
     if (error.code !== "EPIPE") throw error;
     process.exit(EXIT.ok);
   });
-}
-
-/** A connection that every address of a name refused is an AggregateError without a message. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === "") return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The message of the innermost cause: of a failed `fetch`, only that says why. */
-export function rootCause(error: unknown): string {
-  return error instanceof Error && error.cause !== undefined ? rootCause(error.cause) : messageOf(error);
 }

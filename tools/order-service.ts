@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Order } from "../lib/orders/order.ts";
 import type { OrderRequest } from "../lib/orders/order-request.ts";
-import { Failure, rootCause } from "./command.ts";
+import { reasonOf } from "../local/error-reason.ts";
+import { Failure } from "./command.ts";
 
 /** API Gateway's own limit: no reply comes later. */
 const API_TIMEOUT_MS = 30_000;
@@ -46,7 +47,7 @@ export function orderService(url: string, { hint, tokenHint, authorization }: Or
     try {
       return await fetch(address, { ...init, signal: AbortSignal.timeout(API_TIMEOUT_MS) });
     } catch (cause) {
-      throw new Failure(`No order service answers at ${url} (${rootCause(cause)}): ${hint}`, { cause });
+      throw new Failure(`No order service answers at ${url} (${reasonOf(cause)}): ${hint}`, { cause });
     }
   }
 

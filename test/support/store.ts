@@ -1,5 +1,5 @@
 import type { Redis } from "@upstash/redis";
-import { type Limits, startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
+import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { createRedis } from "../../lib/redis/client.ts";
 import { logger } from "../../lib/telemetry.ts";
@@ -21,16 +21,15 @@ export interface TestStore {
 /**
  * Gives the calling test file a Redis of its own behind a gateway of its own, empty before every test. The properties can
  * be read inside hooks and tests only.
- * @param limits of the gateway, where a test wants them lower than Upstash's
  */
-export function useStore(limits: Partial<Limits> = {}): TestStore {
+export function useStore(): TestStore {
   const server = useRedis();
   let gateway: UpstashGateway | undefined;
   let redis: Redis | undefined;
 
   beforeAll(async () => {
     logger.setLogLevel("SILENT");
-    gateway = await startUpstashGateway({ redisUrl: server.url, token: TOKEN, limits });
+    gateway = await startUpstashGateway({ redisUrl: server.url, token: TOKEN });
     redis = redisAt(gateway.url, TOKEN);
   });
   afterAll(() => gateway?.stop());

@@ -21,5 +21,4 @@ const folder = /--dir '?([^ ']+)/.exec(server.command)?.[1] ?? "";
 process.once("exit", () => process.stdout.write(`${JSON.stringify({ folderLeft: existsSync(folder) })}\n`));
 process.stdout.write(`${JSON.stringify({ url: server.url, pid: server.pid, folder })}\n`);
 if (ending === "exit") process.exit(0);
-if (ending === "stop") await server.stop();
 if (ending === "wait") setInterval(() => undefined, 60_000);
