@@ -2,13 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-
-/**
- * Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody is given one before it
- * is used. Each process begins at another one.
- */
-const PORTS = { first: 10_000, count: 10_000 };
-let nextPort = process.pid * 101;
+import { nextPort } from "../../tools/chaos/proxy.ts";
 
 /** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
 export async function listen(server: Server): Promise<string> {
@@ -22,13 +16,12 @@ export async function listen(server: Server): Promise<string> {
 export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
   const ports: Record<string, string> = {};
   for (const variable of variables) {
-    while (await isListening(portAt(nextPort))) nextPort += 1;
-    ports[variable] = String(portAt(nextPort++));
+    let port = nextPort();
+    while (await isListening(port)) port = nextPort();
+    ports[variable] = String(port);
   }
   return ports;
 }
-
-const portAt = (number: number): number => PORTS.first + (number % PORTS.count);
 
 /** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */
 export async function isListening(port: number): Promise<boolean> {

@@ -16,9 +16,12 @@ const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
 
-/** Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody gets one that refuses. */
-const PORTS = { first: 20_000, last: 32_000 };
-let lastPort = PORTS.first;
+/**
+ * Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody is given one that
+ * refuses, or one before it is used. Each process begins at another one.
+ */
+const PORTS = { first: 10_000, count: 22_000 };
+let portNumber = process.pid * 101;
 
 /** Longer than any client waits; then a held call ends by itself. */
 const HOLD_MS = 60_000;
@@ -87,11 +90,16 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
   };
 }
 
-/** Each proxy of a run has another port: a call that is sent again must not reach the proxy of another instance. */
+/** A port that nobody else of this machine's tools and tests tries at the same time. It may be in use. */
+export function nextPort(): number {
+  portNumber = (portNumber + 1) % PORTS.count;
+  return PORTS.first + portNumber;
+}
+
+/** Each proxy has a port of its own: a call that is sent again while it refuses must not reach another server. */
 async function listenOnOwnPort(server: Server): Promise<number> {
   for (;;) {
-    lastPort = lastPort < PORTS.last ? lastPort + 1 : PORTS.first;
-    const port = lastPort;
+    const port = nextPort();
     const isListening = await once(server.listen(port, "127.0.0.1"), "listening").then(
       () => true,
       () => false,
