@@ -3,14 +3,9 @@ import { z } from "zod";
 import { Order } from "../../lib/orders/order.ts";
 import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { RecordedRequest } from "./baseline.ts";
-import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
+import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders } from "./orders.ts";
 import type { MeasuredStack } from "./stack.ts";
 import { atMost, interleave, mean, median, type Row } from "./statistics.ts";
-
-/** As lib/refunds/ and lib/orders/sweep-orders.ts read at once. */
-const REFUND_BATCH = 80;
-const SWEEP_BATCH = 200;
-const BATCHES = 3;
 
 const HOUR_MS = 3_600_000;
 const SCHEDULE_TIME = /at\([\dT:-]+\)/g;
@@ -44,40 +39,6 @@ const ORDER_FUNCTIONS: readonly OrderFunction[] = [
     events: async ({ redis }, count) => (await storeOverdueOrders(redis, count)).map((pk) => ({ event: { pk }, pk })),
   },
 ];
-
-/** HTTP requests that one warm call makes, with the scripts in Redis's cache. Each is a round trip that a client waits for. */
-export async function measureRequests(stack: MeasuredStack): Promise<Row[]> {
-  const { redis } = stack;
-  const rows: Row[] = [];
-
-  /** The first call caches the scripts, and leaves nothing to do for the second. */
-  async function count(name: string, event: unknown, prepare?: () => Promise<unknown>): Promise<void> {
-    await prepare?.();
-    await stack.call(name, event);
-    await prepare?.();
-    const before = stack.requestCounts();
-    await stack.call(name, event);
-    const after = stack.requestCounts();
-    const add = (what: string, value: number, expected: number) => {
-      const target = { of: "value", bound: "exactly", value: expected } as const;
-      rows.push({ group: "calls", measure: `${name}: requests to ${what}`, name, unit: "requests", value, target });
-    };
-    if (prepare) add(`Redis for ${BATCHES} batches`, after.upstash - before.upstash, BATCHES + 1);
-    else add("Redis", after.upstash - before.upstash, 1);
-    const schedules = after.scheduler - before.scheduler;
-    if (name === "createOrder") add("EventBridge Scheduler", schedules, 1);
-    else if (schedules > 0) throw new Error(`${name} called EventBridge Scheduler`);
-  }
-
-  const [completed = ""] = await storeCompletedOrders(redis, 1);
-  const [overdue = ""] = await storeOverdueOrders(redis, 1);
-  await count("getOrder", getOrderEvent(completed));
-  await count("createOrder", placeOrderEvent(ORDER_BODY));
-  await count("completeOrder", { pk: overdue });
-  await count("drainRefunds", {}, () => storeRefundRequests(redis, BATCHES * REFUND_BATCH));
-  await count("sweepOrders", {}, () => storeOverdueOrders(redis, BATCHES * SWEEP_BATCH));
-  return rows;
-}
 
 /**
  * CPU time of a warm call, and of its baseline: the same HTTP requests to Redis and EventBridge Scheduler, with the same script,

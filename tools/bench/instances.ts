@@ -1,10 +1,6 @@
-import { stat } from "node:fs/promises";
-import type { Bundles } from "../lambda-host/bundles.ts";
 import { sampleEvents, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
 import type { MeasuredStack } from "./stack.ts";
 import { atMost, type Call, interleave, median, type Row } from "./statistics.ts";
-
-const BYTES_PER_KB = 1_024;
 
 /** As multiples of an empty handler's. Clients wait for the cold starts of these two functions. */
 const MAX_COLD_START_RATIOS: Readonly<Record<string, number>> = { getOrder: 2.5, createOrder: 4 };
@@ -19,11 +15,6 @@ const MAX_MEMORY_MB: Readonly<Record<string, number | undefined>> = {
 const MEMORY_CALLS = 500;
 /** What the poller and the sweep find at their first call. */
 const MEMORY_ITEMS = 4_000;
-
-/** In KB. The other functions only serve the docs page and refusals. */
-const MAX_BUNDLE_KB: Readonly<Record<string, number>> = {
-  ...{ createOrder: 400, getOrder: 200, completeOrder: 200, drainRefunds: 200, sweepOrders: 200 },
-};
 
 /** The time from a fresh process to its first reply: a client waits for it when Lambda starts an instance. */
 export function measureColdStarts(stack: MeasuredStack, rounds: number): Promise<Row[]> {
@@ -53,17 +44,6 @@ export function measureMemory(stack: MeasuredStack, rounds: number): Promise<Row
     ...{ group: "memory", measure: `${name}: peak memory`, unit: "MB" },
     target: atMost(MAX_MEMORY_MB[name], "difference"),
   }));
-}
-
-/** The size of each bundle: what a cold start has to read. Exact for a commit. */
-export function measureBundles({ paths }: Pick<Bundles, "paths">): Promise<Row[]> {
-  return Promise.all(
-    Object.entries(MAX_BUNDLE_KB).map(async ([name, max]) => {
-      const { size } = await stat(paths[name] ?? "");
-      const what = { group: "bundle", measure: `${name}: bundle`, unit: "KB" } as const;
-      return { ...what, name, value: size / BYTES_PER_KB, target: atMost(max) };
-    }),
-  );
 }
 
 /** The median of each function's instances, in turns with those of an empty handler. */

@@ -5,7 +5,14 @@ import { connectionsText, type HttpResults, type Load, perSecond } from "./http-
 import { differenceOf, median, meetsTarget, p99, type Row, ratioOf } from "./statistics.ts";
 
 const HEAD = ["measure", "this service", "baseline", "compared", "target", ""];
-const SIGNS = { "at most": "≤", "at least": "≥", exactly: "=" } as const;
+const SIGNS = { "at most": "≤", "at least": "≥" } as const;
+
+const CHARTS: readonly { readonly title: string; readonly group: Row["group"]; readonly name?: string }[] = [
+  { title: "CPU time of a warm call, in ms (less is better)", group: "cpu" },
+  { title: "Cold start, in ms (less is better)", group: "cold start" },
+  { title: "GET requests per second (more is better)", group: "throughput", name: "GET /orders/{pk}" },
+  { title: "POST requests per second (more is better)", group: "throughput", name: "POST /orders" },
+];
 
 /** The rows of a run as a table of Markdown. */
 export function rowsTable(rows: readonly Row[]): string {
@@ -39,12 +46,12 @@ export function comparisonTable({ loads, burstSeconds }: HttpResults, orders: nu
 }
 
 /** The page docs/benchmarks.md. */
-export function benchmarksPage(rows: readonly Row[], charts: readonly { file: string; alt: string }[]): string {
+export function benchmarksPage(rows: readonly Row[]): string {
   const targets = rows.filter(({ target }) => target);
   const missed = targets.filter((row) => !meetsTarget(row)).map(({ measure }) => measure);
   return `# Benchmarks
 
-\`npm run bench\` writes this page and its charts. Do not edit it.
+\`npm run bench\` writes this page. Do not edit it.
 
 ${machine()}. ${targets.length - missed.length} of ${targets.length} targets are met.
 ${missed.length > 0 ? `\nMissed: ${missed.join("; ")}.\n` : ""}
@@ -56,11 +63,14 @@ rounds in turns, and times are only comparable within a run.
   does nothing else. Of cold starts and memory: an empty handler. Of growth: 1,000 stored orders.
 - **CPU time** is user and system time of the instance's process during the call.
 - **Throughput** is of four instances of each function behind one HTTP server, while the orders placed are completed.
-- KB and MB are 1,024 and 1,048,576 bytes.
+- MB are 1,048,576 bytes.
 
 ${rowsTable(rows)}
 
-${charts.map(({ file, alt }) => `![${alt}](bench/${file})`).join("\n\n")}
+${CHARTS.map(({ title, group, name }) => {
+  const shown = rows.filter((row) => row.group === group && (name === undefined || row.name === name));
+  return barChart(title, shown);
+}).join("\n\n")}
 
 ## Compare with another service
 
@@ -68,6 +78,19 @@ ${charts.map(({ file, alt }) => `![${alt}](bench/${file})`).join("\n\n")}
 \`GET /orders/{pk}\`, in turns, and prints a table: requests per second with 1, 8 and 32 connections, and how long a burst of 500
 orders takes until the last is completed.
 `;
+}
+
+/** Mermaid, which GitHub draws in the colours of the reader's theme (https://mermaid.js.org/syntax/xyChart.html). */
+export function barChart(title: string, rows: readonly Row[]): string {
+  const labels = rows.map(({ at, name }) => JSON.stringify(at === undefined ? name : connectionsText(at)));
+  const values = rows.map(({ value }) => Number(value.toPrecision(3)));
+  return `\`\`\`mermaid
+xychart-beta horizontal
+  title ${JSON.stringify(title)}
+  x-axis [${labels.join(", ")}]
+  y-axis 0 --> ${Math.max(...values)}
+  bar [${values.join(", ")}]
+\`\`\``;
 }
 
 /** Date, commit, Node and processor of a run. A commit with uncommitted changes is marked. */
@@ -100,11 +123,10 @@ function targetText({ target, unit }: Row): string {
   if (!target) return "";
   const { of, bound, value } = target;
   const text = { ratio: `${value}×`, difference: `+${amount(value, unit)}`, value: amount(value, unit) }[of];
-  return bound === "exactly" ? text : `${SIGNS[bound]} ${text}`;
+  return `${SIGNS[bound]} ${text}`;
 }
 
 function amount(value: number, unit: Row["unit"]): string {
-  if (unit === "requests") return number(value);
   return unit === "/s" ? `${number(value)}/s` : `${number(value)} ${unit}`;
 }
 

@@ -7,19 +7,19 @@ export type Call<Result = number> = (index: number) => Promise<Result>;
 export interface Target {
   /** What the bound is for: value / baseline, value - baseline, or the value itself. */
   readonly of: "ratio" | "difference" | "value";
-  readonly bound: "at most" | "at least" | "exactly";
+  readonly bound: "at most" | "at least";
   readonly value: number;
 }
 
 /** One line of a run: what was measured, the same of its baseline, and whether it meets its target. */
 export interface Row {
-  readonly group: "calls" | "cpu" | "cold start" | "memory" | "bundle" | "batch" | "growth" | "throughput" | "burst";
+  readonly group: "cpu" | "cold start" | "memory" | "batch" | "growth" | "throughput" | "burst";
   readonly measure: string;
   /** The function or request that is measured. */
   readonly name: string;
   /** The number of connections, or of stored orders. */
   readonly at?: number;
-  readonly unit: "ms" | "s" | "/s" | "KB" | "MB" | "requests";
+  readonly unit: "ms" | "s" | "/s" | "MB";
   readonly value: number;
   readonly baseline?: number;
   readonly target?: Target | undefined;
@@ -52,7 +52,6 @@ export function meetsTarget(row: Row): boolean | undefined {
   const { target } = row;
   if (!target) return undefined;
   const compared = { value: row.value, ratio: ratioOf(row), difference: differenceOf(row) }[target.of] ?? Number.NaN;
-  if (target.bound === "exactly") return compared === target.value;
   return target.bound === "at most" ? compared <= target.value : compared >= target.value;
 }
 
