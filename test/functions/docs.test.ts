@@ -5,8 +5,9 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { lambdaContext } from "../../tools/lambda-host/context.ts";
 import { type Bundle, bundle } from "../support/bundle.ts";
-import { httpEvent, lambdaContext } from "../support/functions.ts";
+import { httpEvent } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 

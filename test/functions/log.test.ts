@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { lambdaContext } from "../../tools/lambda-host/context.ts";
 import { bundle } from "../support/bundle.ts";
-import { getOrderEvent, lambdaContext, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { type LogLine, useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { ROUTES } from "../../lib/http/routes.ts";
+import { lambdaContext } from "../../tools/lambda-host/context.ts";
 import { readServerlessYml } from "../support/bundle.ts";
 import { OPERATIONS } from "../support/contract.ts";
-import { httpEvent, lambdaContext, setHandlerEnv, useFunctions } from "../support/functions.ts";
+import { httpEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";

@@ -9,12 +9,10 @@ import {
   type LambdaEndpoint,
   startLambdaEndpoint,
 } from "../../packages/eventbridge-scheduler-local/test/lambda-endpoint.ts";
+import { lambdaContext } from "../../tools/lambda-host/context.ts";
+import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../../tools/lambda-host/environment.ts";
 import { expectDocumented } from "./contract.ts";
 import { type HttpFront, startHttpFront } from "./http-front.ts";
-
-export const TOKEN = "the-token-that-no-log-shows";
-
-const SCHEDULE_GROUP = "orders-test-completions";
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
 const Module = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
@@ -64,7 +62,9 @@ export function useFunctions(
 
   beforeAll(async () => {
     running = await startStack(redis.url, limits);
-    Object.assign(process.env, environment(running), { INVENTORY_URL: inventory?.url ?? "" });
+    const { upstash, scheduler } = running;
+    const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: inventory?.url ?? "" };
+    Object.assign(process.env, functionEnvironment({ ...urls, skewMs: 0 }), { POWERTOOLS_METRICS_DISABLED: "false" });
     vi.resetModules();
   });
   beforeEach(() => {
@@ -123,7 +123,7 @@ async function startStack(redisUrl: string, limits: Partial<Limits>): Promise<St
     standIn,
     upstash: await startHttpFront(gateway.url),
     scheduler: await startHttpFront(standIn.url),
-    client: new SchedulerClient({ endpoint: standIn.url, region: REGION, credentials, maxAttempts: 1 }),
+    client: new SchedulerClient({ endpoint: standIn.url, region: "eu-central-1", credentials, maxAttempts: 1 }),
   };
 }
 
@@ -134,24 +134,6 @@ async function stopStack(stack: Stack): Promise<void> {
   await stack.gateway.stop();
   await stack.standIn.stop();
   await stack.lambda[Symbol.asyncDispose]();
-}
-
-function environment({ upstash, scheduler }: Stack): Record<string, string> {
-  return {
-    UPSTASH_REDIS_REST_URL: upstash.url,
-    UPSTASH_REDIS_REST_TOKEN: TOKEN,
-    COMPLETED_STREAM_MAX_LENGTH: "100000",
-    SCHEDULE_GROUP,
-    SCHEDULE_TARGET_ARN: `arn:aws:lambda:${REGION}:123456789012:function:orders-test-completeOrder`,
-    SCHEDULE_ROLE_ARN: "arn:aws:iam::123456789012:role/orders-test-scheduler",
-    SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${REGION}:123456789012:orders-test-undelivered`,
-    AWS_ENDPOINT_URL_SCHEDULER: scheduler.url,
-    AWS_REGION: REGION,
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    POWERTOOLS_SERVICE_NAME: "orders",
-    POWERTOOLS_METRICS_DISABLED: "false",
-  };
 }
 
 interface HttpRequest {
@@ -226,32 +208,6 @@ export function getOrderEvent(pk: string): APIGatewayProxyEventV2 {
     path: `/orders/${encodeURIComponent(pk)}`,
     pathParameters: { pk },
   });
-}
-
-const REGION = "eu-central-1";
-
-export const REQUEST_ID = "5f0c5f5e-2d0c-4d5c-9b1c-3b1f1c6f7a10";
-
-/** The context of an invocation; by default 10 seconds are left for ever. */
-export function lambdaContext(functionName: string, timeLeftMs: () => number = () => 10_000): Context {
-  return {
-    awsRequestId: REQUEST_ID,
-    callbackWaitsForEmptyEventLoop: true,
-    functionName: `orders-test-${functionName}`,
-    functionVersion: "$LATEST",
-    invokedFunctionArn: `arn:aws:lambda:${REGION}:123456789012:function:orders-test-${functionName}`,
-    logGroupName: `/aws/lambda/orders-test-${functionName}`,
-    logStreamName: "2026/11/23/[$LATEST]0123456789abcdef0123456789abcdef",
-    memoryLimitInMB: "512",
-    getRemainingTimeInMillis: timeLeftMs,
-    done: refuseCallback,
-    fail: refuseCallback,
-    succeed: refuseCallback,
-  };
-}
-
-function refuseCallback(): never {
-  throw new Error("Lambda's Node 24 runtime has no callbacks");
 }
 
 /** A sample of `events/`, by the name of its function. */

@@ -1,7 +1,9 @@
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { expect } from "vitest";
 import { z } from "zod";
-import { type Functions, type HttpReply, REQUEST_ID, TOKEN } from "./functions.ts";
+import { REQUEST_ID } from "../../tools/lambda-host/context.ts";
+import { TOKEN } from "../../tools/lambda-host/environment.ts";
+import type { Functions, HttpReply } from "./functions.ts";
 import { dumpKeyspace } from "./keyspace.ts";
 import type { LogLines } from "./log-lines.ts";
 import { storeOrder } from "./orders.ts";

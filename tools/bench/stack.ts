@@ -75,7 +75,7 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules }: St
         concurrency: () => concurrency,
         timeoutMs,
         memoryMb,
-        environment: async (name) => functionEnvironment({ name, ...urls }),
+        environment: async () => functionEnvironment(urls),
         onLine: (line, name) => {
           usageOf(name).logBytes += Buffer.byteLength(line) + 1;
         },

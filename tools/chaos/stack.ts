@@ -65,7 +65,7 @@ export async function startStack(context: Context, plugins: Plugin[]) {
           // No two machines have the same time.
           const skewMs = chance.between(`skew of ${instanceId}`, -MAX_SKEW_MS, MAX_SKEW_MS);
           const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
-          return functionEnvironment({ ...(await boundaries.open(name, instanceId)), name, skewMs: aheadMs + skewMs });
+          return functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs: aheadMs + skewMs });
         },
         onOutcome(outcome, instanceId) {
           if (outcome.ok) prices?.noteReply(JSON.stringify(outcome.reply), instanceId);

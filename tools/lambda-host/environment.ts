@@ -12,7 +12,6 @@ const ACCOUNT = "000000000000";
 
 /** The whole environment of an instance, as the stack of serverless.yml would give it. */
 export function functionEnvironment(instance: {
-  readonly name: string;
   readonly upstashUrl: string;
   readonly schedulerUrl: string;
   /** Empty in a run without prices. */

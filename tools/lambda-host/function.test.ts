@@ -168,7 +168,7 @@ test.for([
   ["completeOrder", "gets no pk", {}, "DueOrder.parse("],
 ] as const)("when %s %s, its log line names the source line and has one stack", async ([name, , event, code]) => {
   const urls = { upstashUrl: NOWHERE, schedulerUrl: NOWHERE, inventoryUrl: "", skewMs: 0 };
-  const { lambda, lines } = start({ name, environment: async () => functionEnvironment({ name, ...urls }) });
+  const { lambda, lines } = start({ name, environment: async () => functionEnvironment(urls) });
   await lambda.invoke(event);
   await lambda.stop();
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Context } from "aws-lambda";
 import * as z from "zod/mini";
+import { lambdaContext } from "./context.ts";
 import { Invocation, type Report, type Usage } from "./messages.ts";
 
 const Bundle = z.object({
@@ -69,22 +70,5 @@ function report(message: Report): void {
 
 function contextOf({ requestId, functionName, timeoutMs }: Invocation): Context {
   const startedMs = performance.now();
-  return {
-    awsRequestId: requestId,
-    callbackWaitsForEmptyEventLoop: true,
-    functionName,
-    functionVersion: "$LATEST",
-    invokedFunctionArn: `arn:aws:lambda:eu-central-1:000000000000:function:${functionName}`,
-    logGroupName: `/aws/lambda/${functionName}`,
-    logStreamName: `[$LATEST]${process.pid}`,
-    memoryLimitInMB: "512",
-    getRemainingTimeInMillis: () => Math.max(0, timeoutMs - (performance.now() - startedMs)),
-    done: refuseCallback,
-    fail: refuseCallback,
-    succeed: refuseCallback,
-  };
-}
-
-function refuseCallback(): never {
-  throw new Error("Lambda's Node 24 runtime has no callbacks");
+  return lambdaContext(functionName, () => Math.max(0, timeoutMs - (performance.now() - startedMs)), requestId);
 }
