@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { readServerlessYml } from "../support/bundle.ts";
-import { childOf, namesOf, OPERATIONS, openapi, responsePath } from "../support/contract.ts";
+import { childOf, namesOf, OPERATIONS, openapi } from "../support/contract.ts";
 import { type Functions, type HttpReply, httpEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
@@ -187,8 +187,9 @@ describe("with an inventory", () => {
 /** The examples of an operation's replies, by the service itself: what API Gateway says is its own. */
 function promisedBy(route: string): Promised[] {
   const [method = "", path = ""] = route.split(" ");
-  return namesOf(openapi.at("paths", path, method.toLowerCase(), "responses")).flatMap((status) => {
-    const content = openapi.at(...responsePath(route, Number(status)), "content");
+  const responses = openapi.at("paths", path, method.toLowerCase(), "responses");
+  return namesOf(responses).flatMap((status) => {
+    const content = childOf(childOf(responses, status), "content");
     return namesOf(content).flatMap((mediaType) => {
       const examples = Examples.parse(childOf(childOf(content, mediaType), "examples"));
       return Object.entries(examples).map(([name, example]) => ({ ...example, name, status: Number(status) }));

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { dereference } from "@apidevtools/json-schema-ref-parser";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { fullFormats } from "ajv-formats/dist/formats.js";
 import { expect } from "vitest";
-import { parse } from "yaml";
 
 /** The methods of a path; `parameters` and the like may stand beside them. */
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -23,9 +23,8 @@ interface SeenReply {
 export const namesOf = (value: unknown): string[] =>
   typeof value === "object" && value !== null ? Object.keys(value) : [];
 
-const escaped = (name: string): string => encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"));
-
-const unescaped = (name: string): string => name.replaceAll("~1", "/").replaceAll("~0", "~");
+// Not strict: the documents have keywords of their own around the schemas.
+const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
 
 export const openapi = await schemaDocument("openapi.yaml");
 
@@ -65,50 +64,33 @@ export function faultsOf(route: string, reply: SeenReply): string[] {
   return OPERATIONS.includes(documented(route)) ? faultsOfOperation(route, reply) : faultsOfNoOperation(reply);
 }
 
-/** Where a response is in the document, all references followed. */
-export function responsePath(route: string, status: number): string[] {
-  const [method = "", path = ""] = route.split(" ");
-  const own = ["paths", path, method.toLowerCase(), "responses", String(status)];
-  const reference = childOf(childOf(childOf(openapi.at(...own.slice(0, 3)), "responses"), String(status)), "$ref");
-  return typeof reference === "string" ? reference.slice(2).split("/") : own;
-}
-
 function faultsOfOperation(route: string, { statusCode, headers, body }: SeenReply): string[] {
-  const path = responsePath(documented(route), statusCode);
-  const response = openapi.at(...path);
+  const [method = "", path = ""] = documented(route).split(" ");
+  const response = openapi.at("paths", path, method.toLowerCase(), "responses", String(statusCode));
   if (response === undefined) return [`status ${statusCode}`];
-  const contentPath = [...path, "content", (headers["content-type"] ?? "").replace(/;.*/, "")];
-  return [
-    ...headerFaults(path, childOf(response, "headers"), headers),
-    ...(route.startsWith("HEAD ") ? headFaults(contentPath, body) : bodyFaults(contentPath, body)),
-  ];
+  const mediaType = (headers["content-type"] ?? "").replace(/;.*/, "");
+  const content = childOf(childOf(response, "content"), mediaType);
+  return [...headerFaults(childOf(response, "headers"), headers), ...bodyFaults(route, mediaType, content, body)];
 }
 
-function headerFaults(path: readonly string[], known: unknown, headers: Readonly<Record<string, string>>): string[] {
-  const documented = new Map(namesOf(known).map((name) => [name.toLowerCase(), name]));
-  const missing = [...documented].flatMap(([lower, name]) =>
-    childOf(openapi.at(...path, "headers", name), "required") === true && !(lower in headers) ? [`no ${name}`] : [],
+function headerFaults(promised: unknown, headers: Readonly<Record<string, string>>): string[] {
+  const known = new Map(namesOf(promised).map((name) => [name.toLowerCase(), childOf(promised, name)]));
+  const missing = [...known].flatMap(([name, header]) =>
+    childOf(header, "required") === true && !(name in headers) ? [`no ${name}`] : [],
   );
-  const wrong = Object.entries(headers).flatMap(([lower, value]) => {
-    if (lower === "content-type" || NOT_OF_THE_API.test(lower)) return [];
-    const name = documented.get(lower);
-    if (name === undefined) return [`header ${lower}`];
-    const reference = childOf(childOf(known, name), "$ref");
-    const header = typeof reference === "string" ? reference.slice(2).split("/") : [...path, "headers", name];
-    return openapi.fault(value, ...header, "schema") ?? [];
+  const wrong = Object.entries(headers).flatMap(([name, value]) => {
+    if (name === "content-type" || NOT_OF_THE_API.test(name)) return [];
+    if (!known.has(name)) return [`header ${name}`];
+    return faultOf(value, childOf(known.get(name), "schema")) ?? [];
   });
   return [...missing, ...wrong];
 }
 
-function bodyFaults(contentPath: readonly string[], body: unknown): string[] {
-  if (openapi.at(...contentPath) === undefined) return [`content type ${contentPath.at(-1)}`];
-  return [openapi.fault(body, ...contentPath, "schema") ?? []].flat();
-}
-
-/** The headers are those of `GET`, and there is no body. */
-function headFaults(contentPath: readonly string[], body: unknown): string[] {
-  if (openapi.at(...contentPath) === undefined) return [`content type ${contentPath.at(-1)}`];
-  return body === undefined ? [] : ["a body"];
+/** To `HEAD` the headers are those of `GET`, and there is no body. */
+function bodyFaults(route: string, mediaType: string, content: unknown, body: unknown): string[] {
+  if (content === undefined) return [`content type ${mediaType}`];
+  if (route.startsWith("HEAD ")) return body === undefined ? [] : ["a body"];
+  return [faultOf(body, childOf(content, "schema")) ?? []].flat();
 }
 
 /** What the description says of all other paths and methods. */
@@ -128,37 +110,22 @@ function faultsOfNoOperation({ statusCode: status, headers, body }: SeenReply): 
 
 /** A document of the project, with the schemas in it. */
 interface SchemaDocument {
-  readonly content: unknown;
-  /** What is at a JSON pointer, with the reference that it may be followed. */
+  /** What is at a path, with every reference in it followed. */
   at(...path: readonly string[]): unknown;
-  /** Why a value does not fit the schema at a JSON pointer; undefined when it does. */
+  /** Why a value does not fit the schema at a path; undefined when it does. */
   fault(value: unknown, ...path: readonly string[]): string | undefined;
 }
 
 /** Reads a YAML document whose schemas are JSON Schema of 2020-12, as those of OpenAPI 3.1 are. */
 export async function schemaDocument(file: string): Promise<SchemaDocument> {
-  const content: unknown = parse(await readFile(new URL(`../../${file}`, import.meta.url), "utf8"));
-  // Not strict: the document has keywords of its own around the schemas.
-  const ajv = new Ajv2020({ strict: false, validateSchema: false, allErrors: true, formats: fullFormats });
-  ajv.addSchema(content ?? {}, file);
+  const content: unknown = await dereference(fileURLToPath(new URL(`../../${file}`, import.meta.url)));
+  const at = (...path: readonly string[]): unknown => path.reduce(childOf, content);
+  return { at, fault: (value, ...path) => faultOf(value, at(...path)) };
+}
 
-  function at(...path: readonly string[]): unknown {
-    return path.reduce<unknown>((value, name) => followed(childOf(value, name)), content);
-  }
-
-  function followed(value: unknown): unknown {
-    const reference = childOf(value, "$ref");
-    return typeof reference === "string" ? at(...reference.slice(2).split("/").map(unescaped)) : value;
-  }
-
-  function fault(value: unknown, ...path: readonly string[]): string | undefined {
-    const pointer = `${file}#/${path.map(escaped).join("/")}`;
-    const validate = ajv.getSchema(pointer);
-    if (!validate) throw new Error(`There is no schema at ${pointer}`);
-    return validate(value) ? undefined : `${pointer}: ${ajv.errorsText(validate.errors)}`;
-  }
-
-  return { content, at, fault };
+function faultOf(value: unknown, schema: unknown): string | undefined {
+  if (typeof schema !== "object" || schema === null) throw new TypeError("There is no such schema");
+  return ajv.validate(schema, value) ? undefined : ajv.errorsText();
 }
 
 /** A member of an object; undefined where there is none. */
