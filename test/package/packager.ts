@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -45,42 +45,33 @@ export interface Package {
   readonly leftBehind: readonly string[];
 }
 
-export interface Packager extends AsyncDisposable {
-  /**
-   * @param options of the command, such as `--stage` and `prod`
-   * @throws Error with the framework's output, when it refuses
-   */
-  package(...options: string[]): Promise<Package>;
-}
-
-/** Packages in a copy of the project, because the build folder in the project is shared with whatever else runs there. */
-export async function startPackager(): Promise<Packager> {
+/** Packages are made in a copy of the project, because its build folder is shared with whatever else runs there. */
+export async function copyProject(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "orders-package-"));
   for (const source of SOURCES) await cp(join(PROJECT, source), join(copy, source), { recursive: true });
   await symlink(join(PROJECT, "node_modules"), join(copy, "node_modules"));
-
-  async function packageOnce(...options: string[]): Promise<Package> {
-    const folder = await mkdtemp(join(copy, "package-"));
-    const TMPDIR = await mkdtemp(join(copy, "tmp-"));
-    const args = ["package", "--package", folder, ...options];
-    const env = { ...process.env, ...SECRETS, AWS_REGION: "", TMPDIR };
-    await promisify(execFile)(process.execPath, [SERVERLESS, ...args], { cwd: copy, env }).catch((error: unknown) => {
-      const { stdout, stderr } = Failed.parse(error);
-      throw new Error(`serverless package failed:\n${stdout}${stderr}`, { cause: error });
-    });
-    const template: unknown = JSON.parse(await readFile(join(folder, TEMPLATE), "utf8"));
-    return { template: Template.parse(template), files: await readAll(folder), leftBehind: await readdir(TMPDIR) };
-  }
-
-  return { package: packageOnce, [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }) };
+  return copy;
 }
 
-async function readAll(folder: string): Promise<Map<string, string>> {
+/**
+ * @param options of the command, such as `--stage` and `prod`
+ * @throws Error with the framework's output, when it refuses
+ */
+export async function packageProject(copy: string, options: readonly string[]): Promise<Package> {
+  const folder = await mkdtemp(join(copy, "package-"));
+  const TMPDIR = await mkdtemp(join(copy, "tmp-"));
+  const args = [SERVERLESS, "package", "--package", folder, ...options];
+  const env = { ...process.env, ...SECRETS, AWS_REGION: "", TMPDIR };
+  await promisify(execFile)(process.execPath, args, { cwd: copy, env }).catch((error: unknown) => {
+    const { stdout, stderr } = Failed.parse(error);
+    throw new Error(`serverless package failed:\n${stdout}${stderr}`, { cause: error });
+  });
   const files = new Map<string, string>();
   for (const name of await readdir(folder)) {
     const content = await readFile(join(folder, name));
     const parts = name.endsWith(".zip") ? Object.entries(unzipSync(content)) : [["", content] as const];
     for (const [path, bytes] of parts) files.set(join(name, path), Buffer.from(bytes).toString());
   }
-  return files;
+  const template = Template.parse(JSON.parse(files.get(TEMPLATE) ?? ""));
+  return { template, files, leftBehind: await readdir(TMPDIR) };
 }

@@ -3,19 +3,16 @@ import { z } from "zod";
 
 const database = loadAwsServiceSpecSync();
 
-const Values = z.record(z.string(), z.unknown());
-
 type Specification = NonNullable<ReturnType<typeof specificationOf>>["properties"];
 type PropertyType = Specification[string]["type"];
 
 const Resource = z.object({
   Type: z.string(),
-  Properties: Values.default({}),
+  Properties: z.record(z.string(), z.unknown()).default({}),
   DependsOn: z.union([z.string(), z.array(z.string())]).optional(),
   DeletionPolicy: z.string().optional(),
   UpdateReplacePolicy: z.string().optional(),
 });
-export type Resource = z.infer<typeof Resource>;
 
 /** What tests read of a CloudFormation template. */
 export const Template = z.object({
@@ -43,89 +40,80 @@ export function resource<Shape extends z.ZodType>(template: Template, id: string
 export const ref = (id: string) => ({ Ref: id });
 export const arnOf = (id: string) => ({ "Fn::GetAtt": [id, "Arn"] });
 
+/** A value in one line, in which a reference is the logical id or the attribute that it refers to. */
+export const inOneLine = (value: unknown) =>
+  JSON.stringify(value, (_, inner) => inner?.Ref ?? inner?.["Fn::GetAtt"]?.join(".") ?? inner);
+
+/** Logical ids that resources and outputs refer to, by `Ref`, `Fn::GetAtt`, `Fn::Sub` or `DependsOn`. */
+export function referencesOf({ Resources, Outputs }: Template): string[] {
+  const reference = /"Ref":"([^"]+)"|"Fn::GetAtt":\["([^"]+)"|\$\{([^}.!]+)[^}]*\}/g;
+  const found = [...JSON.stringify([Resources, Outputs]).matchAll(reference)].map(([, ...ids]) => ids.join(""));
+  const needed = Object.values(Resources).flatMap(({ DependsOn = [] }) => DependsOn);
+  return [...found, ...needed].filter((id) => !id.startsWith("AWS::"));
+}
+
 /** Whether a type of resource holds what a new one would not, by AWS's own list. */
 export function isStateful(type: string): boolean {
   return specificationOf(type)?.isStateful ?? false;
 }
 
 /**
- * What CloudFormation would refuse of a resource: an unknown type or property, a required one that is missing, a value of
- * the wrong kind or not among those allowed. Intrinsic functions pass for any value.
+ * What CloudFormation would refuse: an unknown type or property, a required one that is missing, a value of the wrong kind or
+ * not among those allowed.
  */
-export function problemsOf(id: string, { Type, Properties }: Resource): string[] {
-  const specification = specificationOf(Type);
-  if (!specification) return [`${id}: there is no type ${Type}`];
-  return inObject(id, Properties, specification.properties);
+export function problemsOf({ Resources }: Template): string[] {
+  return Object.entries(Resources).flatMap(([id, { Type, Properties }]) => {
+    const specification = specificationOf(Type);
+    if (!specification) return [`${id}: there is no type ${Type}`];
+    const { error } = objectOf(specification.properties).safeParse(Properties);
+    return (error?.issues ?? []).map(({ path, message }) => `${[id, ...path].join(".")}: ${message}`);
+  });
 }
 
 function specificationOf(type: string) {
   return database.lookup("resource", "cloudFormationType", "equals", type)[0];
 }
 
-function inObject(path: string, value: unknown, properties: Specification): string[] {
-  const object = Values.safeParse(value);
-  if (!object.success) return [`${path}: must be an object`];
-  const missing = Object.keys(properties).filter((name) => properties[name]?.required && !(name in object.data));
-  const inside = Object.entries(object.data).flatMap(([name, property]) => {
-    const known = properties[name];
-    return known ? inValue(`${path}.${name}`, property, known.type) : [`${path}.${name}: there is no such property`];
+function objectOf(properties: Specification) {
+  const shape = Object.entries(properties).map(([name, { type, required }]) => {
+    const value = orIntrinsic(schemaOf(type));
+    return [name, required ? value : value.optional()];
   });
-  return [...missing.map((name) => `${path}.${name}: is required`), ...inside];
+  return z.strictObject(Object.fromEntries(shape));
 }
 
-function inValue(path: string, value: unknown, type: PropertyType): string[] {
-  if (isIntrinsic(value)) return [];
+function schemaOf(type: PropertyType): z.ZodType {
   switch (type.type) {
     case "string":
-      if (typeof value !== "string") return [`${path}: must be a string`];
-      return type.allowedValues && !type.allowedValues.includes(value) ? [`${path}: ${value} is not allowed`] : [];
+      return type.allowedValues ? z.enum(type.allowedValues) : z.string();
     case "integer":
-      return Number.isInteger(value) ? [] : [`${path}: must be a whole number`];
+      return z.int();
     case "number":
-      return typeof value === "number" ? [] : [`${path}: must be a number`];
+      return z.number();
     case "boolean":
-      return typeof value === "boolean" ? [] : [`${path}: must be true or false`];
+      return z.boolean();
     case "array":
-      if (!Array.isArray(value)) return [`${path}: must be a list`];
-      return value.flatMap((item: unknown, index) => inValue(`${path}.${index}`, item, type.element));
+      return z.array(orIntrinsic(schemaOf(type.element)));
     case "map":
-      return Object.entries(Values.parse(value)).flatMap(([key, item]) =>
-        inValue(`${path}.${key}`, item, type.element),
-      );
+      return z.record(z.string(), orIntrinsic(schemaOf(type.element)));
     case "ref":
-      return inObject(path, value, database.get("typeDefinition", type.reference.$ref).properties);
-    case "union": {
-      const tries = type.types.map((each) => inValue(path, value, each));
-      return tries.find((problems) => problems.length === 0) ?? tries[0] ?? [];
-    }
+      return z.lazy(() => objectOf(database.get("typeDefinition", type.reference.$ref).properties));
+    case "union":
+      return z.union(type.types.map(schemaOf));
     default:
-      return [];
+      return z.unknown();
   }
 }
 
-/** `{ Ref: … }` and `{ "Fn::…": … }`, of which only CloudFormation knows the value. */
-function isIntrinsic(value: unknown): boolean {
-  const keys = Object.keys(Values.safeParse(value).data ?? {});
-  return keys.length === 1 && (keys[0] === "Ref" || (keys[0]?.startsWith("Fn::") ?? false));
-}
-
-/** Logical ids that the resource refers to, by `Ref`, `Fn::GetAtt`, `Fn::Sub` or `DependsOn`. */
-export function referencesOf(template: Template, id: string): string[] {
-  const resource = template.Resources[id];
-  return [...new Set([...found(resource?.Properties), ...[resource?.DependsOn ?? []].flat()])];
-}
-
-/** Logical ids that an output or any other value refers to. */
-export function found(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
-    if (key === "Ref" && typeof inner === "string") return ownOnly([inner]);
-    if (key === "Fn::GetAtt" && Array.isArray(inner)) return ownOnly([String(inner[0])]);
-    if (key === "Fn::Sub" && typeof inner === "string") {
-      return ownOnly([...inner.matchAll(/\$\{([^}.!]+)[^}]*\}/g)].map(([, id = ""]) => id));
-    }
-    return found(inner);
+/** `{ Ref: … }` and `{ "Fn::…": … }`, of which only CloudFormation knows the value, pass for any value. */
+function orIntrinsic(schema: z.ZodType) {
+  return z.unknown().superRefine((value, { addIssue }) => {
+    if (isIntrinsic(value)) return;
+    for (const issue of schema.safeParse(value).error?.issues ?? []) addIssue({ ...issue });
   });
 }
 
-const ownOnly = (ids: string[]) => ids.filter((id) => !id.startsWith("AWS::"));
+function isIntrinsic(value: unknown): boolean {
+  const [key = "", ...others] = typeof value === "object" && value !== null ? Object.keys(value) : [];
+  return others.length === 0 && /^(Ref$|Fn::)/.test(key);
+}
