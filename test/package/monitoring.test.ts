@@ -1,13 +1,14 @@
 import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { readParameters } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { anchorsOf, tableOf } from "../support/markdown.ts";
-import { ref, resource, resourcesOf, Template } from "./template.ts";
+import { inOneLine, ref, resource, resourcesOf, Template } from "./template.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const GUIDE = await readFile(join(PROJECT, "docs/operations.md"), "utf8");
@@ -59,42 +60,40 @@ type Alarm = z.infer<typeof Alarm>;
 
 const alarmsOf = (template: Template) => [...resourcesOf(template, "AWS::CloudWatch::Alarm", Alarm).values()];
 
-/** `page >= 5, 2 of 3 in 300 s, else notBreaching`: severity, threshold, periods, and what missing data counts for. */
+const severityOf = (alarm: Alarm) => (isDeepStrictEqual(alarm.AlarmActions, [ref("Pages")]) ? "page" : "ticket");
+
+/** `>= 5, 2 of 3 in 300 s, else notBreaching`: threshold, periods, and what missing data counts for. */
 function conditionOf(alarm: Alarm): string {
-  const severity = JSON.stringify(alarm.AlarmActions) === JSON.stringify([ref("Pages")]) ? "page" : "ticket";
-  const periods = new Set([
-    alarm.Period,
-    ...(alarm.Metrics ?? []).slice(1).map((input) => "MetricStat" in input && input.MetricStat.Period),
-  ]);
+  const [, ...inputs] = alarm.Metrics ?? [];
+  const periods = new Set([alarm.Period, ...inputs.map(({ MetricStat }) => MetricStat.Period)]);
   const seconds = [...periods].filter(Boolean).join(" and ");
   const operator = alarm.ComparisonOperator === "LessThanThreshold" ? "<" : ">=";
-  return `${severity} ${operator} ${alarm.Threshold}, ${alarm.DatapointsToAlarm} of ${alarm.EvaluationPeriods} in ${seconds} s, else ${alarm.TreatMissingData}`;
+  return `${operator} ${alarm.Threshold}, ${alarm.DatapointsToAlarm} of ${alarm.EvaluationPeriods} in ${seconds} s, else ${alarm.TreatMissingData}`;
 }
 
 /** What is compared with the threshold: `namespace name dimension=value statistic`, or an expression and its inputs. */
-function watchedBy(alarm: Alarm): string {
-  if (!alarm.Metrics)
-    return describeMetric(Metric.parse(pick(alarm)), alarm.ExtendedStatistic ?? alarm.Statistic ?? "");
-  const [{ Expression }, ...inputs] = alarm.Metrics;
-  const described = inputs.map(({ Id, MetricStat }) => `${Id} = ${describeMetric(MetricStat.Metric, MetricStat.Stat)}`);
-  return [Expression, ...described].join("; ");
-}
-
-const pick = ({ Namespace, MetricName, Dimensions }: Alarm) => ({ Namespace, MetricName, Dimensions });
-
-function describeMetric({ Namespace, MetricName, Dimensions }: z.infer<typeof Metric>, stat: string): string {
-  const dimensions = Dimensions.map(({ Name, Value }) => `${Name}=${Value["Fn::Sub"]}`);
-  return [Namespace, MetricName, ...dimensions, stat].join(" ");
+function watchedBy({ Metrics, Namespace, MetricName, Dimensions, ...alarm }: Alarm): string {
+  const describe = (metric: unknown, stat = "") => {
+    const { Namespace, MetricName, Dimensions } = Metric.parse(metric);
+    return [Namespace, MetricName, ...Dimensions.map(({ Name, Value }) => `${Name}=${Value["Fn::Sub"]}`), stat].join(
+      " ",
+    );
+  };
+  if (!Metrics) return describe({ Namespace, MetricName, Dimensions }, alarm.ExtendedStatistic ?? alarm.Statistic);
+  const [{ Expression }, ...inputs] = Metrics;
+  return [
+    Expression,
+    ...inputs.map(({ Id, MetricStat: { Metric, Stat } }) => `${Id} = ${describe(Metric, Stat)}`),
+  ].join("; ");
 }
 
 test("the alarms compare and watch what was reviewed, and page or are tickets", () => {
   const found = alarmsOf(templateOf("prod")).map((alarm) => {
-    const condition = conditionOf(alarm);
-    const [severity = ""] = condition.split(" ");
+    const severity = severityOf(alarm);
     expect(alarm.OKActions).toEqual(alarm.AlarmActions);
     expect(alarm.AlarmDescription.toLowerCase()).toMatch(new RegExp(`^${severity}: `));
     const name = alarm.AlarmName.replace(`orders-prod-${severity}-`, "");
-    return `${name}: ${condition}: ${watchedBy(alarm)}`;
+    return `${name}: ${severity} ${conditionOf(alarm)}: ${watchedBy(alarm)}`;
   });
 
   expect(found).toMatchSnapshot();
@@ -108,7 +107,7 @@ test("every alarm links to its section of the operations guide, and is in its tr
     const [, address, section = ""] = / What to do: ([^#]+)#(.+)$/.exec(alarm.AlarmDescription) ?? [];
     expect(address).toBe(GUIDE_ADDRESS);
     expect(anchors).toContain(section);
-    return `${section} ${conditionOf(alarm).split(" ")[0]}`;
+    return `${section} ${severityOf(alarm)}`;
   });
 
   expect(rows.toSorted()).toEqual([...new Set(linked)].toSorted());
@@ -187,11 +186,8 @@ test("the dashboard shows each metric of its own stage, and no graph covers anot
   const body = resource(templateOf("prod"), "Dashboard", Dashboard).DashboardBody["Fn::Sub"];
   const { widgets } = z.object({ widgets: z.array(Widget) }).parse(body);
 
-  // Each line: namespace, metric, dimensions and options.
-  const graphs = widgets.map(({ properties: { title, metrics } }) => [
-    title,
-    metrics.map((line) => JSON.stringify(line)),
-  ]);
+  // Each line of a graph: namespace, metric, dimensions and options.
+  const graphs = widgets.map(({ properties: { title, metrics } }) => [title, inOneLine(metrics)]);
   expect(Object.fromEntries(graphs)).toMatchSnapshot();
   const cells = widgets.flatMap(({ x, y, width, height }) =>
     Array.from({ length: width * height }, (_, cell) => `${x + (cell % width)},${y + Math.floor(cell / width)}`),
