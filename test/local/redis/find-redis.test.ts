@@ -1,7 +1,6 @@
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import type { RequestListener } from "node:http";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, test, vi } from "vitest";
@@ -120,26 +119,29 @@ describe.skipIf(!HAS_APT)("the Debian package", () => {
   });
 });
 
-describe("the source build", () => {
-  test("is made by redis-memory-server, and found by the next start", async () => {
-    const machine = await withCompiler();
-    const archive = await sourceArchive();
-    const requested: string[] = [];
-    await mirror((request, response) => {
-      requested.push(request.url ?? "");
-      response.setHeader("content-length", archive.length).end(archive);
-    });
-    const log = said();
-
-    const binary = await findRedis(log, machine);
-
-    expect(requested).toEqual(["/releases/redis-7.2.12.tar.gz"]);
-    expect(log.lines).toEqual([
-      `No Redis found. Building Redis 7.2.12 in ${machine.cacheFolder}, which takes some minutes …`,
-    ]);
-    expect(await findRedis(log, machine)).toBe(binary);
-    expect(requested).toHaveLength(1);
+test("the source build is made by redis-memory-server, and found by the next start", async () => {
+  const machine = await bareMachine();
+  await program(machine.path, "cc", "exit 0");
+  // It leaves a "server" where Redis's own make does.
+  const server = "printf '#!/bin/sh\\necho Redis server v=7.2.12\\n' > src/redis-server";
+  await program(machine.path, "make", `${server} && /bin/chmod 755 src/redis-server`);
+  const requested: string[] = [];
+  const archive = await sourceArchive();
+  const mirror = await answering((request, response) => {
+    requested.push(request.url ?? "");
+    response.setHeader("content-length", archive.length).end(archive);
   });
+  vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", mirror);
+  const log = said();
+
+  const binary = await findRedis(log, machine);
+
+  expect(requested).toEqual(["/releases/redis-7.2.12.tar.gz"]);
+  expect(log.lines).toEqual([
+    `No Redis found. Building Redis 7.2.12 in ${machine.cacheFolder}, which takes some minutes …`,
+  ]);
+  expect(await findRedis(log, machine)).toBe(binary);
+  expect(requested).toHaveLength(1);
 });
 
 async function cachedServer({ cacheFolder }: Machine): Promise<string> {
@@ -148,22 +150,32 @@ async function cachedServer({ cacheFolder }: Machine): Promise<string> {
   return program(folder, "redis-server", REDIS_7);
 }
 
-/** A machine without package lists, whose package redis-server needs a library. */
+/** A machine without package lists and without a Redis, whose package redis-server needs a library. */
 async function debian({ version, reports }: { version: string; reports: string }): Promise<Machine> {
+  const { path, cacheFolder } = await bareMachine();
+  for (const tool of ["apt-get", "apt-cache", "dpkg", "dpkg-deb", "tar", "sh", "rm"]) {
+    const [file] = await findExecutables(tool, process.env.PATH ?? "");
+    if (file !== undefined) await program(path, tool, `exec ${file} "$@"`);
+  }
   const folder = await temporaryFolder();
-  const repository = join(folder, "repository");
   const server = `#!/bin/sh\necho "libraries $LD_LIBRARY_PATH arguments $#"\n${reports}\n`;
-  const packages = await Promise.all([
-    addPackage(repository, { Package: "redis-server", Version: version, Depends: "redis-tools, libtest" }, [
-      ["usr/bin/redis-server", server],
-    ]),
-    addPackage(repository, { Package: "redis-tools", Version: version }, []),
-    addPackage(repository, { Package: "libtest", Version: "1.0" }, [
-      ["usr/lib/x86_64-linux-gnu/libtest.so", "a library"],
-    ]),
-  ]);
-  await writeFile(join(repository, "Packages"), packages.join("\n"));
-  await writeFile(join(folder, "sources.list"), `deb [trusted=yes] file:${repository} ./\n`);
+  const packages = [
+    await addPackage(
+      folder,
+      { Package: "redis-server", Version: version, Depends: "redis-tools, libtest" },
+      "usr/bin/redis-server",
+      server,
+    ),
+    await addPackage(folder, { Package: "redis-tools", Version: version }),
+    await addPackage(
+      folder,
+      { Package: "libtest", Version: "1.0" },
+      "usr/lib/x86_64-linux-gnu/libtest.so",
+      "a library",
+    ),
+  ];
+  await writeFile(join(folder, "Packages"), packages.join("\n"));
+  await writeFile(join(folder, "sources.list"), `deb [trusted=yes] file:${folder} ./\n`);
   await writeFile(join(folder, "status"), "");
   await mkdir(join(folder, "state/lists/partial"), { recursive: true });
   await writeFile(
@@ -175,52 +187,29 @@ Dir::State::status "${folder}/status";
 `,
   );
   vi.stubEnv("APT_CONFIG", join(folder, "apt.conf"));
-  const { cacheFolder } = await bareMachine();
-  return { path: await pathWithoutRedis(), cacheFolder };
-}
-
-/** What apt and dpkg need, and no server. */
-async function pathWithoutRedis(): Promise<string> {
-  const folder = await temporaryFolder();
-  for (const tool of ["apt-get", "apt-cache", "dpkg", "dpkg-deb", "tar", "sh", "rm"]) {
-    const [file] = await findExecutables(tool, process.env.PATH ?? "");
-    if (file !== undefined) await program(folder, tool, `exec ${file} "$@"`);
-  }
-  return folder;
+  return { path, cacheFolder };
 }
 
 /** @returns its paragraph of the file Packages */
 async function addPackage(
   repository: string,
   fields: Record<string, string>,
-  files: readonly (readonly [string, string])[],
+  path = "etc/empty",
+  content = "",
 ): Promise<string> {
   const root = await temporaryFolder();
   const control = Object.entries({ ...fields, Architecture: "all", Maintainer: "a test", Description: "a test" })
     .map(([name, value]) => `${name}: ${value}\n`)
     .join("");
-  for (const [path, content] of [["DEBIAN/control", control], ...files] as const) {
-    await mkdir(join(root, dirname(path)), { recursive: true });
-    await writeFile(join(root, path), content, { mode: path.startsWith("usr/bin") ? 0o755 : 0o644 });
+  for (const file of [join(root, "DEBIAN/control"), join(root, path)]) {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, file.endsWith("control") ? control : content, { mode: 0o755 });
   }
-  await mkdir(repository, { recursive: true });
   const archive = join(repository, `${fields.Package}.deb`);
   await promisify(execFile)("dpkg-deb", ["--build", "--root-owner-group", root, archive]);
-  const content = await readFile(archive);
-  const digest = createHash("sha256").update(content).digest("hex");
-  return `${control}Filename: ./${fields.Package}.deb\nSize: ${content.length}\nSHA256: ${digest}\n`;
-}
-
-/** Its make leaves a "server" where Redis's own make does. */
-async function withCompiler(): Promise<Machine> {
-  const machine = await bareMachine();
-  await program(machine.path, "cc", "exit 0");
-  await program(
-    machine.path,
-    "make",
-    `printf '#!/bin/sh\\necho Redis server v=7.2.12\\n' > src/redis-server && /bin/chmod 755 src/redis-server`,
-  );
-  return machine;
+  const deb = await readFile(archive);
+  const digest = createHash("sha256").update(deb).digest("hex");
+  return `${control}Filename: ./${fields.Package}.deb\nSize: ${deb.length}\nSHA256: ${digest}\n`;
 }
 
 async function sourceArchive(): Promise<Buffer> {
@@ -229,8 +218,4 @@ async function sourceArchive(): Promise<Buffer> {
   await writeFile(join(folder, "redis-7.2.12", "Makefile"), "all:\n");
   await promisify(execFile)("tar", ["-czf", "redis.tar.gz", "redis-7.2.12"], { cwd: folder });
   return readFile(join(folder, "redis.tar.gz"));
-}
-
-async function mirror(listener: RequestListener): Promise<void> {
-  vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", await answering(listener));
 }

@@ -32,15 +32,6 @@ export async function ask(url: string, ...command: string[]): Promise<unknown> {
   }
 }
 
-export async function folderOf(server: RedisServer): Promise<string> {
-  const client = createClient({ url: server.url });
-  await client.connect();
-  const { dir } = await client.configGet("dir");
-  client.destroy();
-  if (dir === undefined) throw new Error("Redis names no folder");
-  return dir;
-}
-
 /** Someone else's program: an executable shell script of that name. */
 export async function program(folder: string, name: string, script: string): Promise<string> {
   const file = join(folder, name);
