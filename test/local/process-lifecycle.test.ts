@@ -19,7 +19,7 @@ const SERVICE = join(import.meta.dirname, "service.ts");
 const Started = z.object({ pid: z.int(), api: z.int(), stack: z.array(z.int()) });
 
 test.for(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-  "%s ends everything before serverless-offline would, and logs nothing, with open connections and invocations under way",
+  "%s ends everything before serverless-offline would, and logs nothing, with open connections",
   async (signal) => {
     const service = await startService();
     const [client] = await Promise.all([connection(service.api), connection(service.stack[0])]);

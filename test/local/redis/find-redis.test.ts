@@ -4,9 +4,9 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { debianPackages, findExecutables, findRedis, type Machine } from "../../../local/redis/find-redis.ts";
+import { debianPackages, findExecutables, findRedis, type Log, type Machine } from "../../../local/redis/find-redis.ts";
 import { answering } from "../../support/servers.ts";
-import { bareMachine, program, said, temporaryFolder } from "./support.ts";
+import { program, temporaryFolder } from "./support.ts";
 
 const REDIS_7 = "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'";
 const REDIS_6 = "echo 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=1'";
@@ -21,38 +21,25 @@ beforeEach(() => {
   };
 });
 
-describe("a Redis that exists", () => {
-  test("on PATH as redis-server comes first, and nothing is logged", async () => {
-    const machine = await bareMachine();
-    const redis = await program(machine.path, "redis-server", REDIS_7);
-    await program(machine.path, "valkey-server", VALKEY_8);
-    await cachedServer(machine);
-    const log = said();
+test("a Redis that exists is used: on PATH as redis-server or valkey-server, or in the cache, if it runs and is new enough", async () => {
+  const machine = await bareMachine();
+  for (const tool of ["apt-get", "apt-cache", "dpkg"]) await program(machine.path, tool, "exit 1");
+  await mkdir(join(machine.cacheFolder, "7.2.12"), { recursive: true });
+  const cached = await program(join(machine.cacheFolder, "7.2.12"), "redis-server", REDIS_7);
+  const log = vi.fn<Log>();
 
-    expect(await findRedis(log, machine)).toBe(redis);
-    expect(log.lines).toEqual([]);
-  });
+  const redis = await program(machine.path, "redis-server", "echo 'libjemalloc.so.2: cannot open' >&2; exit 127");
+  expect(await findRedis(log, machine)).toBe(cached);
+  expect(log).toHaveBeenLastCalledWith(`Skipping ${redis}: it does not run: libjemalloc.so.2: cannot open`);
 
-  test("as valkey-server is used where redis-server is too old, and a line says why", async () => {
-    const machine = await bareMachine();
-    const old = await program(machine.path, "redis-server", REDIS_6);
-    const valkey = await program(machine.path, "valkey-server", VALKEY_8);
-    const log = said();
+  await program(machine.path, "redis-server", REDIS_6);
+  const valkey = await program(machine.path, "valkey-server", VALKEY_8);
+  expect(await findRedis(log, machine)).toBe(valkey);
+  expect(log).toHaveBeenLastCalledWith(`Skipping ${redis}: version 6.0.16 is older than 7.0`);
 
-    expect(await findRedis(log, machine)).toBe(valkey);
-    expect(log.lines).toEqual([`Skipping ${old}: version 6.0.16 is older than 7.0`]);
-  });
-
-  test("in the cache is used where the one on PATH does not run, before anything is downloaded", async () => {
-    const machine = await bareMachine();
-    const broken = await program(machine.path, "redis-server", "echo 'libjemalloc.so.2: cannot open' >&2; exit 127");
-    for (const tool of ["apt-get", "apt-cache", "dpkg"]) await program(machine.path, tool, "exit 1");
-    const cached = await cachedServer(machine);
-    const log = said();
-
-    expect(await findRedis(log, machine)).toBe(cached);
-    expect(log.lines).toEqual([`Skipping ${broken}: it does not run: libjemalloc.so.2: cannot open`]);
-  });
+  await program(machine.path, "redis-server", REDIS_7);
+  expect(await findRedis(log, machine)).toBe(redis);
+  expect(log).toHaveBeenCalledTimes(2);
 });
 
 test("when nothing works, one message says what was tried and ends in what to do", async () => {
@@ -60,7 +47,7 @@ test("when nothing works, one message says what was tried and ends in what to do
   for (const tool of ["apt-cache", "dpkg"]) await program(machine.path, tool, "exit 1");
   await program(machine.path, "apt-get", "echo 'E: Could not resolve deb.debian.org' >&2; exit 100");
 
-  const failure = await findRedis(said(), machine).catch((error: unknown) => error);
+  const failure = await findRedis(vi.fn<Log>(), machine).catch((error: unknown) => error);
 
   expect(failure).toBeInstanceOf(AggregateError);
   const { message } = failure instanceof Error ? failure : { message: "" };
@@ -77,21 +64,20 @@ test("when nothing works, one message says what was tried and ends in what to do
 describe.skipIf(!HAS_APT)("the Debian package", () => {
   test("is unpacked with its libraries in the cache, without package lists, and found by the next start", async () => {
     const machine = await debian({ version: "5:7.0.15-1~deb12u6", reports: REDIS_7 });
-    const log = said();
+    const log = vi.fn<Log>();
 
     const binary = await findRedis(log, machine);
 
     expect(binary).toBe(join(machine.cacheFolder, "debian/redis-server"));
-    expect(log.lines).toEqual([
-      `No Redis found. Downloading the package redis-server to ${dirname(binary)}; nothing is installed …`,
-    ]);
     expect(execFileSync(binary, ["two words"], { encoding: "utf8" })).toBe(
       `libraries ${dirname(binary)}/usr/lib/x86_64-linux-gnu arguments 1\nRedis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1\n`,
     );
     expect(await readFile(join(dirname(binary), "usr/lib/x86_64-linux-gnu/libtest.so"), "utf8")).toBe("a library");
     expect(await readdir(machine.cacheFolder)).toEqual(["debian"]);
     expect(await findRedis(log, machine)).toBe(binary);
-    expect(log.lines).toHaveLength(1);
+    expect(log).toHaveBeenCalledExactlyOnceWith(
+      `No Redis found. Downloading the package redis-server to ${dirname(binary)}; nothing is installed …`,
+    );
   });
 
   test("replaces one in the cache that no longer runs, and what a killed start left is removed", async () => {
@@ -101,7 +87,7 @@ describe.skipIf(!HAS_APT)("the Debian package", () => {
     const dead = String(2 ** 22 + 1);
     await mkdir(join(machine.cacheFolder, `unpacking-${dead}/unpacked`), { recursive: true });
 
-    await debianPackages(machine, said());
+    await debianPackages(machine, vi.fn<Log>());
 
     expect(await readdir(machine.cacheFolder)).toEqual(["debian"]);
     expect((await stat(join(machine.cacheFolder, "debian/usr/bin/redis-server"))).isFile()).toBe(true);
@@ -113,7 +99,7 @@ describe.skipIf(!HAS_APT)("the Debian package", () => {
   ] as const)("that %s is refused, and leaves nothing", async ([, version, reports, reason]) => {
     const machine = await debian({ version, reports });
 
-    await expect(debianPackages(machine, said())).rejects.toThrow(reason);
+    await expect(debianPackages(machine, vi.fn<Log>())).rejects.toThrow(reason);
 
     expect(await readdir(machine.cacheFolder)).toEqual([]);
   });
@@ -132,22 +118,23 @@ test("the source build is made by redis-memory-server, and found by the next sta
     response.setHeader("content-length", archive.length).end(archive);
   });
   vi.stubEnv("REDISMS_DOWNLOAD_MIRROR", mirror);
-  const log = said();
+  const log = vi.fn<Log>();
 
   const binary = await findRedis(log, machine);
 
   expect(requested).toEqual(["/releases/redis-7.2.12.tar.gz"]);
-  expect(log.lines).toEqual([
+  expect(log).toHaveBeenCalledExactlyOnceWith(
     `No Redis found. Building Redis 7.2.12 in ${machine.cacheFolder}, which takes some minutes …`,
-  ]);
+  );
   expect(await findRedis(log, machine)).toBe(binary);
   expect(requested).toHaveLength(1);
 });
 
-async function cachedServer({ cacheFolder }: Machine): Promise<string> {
-  const folder = join(cacheFolder, "7.2.12");
-  await mkdir(folder, { recursive: true });
-  return program(folder, "redis-server", REDIS_7);
+/** A machine with nothing on PATH and an empty cache; both go with the test. */
+async function bareMachine(): Promise<Machine> {
+  const folder = await temporaryFolder();
+  await mkdir(join(folder, "bin"));
+  return { path: join(folder, "bin"), cacheFolder: join(folder, "cache") };
 }
 
 /** A machine without package lists and without a Redis, whose package redis-server needs a library. */

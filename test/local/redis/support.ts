@@ -1,9 +1,8 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { onTestFinished } from "vitest";
-import type { Log, Machine } from "../../../local/redis/find-redis.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../local/redis/redis-server.ts";
 
 export async function temporaryFolder(): Promise<string> {
@@ -38,18 +37,4 @@ export async function program(folder: string, name: string, script: string): Pro
   await writeFile(file, `#!/bin/sh\n${script}\n`);
   await chmod(file, 0o755);
   return file;
-}
-
-/** A machine with nothing on PATH and an empty cache; both go with the test. */
-export async function bareMachine(): Promise<Machine> {
-  const folder = await temporaryFolder();
-  const path = join(folder, "bin");
-  await mkdir(path);
-  return { path, cacheFolder: join(folder, "cache") };
-}
-
-/** Collects the lines. */
-export function said(): Log & { readonly lines: string[] } {
-  const lines: string[] = [];
-  return Object.assign((line: string) => void lines.push(line), { lines });
 }
