@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { createServer, request } from "node:http";
+import { createServer, type RequestListener, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "../../local/loopback-guard.ts";
 import { freePorts } from "../support/servers.ts";
 
@@ -33,61 +33,48 @@ beforeAll(async () => {
   guardServers((port) => (port === apiPort ? refuseForeignHosts : refuseForeignPages));
 });
 
-describe("the host of a request", () => {
-  test.each(OWN_HOSTS)("%s is served", (host) => {
-    expect(refuseForeignHosts({ host })).toBeUndefined();
-    expect(refuseForeignPages({ host })).toBeUndefined();
-  });
-
-  test.each(FOREIGN_HOSTS)("%s is refused", (host) => {
-    expect(refuseForeignHosts({ ...(host !== undefined && { host }) })).toContain("localhost");
-    expect(refuseForeignPages({ ...(host !== undefined && { host }) })).toContain("localhost");
-  });
+test.for(OWN_HOSTS)("the host %s is served", (host) => {
+  expect(refuseForeignHosts({ host })).toBeUndefined();
+  expect(refuseForeignPages({ host })).toBeUndefined();
 });
 
-describe("where pages of other origins are refused", () => {
-  const host = "127.0.0.1:8079";
-
-  test.each(FOREIGN_PAGES)("$what is", ({ headers }) => {
-    expect(refuseForeignPages({ host, ...headers })).toBeDefined();
-  });
-
-  test.each([
-    { what: "a program", headers: {} },
-    { what: "an address that a person typed", headers: { "sec-fetch-site": "none" } },
-    { what: "a page of this port", headers: { origin: `http://${host}`, "sec-fetch-site": "same-origin" } },
-  ])("$what is served", ({ headers }) => {
-    expect(refuseForeignPages({ host, ...headers })).toBeUndefined();
-  });
+test.for(FOREIGN_HOSTS)("the host %s is refused", (host) => {
+  expect(refuseForeignHosts({ ...(host !== undefined && { host }) })).toContain("localhost");
+  expect(refuseForeignPages({ ...(host !== undefined && { host }) })).toContain("localhost");
 });
 
-describe("the servers of other packages", () => {
-  test.each(FOREIGN_PAGES)("are closed to $what", async ({ headers }) => {
-    const url = await startOther();
+test.for(FOREIGN_PAGES)("where pages of other origins are refused, $what is", ({ headers }) => {
+  expect(refuseForeignPages({ host: "127.0.0.1:8079", ...headers })).toBeDefined();
+});
 
-    expect(await send(url, headers)).toMatchObject({ status: 403 });
-    expect(await send(url, { ...headers, expect: "100-continue" })).toMatchObject({ status: 403 });
-    expect(invocations).toBe(0);
-    expect(await send(url)).toEqual({ status: 200, text: "invoked" });
-    expect(await send(url, { expect: "100-continue" })).toEqual({ status: 200, text: "invoked" });
-  });
+test.for([
+  { what: "a program", headers: {} },
+  { what: "an address that a person typed", headers: { "sec-fetch-site": "none" } },
+  { what: "a page of this port", headers: { origin: "http://127.0.0.1:8079", "sec-fetch-site": "same-origin" } },
+])("where pages of other origins are refused, $what is served", ({ headers }) => {
+  expect(refuseForeignPages({ host: "127.0.0.1:8079", ...headers })).toBeUndefined();
+});
 
-  test("have the guard of their port", async () => {
-    const url = await startOther(apiPort);
+test("the servers of other packages have the guard of their port, before they invoke anything", async () => {
+  const headers = { origin: "https://evil.example" };
+  const [guarded, api] = [await startOther(), await startOther(apiPort)];
 
-    expect(await send(url, { origin: "https://evil.example" })).toMatchObject({ status: 200 });
-    expect(await send(url, { host: "evil.example" })).toMatchObject({ status: 403 });
-  });
+  expect(await send(guarded, headers)).toMatchObject({ status: 403 });
+  expect(await send(guarded, { ...headers, expect: "100-continue" })).toMatchObject({ status: 403 });
+  expect(await send(api, { host: "evil.example" })).toMatchObject({ status: 403 });
+  expect(invocations).toBe(0);
+  expect(await send(guarded)).toEqual({ status: 200, text: "invoked" });
+  expect(await send(guarded, { expect: "100-continue" })).toEqual({ status: 200, text: "invoked" });
+  expect(await send(api, headers)).toMatchObject({ status: 200 });
 });
 
 /** A server that knows of no guard, as serverless-offline's own. */
 async function startOther(port = 0): Promise<string> {
-  invocations = 0;
-  const server = createServer((_request, response) => {
+  const invoke: RequestListener = (_request, response) => {
     invocations += 1;
     response.end("invoked");
-  });
-  server.on("checkContinue", (sent, response) => server.emit("request", sent, response));
+  };
+  const server = createServer(invoke).on("checkContinue", invoke);
   await once(server.listen(port, "127.0.0.1"), "listening");
   onTestFinished(async () => {
     server.closeAllConnections();
