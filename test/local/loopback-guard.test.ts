@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "../../local/loopback-guard.ts";
 import { freePorts } from "../support/servers.ts";
 
@@ -23,15 +23,6 @@ const FOREIGN_PAGES = [
   { what: "a sandboxed page", headers: { origin: "null", "sec-fetch-site": "same-origin" } },
   { what: "a page behind a rebound name", headers: { host: "evil.example:80", "sec-fetch-site": "same-origin" } },
 ];
-
-let apiPort = 0;
-let invocations = 0;
-
-beforeAll(async () => {
-  const { API } = await freePorts("API");
-  apiPort = Number(API);
-  guardServers((port) => (port === apiPort ? refuseForeignHosts : refuseForeignPages));
-});
 
 test.for(OWN_HOSTS)("the host %s is served", (host) => {
   expect(refuseForeignHosts({ host })).toBeUndefined();
@@ -56,8 +47,23 @@ test.for([
 });
 
 test("the servers of other packages have the guard of their port, before they invoke anything", async () => {
+  const { API, OTHER } = await freePorts("API", "OTHER");
+  guardServers((port) => (port === Number(API) ? refuseForeignHosts : refuseForeignPages));
+  let invocations = 0;
+  // Servers of a package which knows of no guard, such as serverless-offline.
+  const [api, guarded] = await Promise.all(
+    [API, OTHER].map(async (port) => {
+      const invoke: RequestListener = (_request, response) => {
+        invocations += 1;
+        response.end("invoked");
+      };
+      const server = createServer(invoke).on("checkContinue", invoke);
+      await once(server.listen(Number(port), "127.0.0.1"), "listening");
+      onTestFinished(() => void server.close());
+      return `http://127.0.0.1:${port}`;
+    }),
+  );
   const headers = { origin: "https://evil.example" };
-  const [guarded, api] = [await startOther(), await startOther(apiPort)];
 
   expect(await send(guarded, headers)).toMatchObject({ status: 403 });
   expect(await send(guarded, { ...headers, expect: "100-continue" })).toMatchObject({ status: 403 });
@@ -68,25 +74,8 @@ test("the servers of other packages have the guard of their port, before they in
   expect(await send(api, headers)).toMatchObject({ status: 200 });
 });
 
-/** A server that knows of no guard, as serverless-offline's own. */
-async function startOther(port = 0): Promise<string> {
-  const invoke: RequestListener = (_request, response) => {
-    invocations += 1;
-    response.end("invoked");
-  };
-  const server = createServer(invoke).on("checkContinue", invoke);
-  await once(server.listen(port, "127.0.0.1"), "listening");
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await once(server.close(), "close");
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
-  return `http://127.0.0.1:${address.port}`;
-}
-
 /** Not by `fetch`, which sets some of these headers itself. */
-async function send(url: string, headers: Record<string, string> = {}) {
+async function send(url = "", headers: Record<string, string> = {}) {
   const sent = request(url, { method: "POST", headers, agent: false }).end();
   const [reply] = await once(sent, "response");
   return { status: reply.statusCode, text: await text(reply) };
