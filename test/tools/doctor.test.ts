@@ -51,7 +51,8 @@ beforeEach(() => {
 });
 
 const complete = () => ({ url: database.url, token: "local", read_only_token: "local-readonly" });
-const store = (secret: object) => secrets.set(NAME, JSON.stringify(secret));
+const store = (secret: object | string) =>
+  secrets.set(NAME, typeof secret === "string" ? secret : JSON.stringify(secret));
 
 async function problems(parameters: Partial<Parameters<typeof checkDeployment>[0]["parameters"]> = {}) {
   const findings = await checkDeployment({
@@ -101,55 +102,36 @@ test.for([
   expect(await problems()).toEqual([expect.stringContaining(message)]);
 });
 
-test.for<[string, object, string]>([
-  ["without a field", { url: "https://a.upstash.io", token: "x" }, "wrong or missing read_only_token"],
-  [
-    "with a token that was pasted with a line break",
-    { ...{ url: "https://a", token: "x\n" }, read_only_token: "y" },
-    "wrong or missing token",
-  ],
-  [
-    "with plain http to another machine",
-    { url: "http://a.upstash.io", token: "x", read_only_token: "y" },
-    "missing url",
-  ],
-  [
-    "with the address of the Redis protocol",
-    { url: "rediss://a.upstash.io", token: "x", read_only_token: "y" },
-    "missing url",
-  ],
+const TOKENS = { token: "x", read_only_token: "y" };
+
+test.for<[string, secret: object | string, reason: string]>([
+  ["without a field", { url: "https://a", token: "x" }, "wrong or missing read_only_token"],
+  ["with a token that has a line break", { ...TOKENS, url: "https://a", token: "x\n" }, "wrong or missing token"],
+  ["with plain http to another machine", { ...TOKENS, url: "http://a.upstash.io" }, "wrong or missing url"],
+  ["with the address of the Redis protocol", { ...TOKENS, url: "rediss://a.upstash.io" }, "wrong or missing url"],
+  ["that is not JSON", "url=https://a.upstash.io", "is not a JSON object"],
 ])("a secret %s is refused", async ([, secret, reason]) => {
   store(secret);
 
   expect(await problems()).toEqual([expect.stringContaining(reason)]);
 });
 
-test("a secret that is not JSON is refused", async () => {
-  secrets.set(NAME, "url=https://a.upstash.io");
+test.for<[object, string]>([
+  [{ token: "another" }, "WRONGPASS"],
+  [{ url: "http://127.0.0.1:1" }, "ECONNREFUSED"],
+])("a database that does not take %o is told by its own words: %s", async ([wrong, reason]) => {
+  store({ ...complete(), ...wrong });
 
-  expect(await problems()).toEqual([expect.stringContaining("is not a JSON object")]);
-});
-
-test("a wrong token, and a database that does not answer, are told apart by the database's own words", async () => {
-  store({ ...complete(), token: "another" });
-  expect(await problems()).toEqual([expect.stringMatching(/^The database 127\S+ does not accept token: .*WRONGPASS/)]);
-
-  store({ ...complete(), url: "http://127.0.0.1:1" });
   expect(await problems()).toEqual([
-    expect.stringMatching(/^The database 127\S+ does not accept token: .*ECONNREFUSED/),
+    expect.stringMatching(new RegExp(`^The database 127\\S+ does not accept token: .*${reason}`)),
   ]);
 });
 
 test("a database that does not know what Redis 7 knows is refused", async () => {
   const old = await answering(async (request, response) => {
-    const [name] = z
-      .tuple([z.string()])
-      .rest(z.unknown())
-      .parse(await json(request));
-    reply(name === "SET" ? 400 : 200, name === "SET" ? { error: "ERR syntax error" } : { result: "" })(
-      request,
-      response,
-    );
+    const [name] = z.array(z.unknown()).parse(await json(request));
+    const answer = name === "SET" ? reply(400, { error: "ERR syntax error" }) : reply(200, { result: "" });
+    answer(request, response);
   });
   store({ ...complete(), url: old });
 
@@ -201,10 +183,13 @@ test("npm run doctor prints a line for each check, and ends with 0", async () =>
   expect(code).toBe(0);
 });
 
-test("a deploy with a problem ends before it builds or uploads anything", async () => {
-  const { code, stdout, stderr } = await serverless(["deploy"]);
+test.for<[keys: object, problem: RegExp]>([
+  [WITH_KEYS, /^✖ Secret orders\/dev\/redis does not exist/m],
+  [{}, /^✖ AWS provider credentials not found\. Learn how to set up AWS provider credentials .+\.$/m],
+])("with the keys %o a deploy ends with a problem before it builds or uploads anything", async ([keys, problem]) => {
+  const { code, stdout, stderr } = await serverless(["deploy"], keys);
 
-  expect(stderr).toContain(`✖ Secret ${NAME} does not exist`);
+  expect(stderr).toMatch(problem);
   expect(stdout).toContain("1 problem to fix before stage dev can be deployed");
   expect(code).toBe(1);
   // The framework asks STS whose account it is.
@@ -216,13 +201,6 @@ test("in an emergency the preflight can be skipped", async () => {
 
   expect(stderr).toContain("Preflight skipped");
   expect(asked.filter((operation) => operation.endsWith("GetSecretValue"))).toEqual([]);
-});
-
-test("a deploy without credentials says where to get them", async () => {
-  const { code, stderr } = await serverless(["deploy"], {});
-
-  expect(stderr).toMatch(/^✖ AWS provider credentials not found\. Learn how to set up AWS provider credentials .+\.$/m);
-  expect(code).toBe(1);
 });
 
 test("what does not package needs no choice of access", async () => {
