@@ -18,11 +18,9 @@ test("the preflight asks for the packages when they are missing, also before npm
   const folder = await checkout();
   await cp("package.json", join(folder, "package.json"));
   const PATH = process.env.PATH?.split(delimiter).filter((part) => !part.includes("node_modules"));
+  const env = { ...process.env, PATH: PATH?.join(delimiter) };
 
-  const start = promisify(execFile)("npm", ["start"], {
-    cwd: folder,
-    env: { ...process.env, PATH: PATH?.join(delimiter) },
-  });
+  const start = promisify(execFile)("npm", ["start"], { cwd: folder, env });
 
   await expect(start).rejects.toMatchObject({
     code: 1,
