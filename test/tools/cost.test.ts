@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   billedMs,
   type Line,
@@ -25,32 +25,19 @@ const EXPECTED_COMMANDS = {
   sweepIdle: { zrange: 1, zcount: 1, evalsha: 1, exists: 1, "xinfo|groups": 1 },
 } as const;
 
-const OPERATIONS = Object.keys(EXPECTED_COMMANDS) as (keyof typeof EXPECTED_COMMANDS)[];
+test("a counted run has the Redis commands, requests, time, log and memory of each operation", async () => {
+  const { operations } = await countOperations(16, () => undefined);
 
-describe("a counted run", () => {
-  const ORDERS = 16;
-
-  let counts: Counts;
-  beforeAll(async () => {
-    counts = await countOperations(ORDERS, () => undefined);
-  });
-
-  test.for(OPERATIONS)("has exactly the expected Redis commands of %s", (name) => {
-    expect(counts.operations[name].commands).toEqual(EXPECTED_COMMANDS[name]);
-  });
-
-  test("has the requests, the time, the log and the memory of each operation", () => {
-    const { create, get, complete } = counts.operations;
-    expect(create.requests).toEqual({ api: 1, upstash: 1, scheduler: 1 });
-    expect(get.requests).toEqual({ api: 1, upstash: 1 });
-    expect(complete.requests).toEqual({ upstash: 1 });
-    for (const name of OPERATIONS) {
-      const { warmMs, coldMs, logBytes, memoryMb } = counts.operations[name];
-      expect(coldMs).toBeGreaterThan(warmMs);
-      expect(Math.min(warmMs, logBytes)).toBeGreaterThan(0);
-      expect(memoryMb).toBe(name === "create" ? 512 : 256);
-    }
-  });
+  const commands = Object.entries(operations).map(([name, operation]) => [name, operation.commands]);
+  expect(Object.fromEntries(commands)).toEqual(EXPECTED_COMMANDS);
+  expect(operations.create.requests).toEqual({ api: 1, upstash: 1, scheduler: 1 });
+  expect(operations.get.requests).toEqual({ api: 1, upstash: 1 });
+  expect(operations.complete.requests).toEqual({ upstash: 1 });
+  for (const [name, { warmMs, coldMs, logBytes, memoryMb }] of Object.entries(operations)) {
+    expect(coldMs).toBeGreaterThan(warmMs);
+    expect(Math.min(warmMs, logBytes)).toBeGreaterThan(0);
+    expect(memoryMb).toBe(name === "create" ? 512 : 256);
+  }
 });
 
 test("alarms, metrics and dashboard are counted in the stack", async () => {

@@ -49,20 +49,15 @@ test("a port that another Redis has is refused by name, however late it is found
   expect(await ask(url, "PING")).toBe("PONG");
 });
 
-test("a Redis that refuses to start is quoted, and leaves no temporary folder", async () => {
+test("a Redis that does not start is quoted or named, and leaves no temporary folder", async () => {
   const tmp = await temporaryFolder();
   vi.stubEnv("TMPDIR", tmp);
-  onTestFinished(() => {
-    vi.unstubAllEnvs();
-  });
+  onTestFinished(() => void vi.unstubAllEnvs());
 
   await expect(startRedis({ port: 70_000 })).rejects.toThrow(/exited before it answered.*70000/s);
+  await expect(startRedis({ binary: "/nowhere/redis" })).rejects.toThrow("/nowhere/redis cannot be run");
 
   expect(await readdir(tmp)).toEqual([]);
-});
-
-test("a binary that is not there is named", async () => {
-  await expect(startRedis({ binary: "/nowhere/redis-server" })).rejects.toThrow("/nowhere/redis-server cannot be run");
 });
 
 test("a data folder outlives its Redis, which may be killed, and has one Redis at a time", async () => {
