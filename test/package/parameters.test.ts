@@ -1,19 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { parse } from "yaml";
-import { z } from "zod";
-import { readParameters } from "../../infra/parameters.ts";
+import { parametersOf } from "./template.ts";
 
-const Values = z.record(z.string(), z.unknown());
-const FILE = new URL("../../infra/parameters.yml", import.meta.url);
-const given = z.object({ default: Values, prod: Values }).parse(parse(await readFile(FILE, "utf8")));
-
-/** The parameters of `dev`, with those of the command line. */
-const read = (...commandLine: string[]) => readParameters({ default: given.default, stage: {}, commandLine });
+const read = (...commandLine: string[]) => parametersOf("dev", ...commandLine);
 const JWT = ["access=jwt", "jwtIssuer=https://id.example.com/", "jwtAudience=orders"];
 
 test("a stage overrides the defaults, and the command line overrides both, as numbers and truth values", () => {
-  const prod = readParameters({ default: given.default, stage: given.prod, commandLine: ["throttleRate=700.5"] });
+  const prod = parametersOf("prod", "throttleRate=700.5");
 
   expect(read()).toMatchObject({ throttleRate: 10, throttleBurst: 20, deletionProtection: false, access: "open" });
   expect(prod).toMatchObject({ throttleRate: 700.5, throttleBurst: 1000, deletionProtection: true, access: "" });

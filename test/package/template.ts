@@ -1,5 +1,17 @@
+import { readFile } from "node:fs/promises";
 import { loadAwsServiceSpecSync } from "@aws-cdk/aws-service-spec";
+import { parse } from "yaml";
 import { z } from "zod";
+import { readParameters } from "../../infra/parameters.ts";
+
+const Values = z.record(z.string(), z.unknown());
+const PARAMETERS = z
+  .object({ default: Values, prod: Values })
+  .parse(parse(await readFile("infra/parameters.yml", "utf8")));
+
+/** The parameters of a stage, with those of the command line. */
+export const parametersOf = (stage: "dev" | "prod", ...commandLine: string[]) =>
+  readParameters({ default: PARAMETERS.default, stage: stage === "prod" ? PARAMETERS.prod : {}, commandLine });
 
 const database = loadAwsServiceSpecSync();
 
@@ -8,7 +20,7 @@ type PropertyType = Specification[string]["type"];
 
 const Resource = z.object({
   Type: z.string(),
-  Properties: z.record(z.string(), z.unknown()).default({}),
+  Properties: Values.default({}),
   DependsOn: z.union([z.string(), z.array(z.string())]).optional(),
   DeletionPolicy: z.string().optional(),
   UpdateReplacePolicy: z.string().optional(),
@@ -40,9 +52,13 @@ export function resource<Shape extends z.ZodType>(template: Template, id: string
 export const ref = (id: string) => ({ Ref: id });
 export const arnOf = (id: string) => ({ "Fn::GetAtt": [id, "Arn"] });
 
-/** A value in one line, in which a reference is the logical id or the attribute that it refers to. */
-export const inOneLine = (value: unknown) =>
-  JSON.stringify(value, (_, inner) => inner?.Ref ?? inner?.["Fn::GetAtt"]?.join(".") ?? inner);
+/** A value in one line: JSON without quotes, in which a reference is the logical id or the attribute that it refers to. */
+export function inOneLine(value: unknown): string {
+  const json = JSON.stringify(value, (_, inner) => {
+    return inner?.Ref ?? inner?.["Fn::GetAtt"]?.join(".") ?? inner?.["Fn::Sub"] ?? inner;
+  });
+  return json.replaceAll('"', "");
+}
 
 /** Logical ids that resources and outputs refer to, by `Ref`, `Fn::GetAtt`, `Fn::Sub` or `DependsOn`. */
 export function referencesOf({ Resources, Outputs }: Template): string[] {

@@ -5,16 +5,8 @@ import { startRedis } from "../../../local/redis/redis-server.ts";
 const [ending, dataDir] = process.argv.slice(2);
 const server = await startRedis(dataDir === undefined ? {} : { dataDir });
 
-process.on("SIGINT", async () => {
-  // Still the very process that we started, or the signal has reached it before we could stop it.
-  const gone = await Promise.race([
-    server.exited.then(() => true),
-    new Promise((done) => setTimeout(done, 500, false)),
-  ]);
-  process.stdout.write(`${JSON.stringify({ gone })}\n`);
-  await server.stop();
-  process.exit(0);
-});
+// Ctrl-C goes to the whole process group, and Redis must not end before those that use it.
+process.on("SIGINT", () => process.stdout.write('"SIGINT"\n'));
 
 const folder = /--dir '?([^ ']+)/.exec(server.command)?.[1] ?? "";
 // Registered last, so it runs last: nothing but what this process did itself can have removed the folder by then.
