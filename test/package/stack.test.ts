@@ -49,7 +49,6 @@ const PACKAGES = {
       orderRetentionDays: "365",
       reservedConcurrency: "200",
       problemTypesUrl: "https://docs.example.com/problems#",
-      throttleRate: "700",
       tracing: "Active",
     }).flatMap(([name, value]) => ["--param", `${name}=${value}`]),
   ],
@@ -123,8 +122,6 @@ describe.for(NAMES)("the package %s", (name) => {
       ...RIGHTS,
     });
     for (const [id, { Role: role }] of roleOf) expect(role).toEqual(arnOf(id.replace("LambdaFunction", "Role")));
-    const types = Object.values(templateOf(name).Resources).map(({ Type }) => Type);
-    expect(types.filter((type) => type.startsWith("AWS::IAM::") && type !== "AWS::IAM::Role")).toEqual([]);
   });
 
   test("gives only functions that write a token of Redis that may write, and takes tokens from Secrets Manager", () => {
@@ -241,33 +238,28 @@ test("with access=jwt and docsPage=closed each route is protected, and the origi
   });
 });
 
+const LogGroup = z.object({ RetentionInDays: z.int(), LogGroupName: z.string() });
+
 test.for([
   ["dev", 10, 20, 7],
   ["prod", 500, 1000, 90],
-  ["full", 700, 1000, 90],
-] as const)(
-  "%s allows %d requests per second and %d at once, and keeps logs for %d days",
-  ([name, rate, burst, days]) => {
-    const template = templateOf(name);
-    expect(template.Resources.HttpApiStage?.Properties.DefaultRouteSettings).toEqual({
-      DetailedMetricsEnabled: true,
-      ThrottlingRateLimit: rate,
-      ThrottlingBurstLimit: burst,
-    });
-    const groups = resourcesOf(
-      template,
-      "AWS::Logs::LogGroup",
-      z.object({ RetentionInDays: z.int(), LogGroupName: z.string() }),
-    );
-    for (const group of groups.values()) expect(group.RetentionInDays).toBe(days);
-    // Before the function, or Lambda would make one that is kept forever.
-    for (const [id, { FunctionName }] of functionsOf(template)) {
-      const group = id.replace("LambdaFunction", "LogGroup");
-      expect(groups.get(group)?.LogGroupName).toBe(`/aws/lambda/${FunctionName}`);
-      expect(template.Resources[id]?.DependsOn).toContain(group);
-    }
-  },
-);
+] as const)("%s allows %d requests per second and %d at once, and keeps logs for %d days", ([name, ...expected]) => {
+  const template = templateOf(name);
+  const [ThrottlingRateLimit, ThrottlingBurstLimit, days] = expected;
+  expect(template.Resources.HttpApiStage?.Properties.DefaultRouteSettings).toEqual({
+    DetailedMetricsEnabled: true,
+    ThrottlingRateLimit,
+    ThrottlingBurstLimit,
+  });
+  const groups = resourcesOf(template, "AWS::Logs::LogGroup", LogGroup);
+  for (const group of groups.values()) expect(group.RetentionInDays).toBe(days);
+  // Before the function, or Lambda would make one that is kept forever.
+  for (const [id, { FunctionName }] of functionsOf(template)) {
+    const group = id.replace("LambdaFunction", "LogGroup");
+    expect(groups.get(group)?.LogGroupName).toBe(`/aws/lambda/${FunctionName}`);
+    expect(template.Resources[id]?.DependsOn).toContain(group);
+  }
+});
 
 test("the access log is JSON with ids, route, status and latency, and nothing that identifies a client", () => {
   const Stage = z.object({ AccessLogSettings: z.object({ DestinationArn: z.unknown(), Format: z.string() }) });
@@ -298,11 +290,8 @@ test("the pollers run every minute, and only the API and their own rules may inv
     });
   }
   const Permission = z.object({ FunctionName: z.unknown(), Principal: z.string(), SourceArn: z.unknown() });
-  for (const { FunctionName, Principal, SourceArn } of resourcesOf(
-    template,
-    "AWS::Lambda::Permission",
-    Permission,
-  ).values()) {
+  const permissions = resourcesOf(template, "AWS::Lambda::Permission", Permission);
+  for (const { FunctionName, Principal, SourceArn } of permissions.values()) {
     const source = JSON.stringify(SourceArn);
     if (Principal === "apigateway.amazonaws.com") expect(source).toContain(JSON.stringify(ref("HttpApi")));
     else expect(source).toBe(JSON.stringify(FunctionName).replace("LambdaFunction", "EventsRuleSchedule1"));
@@ -311,17 +300,11 @@ test("the pollers run every minute, and only the API and their own rules may inv
 
 test("each queue refuses requests without TLS", () => {
   for (const id of ["UndeliveredCompletions", "FailedInvocations"]) {
-    expect(templateOf("prod").Resources[`${id}Policy`]?.Properties).toMatchObject({
-      Queues: [ref(id)],
-      PolicyDocument: {
-        Statement: [
-          {
-            ...{ Effect: "Deny", Principal: "*", Action: "sqs:*", Resource: arnOf(id) },
-            Condition: { Bool: { "aws:SecureTransport": "false" } },
-          },
-        ],
-      },
-    });
+    const policy = inOneLine(templateOf("prod").Resources[`${id}Policy`]?.Properties);
+    expect(policy).toContain(`Queues:[${id}]`);
+    expect(policy).toContain(
+      `Statement:[{Effect:Deny,Principal:*,Action:sqs:*,Resource:${id}.Arn,Condition:{Bool:{aws:SecureTransport:false}}}]`,
+    );
   }
 });
 
