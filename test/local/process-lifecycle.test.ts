@@ -13,6 +13,7 @@ const PROGRAM = `
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitOnTermination } from "./local/process-lifecycle.ts";
 exitOnTermination(async () => {
+  console.log("stopping");
   await sleep(50);
   console.log("stopped");
 });
@@ -20,16 +21,20 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => setTimeout(
 setInterval(() => undefined, 60_000);
 console.log(process.pid);`;
 
-test.for(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-  "%s, sent twice, stops everything once and ends before serverless-offline would",
-  async (signal) => {
+test.for([
+  ["SIGINT", "SIGTERM"],
+  ["SIGTERM", "SIGHUP"],
+  ["SIGHUP", "SIGINT"],
+] as const)(
+  "%s, followed by %s, stops everything once and ends before serverless-offline would",
+  async ([signal, other]) => {
     const { parent, exited, lines } = await startProgram(process.execPath);
 
     parent.kill(signal);
-    parent.kill(signal);
+    parent.kill(other);
 
     expect(await exited).toEqual([0, null]);
-    expect(lines).toEqual(["stopped"]);
+    expect(lines).toEqual(["stopping", "stopped"]);
   },
 );
 
@@ -39,7 +44,7 @@ test("SIGKILL to npm alone stops everything", async () => {
   parent.kill("SIGKILL");
 
   expect(await exited).toEqual([null, "SIGKILL"]);
-  expect(lines).toEqual(["stopped"]);
+  expect(lines).toEqual(["stopping", "stopped"]);
 });
 
 test("only the folders of processes that no longer run are removed", async () => {
