@@ -1,8 +1,7 @@
 import {
   CreateScheduleCommand,
   type CreateScheduleCommandInput,
-  GetScheduleCommand,
-  ResourceNotFoundException,
+  ListSchedulesCommand,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
 import { vi } from "vitest";
@@ -50,14 +49,8 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}) 
     create: (input: CreateScheduleCommandInput) => client.send(new CreateScheduleCommand(input)),
     /** Whether the schedule of that name in group `orders` exists. */
     async exists(name: string): Promise<boolean> {
-      const found = client.send(new GetScheduleCommand({ Name: name, GroupName: "orders" }));
-      return found.then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof ResourceNotFoundException) return false;
-          throw error;
-        },
-      );
+      const { Schedules = [] } = await client.send(new ListSchedulesCommand({ GroupName: "orders", NamePrefix: name }));
+      return Schedules.some(({ Name }) => Name === name);
     },
     /** Moves the server's clock to `at`, and waits for so many invocations in all. @returns their payloads */
     async fire(count: number, at = AT): Promise<string[]> {
@@ -79,6 +72,9 @@ export async function eventually(condition: () => boolean | Promise<boolean>): P
   await vi.waitUntil(condition, { timeout: 25_000, interval: 5 });
 }
 
+/** `2026-11-23T06:13:05`, from ms since 1970. */
+export const formatted = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
+
 /** A well-formed schedule; `at` in ms since 1970. */
 export function schedule(
   name: string,
@@ -88,7 +84,7 @@ export function schedule(
   return {
     Name: name,
     GroupName: "orders",
-    ScheduleExpression: `at(${new Date(at).toISOString().slice(0, 19)})`,
+    ScheduleExpression: `at(${formatted(at)})`,
     FlexibleTimeWindow: { Mode: "OFF" },
     ActionAfterCompletion: "DELETE",
     ...changes,

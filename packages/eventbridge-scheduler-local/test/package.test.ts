@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { GetScheduleCommand, ResourceNotFoundException, SchedulerClient } from "@aws-sdk/client-scheduler";
+import { CreateScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { expect, onTestFinished, test } from "vitest";
 import { usePackedPackage } from "../../packed-package.ts";
+import { schedule, target } from "./harness.ts";
 
 const ARN = "arn:aws:lambda:eu-central-1:123456789012:function:greet";
 
@@ -14,7 +15,7 @@ const { readmeProgram, checkTypes, startProgram, start, cli } = usePackedPackage
 );
 
 /** An HTTP target, and the first event that it gets. */
-async function target() {
+async function receiver() {
   const event = Promise.withResolvers<string>();
   const server = createServer(async (request, response) => {
     event.resolve(await text(request));
@@ -28,7 +29,7 @@ async function target() {
 }
 
 test("the README's program is typed, and its schedule fires", async () => {
-  const { url, event } = await target();
+  const { url, event } = await receiver();
   const program = (await readmeProgram()).replace("http://127.0.0.1:8000/greet", url);
   await checkTypes(program);
   await startProgram(program);
@@ -36,47 +37,43 @@ test("the README's program is typed, and its schedule fires", async () => {
 });
 
 test("its command starts a Scheduler for the official client, and ends at once on Ctrl-C", async () => {
-  const { url, event } = await target();
-  const child = start("--target", `${ARN}=${url}`, "--port", "0");
+  const { url, event } = await receiver();
+  const child = start("--target", `${ARN}=${url}`, "--group", "night", "--port", "0");
   const [line] = await once(createInterface(child.stdout), "line");
   const endpoint = String(line).replace("AWS_ENDPOINT_URL_SCHEDULER=", "");
   const credentials = { accessKeyId: "local", secretAccessKey: "local" };
   const client = new SchedulerClient({ endpoint, region: "eu-central-1", credentials });
-  // The README's program, with this Scheduler in place of its own.
-  const program = (await readmeProgram())
-    .replace(/import \{ startScheduler \}.*\n/, "")
-    .replace(/await startScheduler\(.*\);/, `{ url: "${endpoint}" };`)
-    .replace(/scheduler\.advance.*\n/, "")
-    .replace('Name: "hello",', 'Name: "hello", ActionAfterCompletion: "DELETE",');
-  await startProgram(program);
 
-  expect(await event).toBe('{"hello":"world"}');
+  const input = schedule("hello", { GroupName: "night", Target: target({ Arn: ARN }) }, Date.now() + 2000);
+  await client.send(new CreateScheduleCommand(input));
+  expect(await event).toBe('{"pk":"1"}');
 
-  await expect
-    .poll(() => client.send(new GetScheduleCommand({ Name: "hello" })).catch((error: unknown) => error))
-    .toBeInstanceOf(ResourceNotFoundException);
   child.kill("SIGINT");
   expect(await once(child, "close")).toEqual([0, null]);
 });
 
-test("--help lists the options, and wrong ones are refused in one line", async () => {
+test("--help lists the options, and wrong ones and a port in use are errors in one line", async () => {
+  const { port } = new URL((await receiver()).url);
   const [help, ...refusals] = await Promise.all([
     cli("--help"),
     cli("--lambda", "http://127.0.0.1:3002"),
     cli("--lambda-endpoint", "localhost"),
     cli("--target", "greet"),
     cli(),
+    cli("--target", `${ARN}=http://127.0.0.1:1`, "--port", port),
   ]);
   expect(help).toEqual({ code: 0, output: expect.stringContaining("--lambda-endpoint <url>") });
-  expect(refusals).toEqual(
-    [
+  const line = (code: number, pattern: string) => ({
+    code,
+    output: expect.stringMatching(new RegExp(`^${pattern}\n$`)),
+  });
+  expect(refusals).toEqual([
+    ...[
       "Unknown option '--lambda'",
       "--lambda-endpoint must be",
       "--target must be <arn>=<url>",
       "Set --lambda-endpoint",
-    ].map((problem) => ({
-      code: 2,
-      output: expect.stringMatching(new RegExp(`^${problem}.*Run with --help for the options\\.\n$`)),
-    })),
-  );
+    ].map((problem) => line(2, `${problem}.*Run with --help for the options.`)),
+    line(1, `Cannot listen on port ${port}: .*EADDRINUSE.*`),
+  ]);
 });
