@@ -25,24 +25,6 @@ describe("the official client", () => {
     expect(await client.xrange("stream", "-", "+")).toEqual({ [String(id)]: { field: "value" } });
   });
 
-  test("runs a script from the cache once the cache has it", async () => {
-    const client = new Redis(gateway.clientConfig);
-    const script = client.createScript<string>("return ARGV[1] .. KEYS[1]");
-
-    expect(await script.exec(["key"], ["argument-"])).toBe("argument-key");
-    expect(await client.scriptExists(script.sha1)).toEqual([1]);
-    expect(await client.evalsha(script.sha1, ["key"], ["again-"])).toBe("again-key");
-  });
-
-  test("keeps the order of a pipeline of a thousand commands", async () => {
-    const pipeline = new Redis(gateway.clientConfig).pipeline();
-    const numbers = Array.from({ length: 1000 }, (_, index) => index);
-    for (const number of numbers) pipeline.rpush("list", number);
-
-    expect(await pipeline.exec()).toEqual(numbers.map((number) => number + 1));
-    expect(await redis.client.lRange("list", 0, -1)).toEqual(numbers.map(String));
-  });
-
   test("gets a new sync token with every answer", async () => {
     const tokens = [];
     for (let request = 0; request < 2; request += 1) {
@@ -54,30 +36,26 @@ describe("the official client", () => {
   });
 });
 
-test.each([
-  [
-    ["HGETALL", "hash"],
-    ["field", "1"],
-  ],
-  [
-    ["ZRANGE", "sorted", 0, -1, "WITHSCORES"],
-    ["member", "1.5"],
-  ],
-  [["ZSCORE", "sorted", "member"], "1.5"],
-  [
-    ["MGET", "number", "missing"],
-    ["7", null],
-  ],
-  [["GET", "missing"], null],
-  [["TYPE", "hash"], "hash"],
-  [["EXISTS", "hash"], 1],
-  [["PING"], "PONG"],
-])("%j has the reply of RESP2", async (command, result) => {
-  await redis.client.hSet("hash", "field", "1");
-  await redis.client.zAdd("sorted", { score: 1.5, value: "member" });
-  await redis.client.set("number", "7");
-
-  expect(await gateway.post("/", command)).toMatchObject({ status: 200, json: { result } });
+test("a pipeline answers every command in order with the reply of RESP2, a failing one with an error inside the 200", async () => {
+  const replies: [unknown[], unknown][] = [
+    [["SET", "key", "abc"], { result: "OK" }],
+    [["INCR", "key"], NOT_AN_INTEGER],
+    [["SUBSCRIBE", "channel"], { error: expect.stringContaining('"SUBSCRIBE" is not allowed in REST') }],
+    [["APPEND", "key", "def"], { result: 6 }],
+    [["MGET", "key", "missing"], { result: ["abcdef", null] }],
+    [["ZADD", "sorted", "1.5", "member"], { result: 1 }],
+    [["ZRANGE", "sorted", 0, -1, "WITHSCORES"], { result: ["member", "1.5"] }],
+    [["ZSCORE", "sorted", "member"], { result: "1.5" }],
+    [["HSET", "hash", "field", "1"], { result: 1 }],
+    [["HGETALL", "hash"], { result: ["field", "1"] }],
+    [["TYPE", "hash"], { result: "hash" }],
+  ];
+  const answer = await gateway.post(
+    "/pipeline",
+    replies.map(([command]) => command),
+  );
+  expect(answer.status).toBe(200);
+  expect(answer.json).toEqual(replies.map(([, outcome]) => outcome));
 });
 
 test("numbers and booleans are stored as they are written: the digits, not the nearest double", async () => {
@@ -92,26 +70,9 @@ test("a 64-bit integer comes back with all its digits", async () => {
 
 test("a command that Redis fails is a 400 with Redis's own error", async () => {
   await redis.client.set("text", "abc");
-  expect(await gateway.post("/", ["INCR", "text"])).toMatchObject({ status: 400, json: NOT_AN_INTEGER });
-});
-
-test("a pipeline answers every command in order, a failing one with an error inside the 200", async () => {
-  const answer = await gateway.post("/pipeline", [
-    ["SET", "key", "abc"],
-    ["INCR", "key"],
-    ["SUBSCRIBE", "channel"],
-    ["APPEND", "key", "def"],
-    ["GET", "key"],
-  ]);
-
-  expect(answer).toMatchObject({ status: 200 });
-  expect(answer.json).toEqual([
-    { result: "OK" },
-    NOT_AN_INTEGER,
-    { error: expect.stringContaining('"SUBSCRIBE" is not allowed in REST') },
-    { result: 6 },
-    { result: "abcdef" },
-  ]);
+  const answer = { status: 400, json: NOT_AN_INTEGER };
+  expect(await gateway.post("/", ["INCR", "text"])).toMatchObject(answer);
+  expect(await gateway.post("/", ["INCR", "text"], BASE64)).toMatchObject(answer);
 });
 
 describe("a transaction", () => {
@@ -168,7 +129,6 @@ describe("Upstash-Encoding: base64", () => {
     ];
     const outcomes = [{ result: "OK" }, NOT_AN_INTEGER, { result: encoded("abc") }];
     expect((await gateway.post(path, commands, BASE64)).json).toEqual(outcomes);
-    expect((await gateway.post("/", ["INCR", "key"], BASE64)).json).toEqual(NOT_AN_INTEGER);
   });
 
   test("brings every byte back", async () => {

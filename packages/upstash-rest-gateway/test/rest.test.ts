@@ -13,23 +13,19 @@ const redis = useRedis();
 const gateway = useGateway(redis);
 
 test.each([
-  ...[
-    "",
-    "{",
-    '{"command":"PING"}',
-    "[]",
-    '[""]',
-    '["SET","key",null]',
-    '["SET","key",{"a":1}]',
-    '["SET","key",["a"]]',
-  ].map((body) => ["/", body]),
-  ...["[]", '["PING"]', '[["PING"],[]]'].map((body) => ["/pipeline", body]),
-  ...["[]", '[["PING"],["SET","key",null]]'].map((body) => ["/multi-exec", body]),
-])("%s with the malformed body %s gets 400 and an ERR", async (path, body) => {
-  expect(await gateway.fetch(path, { method: "POST", body })).toMatchObject({
-    status: 400,
-    json: { error: expect.stringMatching(/^ERR /) },
-  });
+  [
+    "/",
+    ["", "{", '{"command":"PING"}', "[]", '[""]', '["SET","key",null]', '["SET","key",{"a":1}]', '["SET","key",["a"]]'],
+  ],
+  ["/pipeline", ["[]", '["PING"]', '[["PING"],[]]']],
+  ["/multi-exec", ["[]", '[["PING"],["SET","key",null]]']],
+])("%s with a malformed body gets 400 and an ERR: %j", async (path, bodies) => {
+  for (const body of bodies) {
+    expect(await gateway.fetch(path, { method: "POST", body }), body).toMatchObject({
+      status: 400,
+      json: { error: expect.stringMatching(/^ERR /) },
+    });
+  }
 });
 
 test("a body of 10 MB is taken, and one byte more gets 413", async () => {
@@ -125,7 +121,7 @@ test("a client that hangs up while it sends is no failure of the gateway", async
   expect(log).toEqual([]);
 });
 
-test("only the loopback interface answers, and only one gateway has its port", async () => {
+test("only the loopback interface answers", async () => {
   const { port } = new URL(gateway.url);
   const others = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
@@ -136,8 +132,6 @@ test("only the loopback interface answers, and only one gateway has its port", a
   for (const address of [...others, "127.0.0.2", "[::1]"]) {
     await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow();
   }
-  const second = startUpstashGateway({ redisUrl: redis.url, port: Number(port) });
-  await expect(second).rejects.toMatchObject({ code: "EADDRINUSE", port: Number(port) });
 });
 
 /** A request exactly as it is written here; one whose `body` is unfinished is never ended. */
