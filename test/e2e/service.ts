@@ -1,6 +1,5 @@
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
-import { fetchDocumented } from "../support/contract.ts";
 import type { Offline } from "../support/offline.ts";
 
 /** No sandbox, because root has none, and nothing that makes a browser contact its vendor. */
@@ -18,7 +17,7 @@ const FLAGS = [
 const START_MS = 180_000;
 
 /** The shared service, or one that a test started. */
-export type Service = Pick<Offline, "api" | "env">;
+type Service = Pick<Offline, "api" | "env">;
 
 /** Whether there is no browser, or no Python with the package redis: then tests are skipped. `setup.ts` says why. */
 export const NO_CHROMIUM = inject("chromium") === undefined;
@@ -33,21 +32,6 @@ export function sharedService(): Service {
 /** The URL of a port of the service on this machine. */
 export const urlOf = ({ env }: Service, part: "LAMBDA" | "REDIS" | "SCHEDULER" | "UPSTASH"): string =>
   `${part === "REDIS" ? "redis" : "http"}://127.0.0.1:${env[`ORDERS_${part}_PORT`]}`;
-
-export function place({ api }: Service): Promise<Response> {
-  return fetchDocumented(`${api}/orders`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ id: "tea-green", quantity: 2 }),
-  });
-}
-
-/** Runs the refund poller now, instead of within the next minute. */
-export async function runPoller(service: Service): Promise<void> {
-  const url = `${urlOf(service, "LAMBDA")}/2015-03-31/functions/orders-dev-drainRefunds/invocations`;
-  const reply = await fetch(url, { method: "POST", body: "{}" });
-  if (reply.headers.has("x-amz-function-error")) throw new Error(`drainRefunds failed: ${await reply.text()}`);
-}
 
 /**
  * Gives the calling test file a headless Chromium with a new profile. Without a Chromium there is none, and its tests are to
