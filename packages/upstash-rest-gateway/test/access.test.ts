@@ -11,7 +11,7 @@ const gateway = useGateway(redis);
 const refused = (error: unknown) => ({ status: 400, json: { error } });
 
 test.each(["", "Bearer wrong", "Basic dGVzdC10b2tlbg=="])("the authorization %j gets 401", async (authorization) => {
-  for (const path of ["/", "/pipeline", "/multi-exec", "/get/key"]) {
+  for (const path of ["/", "/pipeline", "/multi-exec", "/get/key", "/subscribe/channel"]) {
     expect(await gateway.post(path, ["GET", "key"], { authorization })).toMatchObject({
       status: 401,
       json: { error: expect.stringMatching(/^WRONGPASS invalid or missing auth token/) },
