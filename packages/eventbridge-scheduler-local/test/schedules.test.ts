@@ -26,24 +26,13 @@ afterEach(() => harness[Symbol.asyncDispose]());
 
 const find = (Name: string, GroupName = "orders") => harness.client.send(new GetScheduleCommand({ Name, GroupName }));
 
-describe("CreateSchedule", () => {
-  test("creates it in its group or the default one, in the Region and account of its target", async () => {
-    const { GroupName: _, ...ungrouped } = schedule("ungrouped");
-    expect(await harness.create(schedule("placed"))).toMatchObject({
-      ScheduleArn: `${ARN}:schedule/orders/placed`,
-      $metadata: { httpStatusCode: 200, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
-    });
-    expect((await harness.create(ungrouped)).ScheduleArn).toBe(`${ARN}:schedule/default/ungrouped`);
-  });
-
-  test("takes any name of the pattern, dots included, and an Input of 256 KB", async () => {
-    const Input = JSON.stringify({ text: "\n".repeat(131_000) });
-    expect(Buffer.byteLength(Input)).toBeGreaterThan(262_000);
-    for (const name of ["a", "..", "A-z_0.9", "n".repeat(64)]) {
-      await harness.create(schedule(name, { Target: target({ Input }) }));
-      expect((await find(name)).Name).toBe(name);
-    }
-  });
+test("a schedule has any name of the pattern, dots included, and an Input of 256 KB", async () => {
+  const Input = JSON.stringify({ text: "\n".repeat(131_000) });
+  expect(Buffer.byteLength(Input)).toBeGreaterThan(262_000);
+  for (const name of ["a", "..", "A-z_0.9", "n".repeat(64)]) {
+    await harness.create(schedule(name, { Target: target({ Input }) }));
+    expect((await find(name)).Name).toBe(name);
+  }
 });
 
 describe("a client token", () => {
@@ -92,20 +81,23 @@ describe("GetSchedule", () => {
         DeadLetterConfig: { Arn: QUEUE_ARN },
       }),
     };
-    const { ScheduleArn: Arn } = await harness.create(given);
+    await harness.create(given);
 
     const { $metadata, CreationDate, LastModificationDate, ...found } = await find("whole");
 
-    expect(found).toEqual({ ...given, Arn });
+    expect(found).toEqual({ ...given, Arn: `${ARN}:schedule/orders/whole` });
     expect(CreationDate?.getTime()).toBeGreaterThanOrEqual(before);
     expect(CreationDate?.getTime()).toBeLessThanOrEqual(Date.now());
     expect(LastModificationDate).toEqual(CreationDate);
   });
 
   test("shows the defaults of what was not given", async () => {
-    const { ActionAfterCompletion: _, ...bare } = schedule("bare");
-    await harness.create(bare);
-    expect(await find("bare")).toMatchObject({
+    const { ActionAfterCompletion: _, GroupName: __, ...bare } = schedule("bare");
+    expect(await harness.create(bare)).toMatchObject({
+      ScheduleArn: `${ARN}:schedule/default/bare`,
+      $metadata: { httpStatusCode: 200, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    });
+    expect(await find("bare", "default")).toMatchObject({
       State: "ENABLED",
       ScheduleExpressionTimezone: "UTC",
       ActionAfterCompletion: "NONE",
