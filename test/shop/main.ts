@@ -4,31 +4,24 @@ import { build } from "esbuild";
 import { z } from "zod";
 import { readSettings } from "../../local/settings.ts";
 
-const SOURCE = join(import.meta.dirname, "page.tsx");
-
 /**
  * A server of the shop's page, which is built here and kept in memory; it listens nowhere yet.
  * @param api the address of the order service, without a slash at its end
  */
 export async function shopServer(api: string): Promise<Server> {
-  const define = { "process.env.NODE_ENV": '"production"' };
   const built = await build({
-    entryPoints: [SOURCE],
+    entryPoints: [join(import.meta.dirname, "page.tsx")],
     bundle: true,
     format: "esm",
     jsx: "automatic",
-    define,
+    define: { "process.env.NODE_ENV": '"production"' },
     write: false,
   });
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
 <link rel="icon" href="data:,"><main data-api="${api}"></main><script type="module" src="/page.js"></script></html>`;
-  const files = new Map([
-    ["/", { type: "text/html", body: html }],
-    ["/page.js", { type: "text/javascript", body: built.outputFiles[0]?.text }],
-  ]);
-  return createServer(({ url = "/" }, reply) => {
-    const file = files.get(url);
-    if (file) reply.writeHead(200, { "content-type": file.type }).end(file.body);
+  return createServer(({ url }, reply) => {
+    if (url === "/") reply.setHeader("content-type", "text/html").end(html);
+    else if (url === "/page.js") reply.setHeader("content-type", "text/javascript").end(built.outputFiles[0]?.text);
     else reply.writeHead(404).end();
   });
 }

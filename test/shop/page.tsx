@@ -1,17 +1,68 @@
+import pRetry from "p-retry";
 import { useActionState, useEffect, useReducer, useState } from "react";
 import { type Container, createRoot } from "react-dom/client";
-import { type Basket, type Order, type Placed, placeOrder, readOrder } from "./api.ts";
+import { z } from "zod";
 
 const POLL_MS = 500;
 
 /** All that is used of the DOM: its whole library in tsconfig.json would give `window` to Lambda functions, too. */
 declare const document: { querySelector(selector: string): (Container & { dataset: { api: string } }) | null };
 
+/** What the page shows of an order; the service may tell more. */
+const Order = z.object({ pk: z.string(), status: z.enum(["pending", "completed", "refunded"]) });
+type Order = z.infer<typeof Order>;
+
+/** Of a problem document (RFC 9457), what a person reads. */
+const Problem = z.object({ detail: z.string() });
+
+interface Placed {
+  readonly order: Order;
+  /** Where the order is read. To a page of another origin this header is only there because the service exposes it. */
+  readonly location: string;
+  /** Whether the order had been placed before, with the same key. */
+  readonly replayed: boolean;
+}
+
 interface Outcome {
-  /** What was sent: React empties a form after its action, and fills it with this. */
-  readonly sent: Basket;
+  /** What was typed: React empties a form after its action, and fills it with this. */
+  readonly sent: { readonly id: string; readonly quantity: string };
   readonly placed?: Placed;
   readonly refusal?: string;
+}
+
+/** No reply, or one that says that the next may be better. */
+class Unanswered extends Error {}
+
+/** As openapi.yaml has it under "Retries": after no reply, 409, 429 or any 5xx the same request may be sent again. */
+const RETRIES = {
+  retries: 4,
+  minTimeout: 200,
+  shouldRetry: ({ error }: { error: Error }) => error instanceof Unanswered,
+};
+
+/** @throws Error with a message for people: the `detail` of the service's problem document, or that it did not answer */
+function ask(url: string, request: RequestInit = {}): Promise<Response> {
+  return pRetry(async () => {
+    const reply = await fetch(url, request).catch((cause: unknown) => {
+      throw new Unanswered("The order service did not answer this page", { cause });
+    });
+    if (reply.ok) return reply;
+    if (reply.status === 409) {
+      await new Promise((resolve) => setTimeout(resolve, Number(reply.headers.get("retry-after")) * 1_000));
+    }
+    if ([409, 429].includes(reply.status) || reply.status >= 500) throw new Unanswered("The order service is busy");
+    throw new Error(Problem.parse(await reply.json()).detail);
+  }, RETRIES);
+}
+
+/** @param key of this order alone: sent again with it, the order is placed once */
+async function placeOrder(api: string, key: string, order: Outcome["sent"]): Promise<Placed> {
+  const headers = { "content-type": "application/json", "idempotency-key": key };
+  const reply = await ask(`${api}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
+  const location = reply.headers.get("location");
+  if (location === null) throw new Error("The service does not let this page see where the order is");
+  const replayed = reply.headers.get("idempotent-replayed") === "true";
+  return { order: Order.parse(await reply.json()), location, replayed };
 }
 
 function Shop({ api }: { readonly api: string }) {
@@ -68,7 +119,7 @@ function Status({ api, placed }: { readonly api: string; readonly placed: Placed
     if (order.status === "refunded") return undefined;
     const timer = setTimeout(async () => {
       try {
-        setSeen({ order: await readOrder(api, placed.location) });
+        setSeen({ order: Order.parse(await (await ask(`${api}${placed.location}`)).json()) });
       } catch (error) {
         setSeen((seen) => ({ ...seen, problem: messageOf(error) }));
       }
