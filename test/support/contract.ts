@@ -117,7 +117,7 @@ interface SchemaDocument {
 }
 
 /** Reads a YAML document whose schemas are JSON Schema of 2020-12, as those of OpenAPI 3.1 are. */
-export async function schemaDocument(file: string): Promise<SchemaDocument> {
+async function schemaDocument(file: string): Promise<SchemaDocument> {
   const content: unknown = await dereference(fileURLToPath(new URL(`../../${file}`, import.meta.url)));
   const at = (...path: readonly string[]): unknown => path.reduce(childOf, content);
   return { at, fault: (value, ...path) => faultOf(value, at(...path)) };
