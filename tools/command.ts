@@ -1,6 +1,7 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import type { z } from "zod";
+import { z } from "zod";
 import { isTokenRefused } from "../lib/redis/commands.ts";
 import { reasonOf } from "../local/error-reason.ts";
 
@@ -13,16 +14,11 @@ const REDIS_ERROR_REPLY = /^[A-Z]{3,} /;
 /** As a shell reports Ctrl-C: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
 
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+const RESULTS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
 
 /** A reason why a command cannot succeed, in one line for the person at the terminal. */
 export class Failure extends Error {
   override readonly name = "Failure";
-}
-
-/** A mistake in the arguments or in the environment, in one line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /** A command that a person runs. */
@@ -36,7 +32,8 @@ export interface Tool<Options> {
 export interface Outcome {
   /** For standard output. */
   readonly output: string;
-  readonly exitCode: number;
+  /** Default 0. */
+  readonly exitCode?: number;
 }
 
 /**
@@ -48,52 +45,51 @@ export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
     // An exit runs the handlers that end Redis and every instance.
     process.once(signal, () => process.exit(INTERRUPTED));
   }
-  exitOnEpipe();
-  const exitCode = await run(tool, process.argv.slice(2));
+  // `list | head` closes the pipe: that is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
+  const { output, exitCode = 0 } = await outcomeOf(tool, process.argv.slice(2));
+  await new Promise((resolve) => process.stdout.write(output, resolve));
   // Not by itself: now and then Node 24 loops for ever in its own clean-up (node::Environment::CleanupHandles), after
   // everything was stopped.
   process.exit(exitCode);
 }
 
 /**
- * The options of a command line, as `parseArgs` reads and a schema checks them.
+ * The options of a command line: a flag for each boolean of the schema, a value for every other property, and all other
+ * arguments in `positionals` if the schema has it.
  * @throws Error in one line that says which option is wrong
  */
-export function parseOptions<Schema extends z.ZodType>(
+export function parseOptions<Schema extends z.ZodObject>(
   schema: Schema,
   args: readonly string[],
-  options: NonNullable<ParseArgsConfig["options"]>,
+  options = optionsOf(schema),
 ): z.output<Schema> {
-  return validOptions(schema, parseArgs({ args: [...args], options }).values);
-}
-
-/**
- * The options of a command line, as a schema checks them.
- * @throws Error in one line that says which option is wrong
- */
-export function validOptions<Schema extends z.ZodType>(schema: Schema, values: unknown): z.output<Schema> {
-  const options = schema.safeParse(values);
-  if (options.success) return options.data;
-  throw new Error(options.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
+  const allowPositionals = "positionals" in schema.shape;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals });
+  const parsed = schema.safeParse({ ...values, ...(allowPositionals && { positionals }) });
+  if (parsed.success) return parsed.data;
+  throw new Error(parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
 }
 
 /**
  * Polls until `read` finds something.
  * @param timeoutMs when to give up; it reads at least once
- * @param timeoutMessage for the time-out, given the number of seconds
- * @throws Failure at the time-out, and whatever `read` throws
+ * @throws Failure with `timeoutMessage` at the time-out, and whatever `read` throws
  */
 export async function waitFor<Found>(
   read: () => Promise<Found | undefined>,
   timeoutMs: number,
-  timeoutMessage: (seconds: number) => string,
+  timeoutMessage: () => string,
 ): Promise<Found> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await read();
     if (found !== undefined) return found;
     const remainingMs = deadline - performance.now();
-    if (remainingMs <= 0) throw new Failure(timeoutMessage(timeoutMs / 1_000));
+    if (remainingMs <= 0) throw new Failure(timeoutMessage());
     await sleep(Math.min(POLL_INTERVAL_MS, remainingMs));
   }
 }
@@ -106,45 +102,55 @@ export async function waitFor<Found>(
  */
 export function describeRedisError(url: string, error: unknown, remedy: string): Failure {
   const reason = reasonOf(error);
-  if (reason.startsWith("NOPERM")) return failure(`The token may only read at ${url}: ${remedy}`);
-  if (isTokenRefused(error)) return failure(`The token is refused at ${url}: ${remedy}`);
+  let message = `Cannot use Redis at ${url} (${reason}): ${remedy}`;
+  if (reason.startsWith("NOPERM")) message = `The token may only read at ${url}: ${remedy}`;
+  else if (isTokenRefused(error)) message = `The token is refused at ${url}: ${remedy}`;
   // Redis was reached and replied with an error: no other address or token would help.
-  if (REDIS_ERROR_REPLY.test(reason)) return failure(`Redis refused the command: ${reason}`);
-  return failure(`Cannot use Redis at ${url} (${reason}): ${remedy}`);
-
-  function failure(message: string): Failure {
-    return new Failure(message, { cause: error });
-  }
+  else if (REDIS_ERROR_REPLY.test(reason)) message = `Redis refused the command: ${reason}`;
+  return new Failure(message, { cause: error });
 }
 
-async function run<Options>(tool: Tool<Options>, args: readonly string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) return print(tool.usage, EXIT.ok);
+/**
+ * Writes the results of a run into a page, between the two comments that mark them.
+ * @param page its name in docs/
+ * @throws Error when the page has no such comments
+ */
+export async function writeResults(page: string, results: string): Promise<void> {
+  const file = new URL(`../docs/${page}`, import.meta.url);
+  const text = await readFile(file, "utf8");
+  if (!RESULTS.test(text)) throw new Error(`docs/${page} has no place for the results`);
+  await writeFile(
+    file,
+    text.replace(RESULTS, () => `\n${results}\n\n`),
+  );
+}
+
+/** Tells the person at the terminal how far a tool has come. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function outcomeOf<Options>(tool: Tool<Options>, args: readonly string[]): Promise<Outcome> {
+  if (args.includes("--help") || args.includes("-h")) return { output: tool.usage };
   let options: Options;
   try {
     options = tool.readOptions(args);
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n\n${tool.usage}`);
-    return EXIT.usage;
+    return { output: "", exitCode: 2 };
   }
   try {
-    const { output, exitCode } = await tool.run(options);
-    return await print(output, exitCode);
+    return await tool.run(options);
   } catch (error) {
-    if (!(error instanceof Failure || error instanceof UsageError)) throw error;
+    if (!(error instanceof Failure)) throw error;
     process.stderr.write(`${error.message}\n`);
-    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+    return { output: "", exitCode: 1 };
   }
 }
 
-async function print(output: string, exitCode: number): Promise<number> {
-  await new Promise((resolve) => process.stdout.write(output, resolve));
-  return exitCode;
-}
-
-/** `list | head` closes the pipe: that is no failure. */
-function exitOnEpipe(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(EXIT.ok);
-  });
+function optionsOf(schema: z.ZodObject): NonNullable<ParseArgsConfig["options"]> {
+  const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
+  const isFlag = (name: string) => z.object({ type: z.literal("boolean") }).safeParse(properties[name]).success;
+  const names = Object.keys(properties).filter((name) => name !== "positionals");
+  return Object.fromEntries(names.map((name) => [name, { type: isFlag(name) ? "boolean" : "string" }]));
 }

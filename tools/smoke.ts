@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { parseArgs } from "node:util";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { z } from "zod";
 import type { Order } from "../lib/orders/order.ts";
-import { EXIT, Failure, type Outcome, runTool, validOptions, waitFor } from "./command.ts";
+import { Failure, type Outcome, parseOptions, printLine, runTool, waitFor } from "./command.ts";
 import { type OrderService, orderService } from "./order-service.ts";
 
 const USAGE = `npm run smoke -- <url>
@@ -22,48 +21,41 @@ SMOKE_AUTHORIZATION is sent as the Authorization header. Ends with 0 when the or
 
 const Options = z
   .object({
-    urls: z.array(z.url({ protocol: /^https?$/, error: "the address must be http:// or https://" })).max(1),
+    positionals: z.array(z.url({ protocol: /^https?$/, error: "the address must be http:// or https://" })).max(1),
     stage: z.string().min(1).optional(),
-    region: z.string().min(1),
+    region: z
+      .string()
+      .min(1)
+      .default(process.env.AWS_REGION || "eu-central-1"),
     product: z.string().min(1).default("smoke-test"),
     timeout: z.coerce.number().positive().default(150),
   })
-  .refine(({ urls, stage }) => (urls.length === 1) !== (stage !== undefined), {
+  .refine(({ positionals, stage }) => (positionals.length === 1) !== (stage !== undefined), {
     path: ["stage"],
     error: "give either the address of the API or --stage",
   });
-type Options = z.infer<typeof Options>;
 
-await runTool({ usage: USAGE, readOptions, run: smoke });
-
-function readOptions(args: readonly string[]): Options {
-  const value = { type: "string" } as const;
-  const region = { type: "string", default: process.env.AWS_REGION || "eu-central-1" } as const;
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { stage: value, region, product: value, timeout: value },
-  });
-  return validOptions(Options, { ...values, urls: positionals });
-}
+await runTool({ usage: USAGE, readOptions: (args) => parseOptions(Options, args), run: smoke });
 
 /** @throws Failure at the first thing that is not as it should be */
-async function smoke({ urls: [url], stage = "", region, product, timeout }: Options): Promise<Outcome> {
-  const service = orderService((url ?? (await deployedUrl(stage, region))).replace(/\/+$/, ""), {
-    hint: "check the address, and that the service is deployed or started",
-    tokenHint: "set SMOKE_AUTHORIZATION to an Authorization header that the API accepts",
-    authorization: process.env.SMOKE_AUTHORIZATION,
-  });
+async function smoke({ positionals: [url], ...options }: z.infer<typeof Options>): Promise<Outcome> {
+  const { stage = "", region, product, timeout } = options;
+  const service = orderService(
+    (url ?? (await deployedUrl(stage, region))).replace(/\/+$/, ""),
+    "check the address, and that the service is deployed or started",
+    "set SMOKE_AUTHORIZATION to an Authorization header that the API accepts",
+    process.env.SMOKE_AUTHORIZATION,
+  );
   const startedAt = performance.now();
   const { order } = await service.place({ id: product, quantity: 1 }, randomUUID());
   printLine(`placed     ${order.pk} in ${Math.round(performance.now() - startedAt)} ms`);
   const completed = await waitFor(
     () => findCompleted(service, order.pk),
     timeout * 1_000,
-    (seconds) => `Order ${order.pk} is not completed after ${seconds} s`,
+    () => `Order ${order.pk} is not completed after ${timeout} s`,
   );
   const seconds = (Date.parse(completed.completed_at ?? "") - Date.parse(order.created_at)) / 1_000;
-  return { output: `completed  ${seconds.toFixed(1)} s after it was placed\n`, exitCode: EXIT.ok };
+  return { output: `completed  ${seconds.toFixed(1)} s after it was placed\n` };
 }
 
 /** A failed read proves nothing: a replica may not have the order yet, and the API may throttle. */
@@ -93,8 +85,4 @@ async function deployedUrl(stage: string, region: string): Promise<string> {
   if (url === undefined) throw new Failure(`Stack ${name} in ${region} has no output HttpApiUrl: ${deploy}`);
   printLine(`stack      ${name} in ${region}: ${url}`);
   return url;
-}
-
-function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -31,9 +31,11 @@ describe("the demo", () => {
       );
       expect(states).toEqual(["pending", "completed", "refunded"]);
     }
-    const announced = [...stdout.matchAll(new RegExp(`^\\d+-\\d+  (${PK})  \\S+ +\\d+ +completed$`, "gm"))];
+    const announced = [
+      ...stdout.matchAll(new RegExp(`^\\| \\d+-\\d+ \\| (${PK}) \\| \\S+ +\\| +\\d+ +\\| completed \\|$`, "gm")),
+    ];
     expect(announced.map(([, pk]) => pk).sort()).toEqual(pks.toSorted());
-    expect(stdout).toMatch(new RegExp(`^\\d+-\\d+  ${PK}  unknown_order  \\d+-\\d+$`, "m"));
+    expect(stdout).toMatch(new RegExp(`^\\| \\d+-\\d+ \\| ${PK} \\| unknown_order \\| \\d+-\\d+ \\|$`, "m"));
     expect(stdout.trimEnd().split("\n").at(-1)).toMatch(
       /^Total: 20 placed, 1 replayed, 20 completed, 20 refunded, 1 dead letter, in \d+\.\d s$/,
     );
@@ -53,7 +55,7 @@ describe("the demo", () => {
   test.for<[NodeJS.ProcessEnv, RegExp]>([
     [
       { ORDERS_UPSTASH_PORT: CLOSED_PORT },
-      /^Cannot use Redis at http:\/\/127\.0\.0\.1:1 \(.+\): set ORDERS_UPSTASH_PORT/,
+      /^Cannot use Redis at http:\/\/127\.0\.0\.1:1 \(.+\): start it with `npm start` .+ ORDERS_UPSTASH_PORT/,
     ],
     [
       { ORDERS_API_PORT: CLOSED_PORT },
@@ -61,7 +63,7 @@ describe("the demo", () => {
     ],
     [
       { ORDERS_API_PORT: service.env.ORDERS_SCHEDULER_PORT },
-      /^The server at \S+ is not the order service: start it with `npm start`/,
+      /^The service replied 403 at \S+, with neither an order nor a problem document: start it with `npm start`/,
     ],
   ])("with %j, says what to do before it places an order", async ([env, message]) => {
     const { code, stdout, stderr } = await demo([], env);

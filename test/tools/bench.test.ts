@@ -58,18 +58,19 @@ test("a service that fails is not measured", async () => {
   await expect(measured).rejects.toThrow(`POST ${url}/orders was answered 500`);
 });
 
-test.for<[target: Row["target"], met: boolean | undefined, value?: number]>([
-  [{ of: "ratio", bound: "at most", value: 1.5 }, true],
-  [{ of: "ratio", bound: "at most", value: 1.4 }, false],
-  [{ of: "difference", bound: "at most", value: 0.5 }, true],
-  [{ of: "value", bound: "at least", value: 1.6 }, false],
-  [{ of: "value", bound: "at least", value: 1.5 }, true],
-  [{ of: "value", bound: "at most", value: 9 }, false, Number.NaN],
-  [undefined, undefined],
-])("a row with the target %j meets it: %s", ([target, met, value = 1.5]) => {
-  const row: Row = { group: "cpu", measure: "a call", name: "getOrder", unit: "ms", value, baseline: 1, target };
+test.for<[given: Partial<Row>, met: boolean | undefined]>([
+  [{ atMost: 1.5 }, true],
+  [{ atMost: 1.4 }, false],
+  [{ unit: "MB", atMost: 0.5 }, true],
+  [{ unit: "MB", atMost: 0.4 }, false],
+  [{ baseline: undefined, atLeast: 1.6 }, false],
+  [{ baseline: undefined, atLeast: 1.5 }, true],
+  [{ value: Number.NaN, atMost: 9 }, false],
+  [{}, undefined],
+])("a row with %j meets its target: %s", ([given, met]) => {
+  const row: Row = { group: "cpu", measure: "a call", name: "getOrder", unit: "ms", value: 1.5, baseline: 1 };
 
-  expect(meetsTarget(row)).toBe(met);
+  expect(meetsTarget({ ...row, ...given })).toBe(met);
 });
 
 test("a median is the middle value, the lower one of two", () => {

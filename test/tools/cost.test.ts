@@ -30,9 +30,9 @@ test("a counted run has the Redis commands, requests, time, log and memory of ea
 
   const commands = Object.entries(operations).map(([name, operation]) => [name, operation.commands]);
   expect(Object.fromEntries(commands)).toEqual(EXPECTED_COMMANDS);
-  expect(operations.create.requests).toEqual({ api: 1, upstash: 1, scheduler: 1 });
-  expect(operations.get.requests).toEqual({ api: 1, upstash: 1 });
-  expect(operations.complete.requests).toEqual({ upstash: 1 });
+  expect(operations.create.requests).toEqual({ upstash: 1, scheduler: 1 });
+  expect(operations.get.requests).toEqual({ upstash: 1, scheduler: 0 });
+  expect(operations.complete.requests).toEqual({ upstash: 1, scheduler: 0 });
   for (const [name, { warmMs, coldMs, logBytes, memoryMb }] of Object.entries(operations)) {
     expect(coldMs).toBeGreaterThan(warmMs);
     expect(Math.min(warmMs, logBytes)).toBeGreaterThan(0);
@@ -51,17 +51,17 @@ test("alarms, metrics and dashboard are counted in the stack", async () => {
 describe("the bill", () => {
   const OPERATION: Operation = {
     ...{ functionName: "getOrder", memoryMb: 256, warmMs: 2.5, coldMs: 103, logBytes: 200 },
-    ...{ requests: { api: 1, upstash: 1 }, commands: { hgetall: 1 } },
+    ...{ requests: { upstash: 1, scheduler: 0 }, commands: { hgetall: 1 } },
   };
   const COUNTS: Counts = {
     storedBytesPerOrder: 400,
     operations: {
-      create: { ...OPERATION, requests: { api: 1, upstash: 1, scheduler: 1 } },
+      create: { ...OPERATION, requests: { upstash: 1, scheduler: 1 } },
       get: OPERATION,
-      complete: { ...OPERATION, requests: { upstash: 1 } },
-      drainOne: { ...OPERATION, commands: { evalsha: 6 }, requests: { upstash: 3 } },
-      drainIdle: { ...OPERATION, commands: { evalsha: 2 }, requests: { upstash: 1 } },
-      sweepIdle: { ...OPERATION, requests: { upstash: 1 } },
+      complete: OPERATION,
+      drainOne: { ...OPERATION, commands: { evalsha: 6 } },
+      drainIdle: { ...OPERATION, commands: { evalsha: 2 } },
+      sweepIdle: OPERATION,
     },
   };
   const orders = ordersBill(COUNTS, 2);

@@ -1,8 +1,10 @@
+import type { IncomingHttpHeaders } from "node:http";
+
 /** An HTTP request of a function, as a server received it. */
 export interface RecordedRequest {
   readonly url: string;
   readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 

@@ -4,13 +4,14 @@ import { Order } from "../../lib/orders/order.ts";
 import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { RecordedRequest } from "./baseline.ts";
 import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders } from "./orders.ts";
-import type { MeasuredStack } from "./stack.ts";
-import { atMost, interleave, mean, median, type Row } from "./statistics.ts";
+import { type MeasuredStack, recordRequests } from "./stack.ts";
+import { interleave, mean, median, type Row } from "./statistics.ts";
 
 const HOUR_MS = 3_600_000;
 const SCHEDULE_TIME = /at\([\dT:-]+\)/g;
 
-const OrderReply = z.object({ body: z.string().transform((body) => Order.parse(JSON.parse(body))) });
+/** The reply of createOrder. */
+export const PlaceOrderReply = z.object({ body: z.string().transform((body) => Order.parse(JSON.parse(body))) });
 
 /** A function on the way of an order. */
 interface OrderFunction {
@@ -52,7 +53,7 @@ export async function measureWarmCalls(
   for (const { name, maxCpuRatio, events } of ORDER_FUNCTIONS) {
     const count = warmUp + rounds * calls;
     const own = [...(await events(stack, count))];
-    const requests = await recordRequests(stack, name, events);
+    const requests = await requestsOf(stack, name, events);
     const replayed = (await events(stack, count)).map(({ pk = ulid() }) => requests(pk));
     const subject = async () => (await stack.call(name, own.shift()?.event)).handlerCpuMs;
     const baseline = async () => (await stack.call("bareRequests", { requests: replayed.shift() })).handlerCpuMs;
@@ -66,21 +67,21 @@ export async function measureWarmCalls(
       unit: "ms",
       value: median(cpu.map(mean)),
       baseline: median(baselineCpu.map(mean)),
-      target: atMost(maxCpuRatio, "ratio"),
+      atMost: maxCpuRatio,
     });
   }
   return rows;
 }
 
 /** Records the requests of one warm call. @returns the same requests for any other pk */
-async function recordRequests(stack: MeasuredStack, name: string, events: OrderFunction["events"]) {
+async function requestsOf(stack: MeasuredStack, name: string, events: OrderFunction["events"]) {
   const [first, second] = await events(stack, 2);
   await stack.call(name, first?.event);
   let reply: unknown;
-  const recorded = await stack.record(async () => {
+  const recorded = await recordRequests(async () => {
     reply = (await stack.call(name, second?.event)).reply;
   });
-  const recordedPk = second?.pk ?? OrderReply.parse(reply).body.pk;
+  const recordedPk = second?.pk ?? PlaceOrderReply.parse(reply).body.pk;
   // EventBridge Scheduler rejects a time in the past, which that of the recorded schedule soon is.
   const inAnHour = new Date(Date.now() + HOUR_MS).toISOString().slice(0, "yyyy-MM-ddTHH:mm:ss".length);
   const text = JSON.stringify(recorded).replaceAll(SCHEDULE_TIME, `at(${inAnHour})`);

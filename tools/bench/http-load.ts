@@ -1,11 +1,11 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import autocannon from "autocannon";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { ORDER_BODY } from "./orders.ts";
-import { atMost, interleave, median, type Row } from "./statistics.ts";
+import { interleave, median, type Row } from "./statistics.ts";
 
 const MAX_BURST_SECONDS = 10;
 const BURST_CONNECTIONS = 32;
@@ -18,30 +18,19 @@ const JSON_POST = {
   body: JSON.stringify(ORDER_BODY),
 } as const;
 
-const LoadOptions = z.object({
-  url: z.url(),
-  method: z.enum(["GET", "POST"]),
-  connections: z.int().positive(),
-  headers: z.record(z.string(), z.string()).exactOptional(),
-  body: z.string().exactOptional(),
-  /** In seconds. */
-  duration: z.int().positive().exactOptional(),
-  amount: z.int().positive().exactOptional(),
-});
-type LoadOptions = z.infer<typeof LoadOptions>;
-
 const Load = z.object({
   perSecond: z.number(),
   /** Requests without a reply, or with one that is not 2xx. */
   failed: z.int(),
   latenciesMs: z.array(z.number()),
 });
-export type Load = z.infer<typeof Load>;
+type Load = z.infer<typeof Load>;
 
 /** Any order service: `id` where it does not call the key of an order `pk`. */
+const Key = z.union([z.string(), z.int()]).transform(String);
 const PlacedOrder = z
-  .union([z.object({ pk: z.union([z.string(), z.int()]) }), z.object({ id: z.union([z.string(), z.int()]) })])
-  .transform((order) => String("pk" in order ? order.pk : order.id));
+  .union([z.object({ pk: Key }), z.object({ id: Key })])
+  .transform((order) => ("pk" in order ? order.pk : order.id));
 const FoundOrder = z.object({ status: z.string() });
 
 interface HttpSettings {
@@ -55,28 +44,20 @@ interface HttpSettings {
   readonly burst: number;
 }
 
-export interface HttpResults {
-  readonly loads: readonly {
-    readonly name: "GET /orders/{pk}" | "POST /orders";
-    readonly connections: number;
-    /** By service, then by round. */
-    readonly loads: readonly (readonly Load[])[];
-  }[];
-  /** By service, then by round: seconds from the first request until the last order of a burst is completed. */
-  readonly burstSeconds: readonly (readonly number[])[];
-}
+export type HttpResults = Awaited<ReturnType<typeof measureHttp>>;
 
 /**
  * Measures order services over HTTP, in turns: bursts, then reads, then new orders. Completions of the orders placed run
  * meanwhile, as they do in production.
  * @param urls where each service has `/orders` and `/orders/{pk}`
+ * @returns by service, then by round: each load, and the seconds from the first request until the last order of a burst is completed
  * @throws Error when a request fails: failures are fast
  */
 export async function measureHttp(
   urls: readonly string[],
   { connections, rounds, warmUp, seconds, burst }: HttpSettings,
   log: (line: string) => void,
-): Promise<HttpResults> {
+) {
   async function inTurns<Result>(what: string, measure: (url: string, service: number) => Promise<Result>) {
     const sides = urls.map((url, service) => () => {
       log(`${what} at ${url}`);
@@ -91,17 +72,16 @@ export async function measureHttp(
   const loads = [];
   for (const name of ["GET /orders/{pk}", "POST /orders"] as const) {
     const requestOf = (url: string, service: number) =>
-      name === "POST /orders"
-        ? { url: `${url}/orders`, ...JSON_POST }
-        : { url: `${url}/orders/${pks[service]}`, method: "GET" as const };
+      name === "POST /orders" ? { url: `${url}/orders`, ...JSON_POST } : { url: `${url}/orders/${pks[service]}` };
     for (const [service, url] of urls.entries()) {
       await drive({ ...requestOf(url, service), connections: 4, amount: warmUp });
     }
     for (const count of connections) {
-      const ofServices = await inTurns(`${name}, connections: ${count}`, (url, service) =>
+      const measure = `${name}, ${connectionsText(count)}`;
+      const ofServices = await inTurns(measure, (url, service) =>
         drive({ ...requestOf(url, service), connections: count, duration: seconds }),
       );
-      loads.push({ name, connections: count, loads: ofServices });
+      loads.push({ name, connections: count, measure, loads: ofServices });
     }
   }
   return { loads, burstSeconds };
@@ -110,8 +90,7 @@ export async function measureHttp(
 /** The first service's results as rows. */
 export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, burst: number): Row[] {
   return [
-    ...loads.map(({ name, connections, loads: [own = []] }): Row => {
-      const measure = `${name}, ${connectionsText(connections)}`;
+    ...loads.map(({ name, connections, measure, loads: [own = []] }): Row => {
       return { group: "throughput", measure, name, at: connections, unit: "/s", value: perSecond(own) };
     }),
     {
@@ -120,7 +99,7 @@ export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, b
       name: "burst",
       unit: "s",
       value: median(seconds),
-      target: atMost(MAX_BURST_SECONDS),
+      atMost: MAX_BURST_SECONDS,
     },
   ];
 }
@@ -158,30 +137,21 @@ async function fetchJson(url: string, init?: RequestInit): Promise<unknown> {
 }
 
 /** In a process of its own: in this one, the load would wait for the servers' turns of the event loop. */
-async function drive(options: LoadOptions): Promise<Load> {
-  const child = fork(import.meta.filename, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const exited = once(child, "exit");
-  const answered = once(child, "message");
-  child.send(options);
-  const [answer] = await Promise.race([answered, exited.then(() => [undefined])]);
-  if (answer === undefined) throw new Error(`The load on ${options.url} ended without a result`);
-  await exited;
-  const load = Load.parse(answer);
+async function drive(options: autocannon.Options): Promise<Load> {
+  const args = [import.meta.filename, JSON.stringify(options)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: Number.POSITIVE_INFINITY });
+  const load = Load.parse(JSON.parse(stdout));
   if (load.failed > 0) throw new Error(`${load.failed} requests to ${options.url} failed`);
   return load;
 }
 
-if (import.meta.main && process.send) {
-  process.once("disconnect", () => process.exit());
-  process.once("message", (message) => {
-    const latenciesMs: number[] = [];
-    const running = autocannon(LoadOptions.parse(message), (error, result) => {
-      if (error) throw error;
-      const { requests, errors, timeouts, non2xx } = result;
-      const load: Load = { perSecond: requests.average, failed: errors + timeouts + non2xx, latenciesMs };
-      process.send?.(load, () => process.disconnect());
-    });
-    // autocannon's own histogram has whole milliseconds.
-    running.on("response", (_client, _status, _bytes, latencyMs) => latenciesMs.push(latencyMs));
-  });
+if (import.meta.main) {
+  const latenciesMs: number[] = [];
+  // autocannon's own histogram has whole milliseconds.
+  const setupClient = (client: autocannon.Client) =>
+    client.on("response", (_status, _bytes, latencyMs) => latenciesMs.push(latencyMs));
+  const options: autocannon.Options = JSON.parse(process.argv[2] ?? "");
+  const { requests, errors, timeouts, non2xx } = await autocannon({ ...options, setupClient });
+  const load: Load = { perSecond: requests.average, failed: errors + timeouts + non2xx, latenciesMs };
+  process.stdout.write(JSON.stringify(load));
 }

@@ -1,43 +1,32 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
-import { EXIT, type Outcome, parseOptions, runTool } from "../command.ts";
+import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
 import { httpRows, measureHttp } from "./http-load.ts";
 import { measureColdStarts, measureMemory } from "./instances.ts";
-import { benchmarksPage, comparisonTable, rowsTable } from "./report.ts";
+import { comparisonTable, resultsOf, rowsTable } from "./report.ts";
 import { startStack } from "./stack.ts";
 import type { Row } from "./statistics.ts";
 
 const USAGE = `npm run bench -- [--quick]
-npm run bench -- --against <url> [--rounds 3] [--seconds 5] [--burst 500]
+npm run bench -- --against <url> [--quick]
 
-Measures the built functions on this machine, and writes docs/benchmarks.md. Takes about four minutes.
+Measures the built functions on this machine, and writes the results into docs/benchmarks.md. Takes about four minutes.
 
   --quick          a smoke run of a minute, which writes nothing
   --against <url>  sends the same load to this service and to another one, in turns, and prints a table. The other one needs
                    POST /orders and GET /orders/{pk}
-  --rounds <n>     how often each service gets each load
-  --seconds <n>    how long a load lasts
-  --burst <n>      how many orders are placed at once
 `;
 
-const PAGE = join(import.meta.dirname, "../../docs/benchmarks.md");
 const BASELINE = "tools/bench/baseline.ts";
 /** More than a machine of two cores can keep busy. */
 const INSTANCES = 4;
 
-const Count = z.coerce.number().int().positive();
 const Options = z.object({
   quick: z.boolean().default(false),
   against: z.url({ protocol: /^https?$/ }).optional(),
-  rounds: Count.default(3),
-  seconds: Count.default(5),
-  burst: Count.default(500),
 });
-type Options = z.infer<typeof Options>;
 
 const FULL = {
   warm: { rounds: 15, calls: 200, warmUp: 500 },
@@ -58,21 +47,11 @@ const QUICK: typeof FULL = {
 
 await runTool({
   usage: USAGE,
-  readOptions(args) {
-    const value = { type: "string" } as const;
-    const options = {
-      quick: { type: "boolean" },
-      against: value,
-      rounds: value,
-      seconds: value,
-      burst: value,
-    } as const;
-    return parseOptions(Options, args, options);
-  },
-  run: (options) => (options.against === undefined ? bench(options) : compare(options.against, options)),
+  readOptions: (args) => parseOptions(Options, args),
+  run: ({ quick, against }) => (against === undefined ? bench(quick) : compare(against, quick ? QUICK : FULL)),
 });
 
-async function bench({ quick }: Options): Promise<Outcome> {
+async function bench(quick: boolean): Promise<Outcome> {
   const { warm, batches, coldStarts, memory, growth, http } = quick ? QUICK : FULL;
   await using bundles = await buildBundles([], { emptyHandler: BASELINE, bareRequests: BASELINE });
   const rows: Row[] = [];
@@ -93,17 +72,16 @@ async function bench({ quick }: Options): Promise<Outcome> {
   }
   log(`growth to ${growth.sizes.at(-1)?.toLocaleString("en")} orders`);
   rows.push(...(await measureGrowth(bundles, growth)));
-  if (!quick) await writeFile(PAGE, benchmarksPage(rows));
+  if (!quick) await writeResults("benchmarks.md", resultsOf(rows));
   // A time depends on the machine and never fails a run.
-  return { output: `${rowsTable(rows)}\n`, exitCode: EXIT.ok };
+  return { output: `${rowsTable(rows)}\n` };
 }
 
 /** The other service may have no order yet, so each gets its own for the reads. */
-async function compare(url: string, { rounds, seconds, burst }: Options): Promise<Outcome> {
+async function compare(url: string, { http }: typeof FULL): Promise<Outcome> {
   await using stack = await startStack({ concurrency: INSTANCES });
-  const urls = [stack.apiUrl, url.replace(/\/+$/, "")];
-  const results = await measureHttp(urls, { ...FULL.http, rounds, seconds, burst }, log);
-  return { output: comparisonTable(results, burst), exitCode: EXIT.ok };
+  const results = await measureHttp([stack.apiUrl, url.replace(/\/+$/, "")], http, log);
+  return { output: comparisonTable(results, http.burst) };
 }
 
 function log(line: string): void {

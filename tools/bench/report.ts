@@ -1,11 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { table } from "../../test/support/markdown.ts";
-import { connectionsText, type HttpResults, type Load, perSecond } from "./http-load.ts";
-import { differenceOf, median, meetsTarget, p99, type Row, ratioOf } from "./statistics.ts";
+import { connectionsText, type HttpResults, perSecond } from "./http-load.ts";
+import { compared, median, meetsTarget, p99, type Row } from "./statistics.ts";
 
 const HEAD = ["measure", "this service", "baseline", "compared", "target", ""];
-const SIGNS = { "at most": "≤", "at least": "≥" } as const;
 
 const CHARTS: readonly { readonly title: string; readonly group: Row["group"]; readonly name?: string }[] = [
   { title: "CPU time of a warm call, in ms (less is better)", group: "cpu" },
@@ -21,10 +20,9 @@ export function rowsTable(rows: readonly Row[]): string {
     rows.map((row) => [
       row.measure,
       amount(row.value, row.unit),
-      row.baseline === undefined ? "" : amount(row.baseline, row.unit),
-      compared(row),
+      ...(row.baseline === undefined ? ["", ""] : [amount(row.baseline, row.unit), comparedText(row, compared(row))]),
       targetText(row),
-      row.target ? (meetsTarget(row) ? "met" : "**missed**") : "",
+      { true: "met", false: "**missed**", undefined: "" }[`${meetsTarget(row)}`],
     ]),
   );
 }
@@ -32,52 +30,28 @@ export function rowsTable(rows: readonly Row[]): string {
 /** What two services did under the same load, as a table of Markdown. A p99 needs 2,000 replies. */
 export function comparisonTable({ loads, burstSeconds }: HttpResults, orders: number): string {
   const head = ["load", "ours, /s", "theirs, /s", "ours / theirs", "p50, ms", "theirs", "p99, ms", "theirs"];
-  const rows = loads.map(({ name, connections, loads: [ours = [], theirs = []] }) => {
-    const [own, other] = [ours, theirs].map(latencies);
-    return [
-      `${name}, ${connectionsText(connections)}`,
-      ...[perSecond(ours), perSecond(theirs), perSecond(ours) / perSecond(theirs)].map(number),
-      ...[median(own ?? []), median(other ?? []), p99(own ?? []), p99(other ?? [])].map(optional),
-    ];
+  const rows = loads.map(({ measure, loads: services }) => {
+    const [ours = Number.NaN, theirs = Number.NaN] = services.map(perSecond);
+    const latencies = services.map((rounds) => rounds.flatMap(({ latenciesMs }) => latenciesMs));
+    const percentiles = [...latencies.map(median), ...latencies.map(p99)];
+    return [measure, ...[ours, theirs, ours / theirs, ...percentiles].map(optional)];
   });
   const [ours, theirs] = burstSeconds.map((seconds) => `${number(median(seconds))} s`);
   const burst = `Of ${orders} orders at once the last is completed after ${ours}, theirs after ${theirs}.`;
   return `${table(head, rows, { numbersFrom: 1 })}\n\n${burst}\n`;
 }
 
-/** The page docs/benchmarks.md. */
-export function benchmarksPage(rows: readonly Row[]): string {
-  const targets = rows.filter(({ target }) => target);
-  const missed = targets.filter((row) => !meetsTarget(row)).map(({ measure }) => measure);
-  return `# Benchmarks
-
-\`npm run bench\` writes this page. Do not edit it.
-
-${machine()}. ${targets.length - missed.length} of ${targets.length} targets are met.
-${missed.length > 0 ? `\nMissed: ${missed.join("; ")}.\n` : ""}
-The built bundles run as on Lambda: each instance is a process that handles one event at a time. Redis is a real Redis behind the
-Upstash gateway of this repository; everything, the load generator included, is on one machine. Value and baseline are medians of
-rounds in turns, and times are only comparable within a run.
-
-- **Baseline** of CPU time: the same HTTP requests to Redis and EventBridge Scheduler, with the same script, sent by a handler that
-  does nothing else. Of cold starts and memory: an empty handler. Of growth: 1,000 stored orders.
-- **CPU time** is user and system time of the instance's process during the call.
-- **Throughput** is of four instances of each function behind one HTTP server, while the orders placed are completed.
-- MB are 1,048,576 bytes.
-
-${rowsTable(rows)}
-
-${CHARTS.map(({ title, group, name }) => {
-  const shown = rows.filter((row) => row.group === group && (name === undefined || row.name === name));
-  return barChart(title, shown);
-}).join("\n\n")}
-
-## Compare with another service
-
-\`npm run bench -- --against http://localhost:8000\` sends the same load to this service and to any other that has \`POST /orders\` and
-\`GET /orders/{pk}\`, in turns, and prints a table: requests per second with 1, 8 and 32 connections, and how long a burst of 500
-orders takes until the last is completed.
-`;
+/** The results of a run, for docs/benchmarks.md. */
+export function resultsOf(rows: readonly Row[]): string {
+  const verdicts = rows.map(meetsTarget).filter((met) => met !== undefined);
+  const charts = CHARTS.map(({ title, group, name }) => {
+    const shown = rows.filter((row) => row.group === group && (name === undefined || row.name === name));
+    return barChart(title, shown);
+  });
+  const run = `Run of ${new Date().toISOString().slice(0, "yyyy-MM-dd".length)}, commit ${commit()}`;
+  const machine = `Node ${process.version}, ${cpus().length} cores of ${cpus()[0]?.model.trim() ?? "unknown processor"}`;
+  const met = `${verdicts.filter(Boolean).length} of ${verdicts.length} targets are met`;
+  return [`${run}, ${machine}. ${met}.`, rowsTable(rows), ...charts].join("\n\n");
 }
 
 /** Mermaid, which GitHub draws in the colours of the reader's theme (https://mermaid.js.org/syntax/xyChart.html). */
@@ -93,37 +67,21 @@ xychart-beta horizontal
 \`\`\``;
 }
 
-/** Date, commit, Node and processor of a run. A commit with uncommitted changes is marked. */
-function machine(): string {
-  const [date] = new Date().toISOString().split("T");
-  const cpu = cpus()[0]?.model.trim() ?? "unknown processor";
-  return `Run of ${date}, commit ${commit()}, Node ${process.version}, ${cpus().length} cores of ${cpu}`;
-}
-
+/** Uncommitted changes are marked. */
 function commit(): string {
-  const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  try {
-    return `${git("rev-parse", "--short", "HEAD").trim()}${git("status", "--porcelain") === "" ? "" : "+changes"}`;
-  } catch {
-    return "unknown";
-  }
+  const args = ["describe", "--always", "--exclude=*", "--dirty=+changes"];
+  return spawnSync("git", args, { cwd: import.meta.dirname, encoding: "utf8" }).stdout?.trim() || "unknown";
 }
 
-const latencies = (loads: readonly Load[]): number[] => loads.flatMap(({ latenciesMs }) => latenciesMs);
-
-function compared(row: Row): string {
-  const [ratio, difference] = [ratioOf(row), differenceOf(row)];
-  if (ratio === undefined || difference === undefined) return "";
-  if (row.target?.of !== "difference" && row.group !== "memory") return `${number(ratio)}×`;
-  return `${difference < 0 ? "-" : "+"}${amount(Math.abs(difference), row.unit)}`;
+function targetText(row: Row): string {
+  if (row.atMost !== undefined) return `≤ ${comparedText(row, row.atMost)}`;
+  return row.atLeast === undefined ? "" : `≥ ${comparedText(row, row.atLeast)}`;
 }
 
-function targetText({ target, unit }: Row): string {
-  if (!target) return "";
-  const { of, bound, value } = target;
-  const text = { ratio: `${value}×`, difference: `+${amount(value, unit)}`, value: amount(value, unit) }[of];
-  return `${SIGNS[bound]} ${text}`;
+/** @param value as `compared` gives it */
+function comparedText({ unit, baseline }: Row, value: number): string {
+  if (baseline === undefined) return amount(value, unit);
+  return unit === "MB" ? `${value < 0 ? "" : "+"}${amount(value, unit)}` : `${number(value)}×`;
 }
 
 function amount(value: number, unit: Row["unit"]): string {

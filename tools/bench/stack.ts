@@ -29,17 +29,6 @@ const HttpReply = z.object({ statusCode: z.int() });
 
 export type RedisClient = ReturnType<typeof connection>;
 
-/** What a function has used so far, as AWS would bill it. */
-export interface FunctionUsage {
-  failures: number;
-  /** Of each invocation, in order, in ms; none of one whose instance died. */
-  readonly durationsMs: number[];
-  /** Of each instance, in order, in ms. */
-  readonly initsMs: number[];
-  /** What it wrote to its log, in UTF-8, line ends included. */
-  logBytes: number;
-}
-
 export type MeasuredStack = Awaited<ReturnType<typeof startStack>>;
 
 interface StackOptions {
@@ -53,83 +42,54 @@ interface StackOptions {
 
 /** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
 export async function startStack({ bundles, concurrency = 1, holdSchedules }: StackOptions = {}) {
-  const parts = new AsyncDisposableStack();
-  try {
-    const usages = new Map<string, FunctionUsage>();
-    const requests = parts.adopt(observeRequests(), ({ stop }) => stop());
-    const { url: redisUrl } = parts.adopt(await startRedis(), stop);
-    const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
-    await redis.connect();
-    const upstash = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
-    const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
-      host.has(name) ? invoke(name, event) : undefined;
-    const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
-    const held = holdSchedules && { delayMs: () => HELD_MS };
-    const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
-    const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
-    const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
-    const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
-    const host = parts.adopt(
-      await createLambdaHost({
-        bundles: bundles ?? parts.use(await buildBundles()),
-        concurrency: () => concurrency,
-        timeoutMs,
-        memoryMb,
-        environment: async () => functionEnvironment(urls),
-        onLine: (line, name) => {
-          usageOf(name).logBytes += Buffer.byteLength(line) + 1;
-        },
-      }),
-      stop,
-    );
-    const api = parts.adopt(await startApiGateway(host.route, invoke), stop);
+  await using parts = new AsyncDisposableStack();
+  const { url: redisUrl } = parts.adopt(await startRedis(), stop);
+  const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
+  await redis.connect();
+  const upstash = parts.adopt(await startUpstashGateway({ redisUrl, token: TOKEN }), stop);
+  const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
+    host.has(name) ? host.invoke(name, event) : undefined;
+  const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
+  const held = holdSchedules && { delayMs: () => HELD_MS };
+  const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
+  const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
+  const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
+  const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
+  const logBytes = new Map<string, number>();
+  const host = parts.adopt(
+    await createLambdaHost({
+      bundles: bundles ?? parts.use(await buildBundles()),
+      concurrency: () => concurrency,
+      timeoutMs,
+      memoryMb,
+      environment: async () => functionEnvironment(urls),
+      onLine: (line, name) => void logBytes.set(name, (logBytes.get(name) ?? 0) + Buffer.byteLength(line) + 1),
+    }),
+    stop,
+  );
+  const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
+  const running = parts.move();
 
-    function usageOf(name: string): FunctionUsage {
-      const usage = usages.get(name) ?? { failures: 0, durationsMs: [], initsMs: [], logBytes: 0 };
-      usages.set(name, usage);
-      return usage;
-    }
-
-    async function invoke(name: string, event: unknown): Promise<Outcome> {
+  return {
+    apiUrl: api.url,
+    upstashUrl: upstash.url,
+    /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
+    redis,
+    /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
+    async call(name: string, event: unknown): Promise<Usage & { readonly reply: unknown }> {
       const outcome = await host.invoke(name, event);
-      const usage = usageOf(name);
-      if (!outcome.ok) usage.failures += 1;
-      if (outcome.usage) usage.durationsMs.push(outcome.usage.durationMs);
-      if (outcome.usage?.initMs !== undefined) usage.initsMs.push(outcome.usage.initMs);
-      return outcome;
-    }
-
-    return {
-      /** The HTTP API; its functions are invoked, and metered, as by `call`. */
-      apiUrl: api.url,
-      /** The database itself, without the gateway: to fill it, and for `INFO commandstats`, which counts commands inside scripts. */
-      redis,
-      /** @throws Error when the function failed or replied with an error: fast failures must not count as fast calls */
-      async call(name: string, event: unknown): Promise<Usage & { readonly reply: unknown }> {
-        const outcome = await invoke(name, event);
-        if (!outcome.ok) throw new Error(`${name} failed: ${outcome.errorType} ${outcome.errorMessage}`);
-        const { data } = HttpReply.safeParse(outcome.reply);
-        if (data && data.statusCode >= 400) throw new Error(`${name} replied ${JSON.stringify(outcome.reply)}`);
-        if (!outcome.usage) throw new Error(`${name} did not report its usage`);
-        return { ...outcome.usage, reply: outcome.reply };
-      },
-      /** Ends a function's instances: its next event is a cold start. Its whole log is metered by then. */
-      recycle: host.recycle,
-      usageOf,
-      /** How many HTTP requests each server has got. */
-      requestCounts: () => ({
-        api: requests.count(api.url),
-        upstash: requests.count(upstash.url),
-        scheduler: requests.count(scheduler.url),
-      }),
-      /** The requests that Upstash and EventBridge Scheduler get while `work` runs. */
-      record: (work: () => Promise<unknown>) => requests.record([upstash.url, scheduler.url], work),
-      [Symbol.asyncDispose]: () => parts.disposeAsync(),
-    };
-  } catch (error) {
-    await parts.disposeAsync();
-    throw error;
-  }
+      if (!outcome.ok) throw new Error(`${name} failed: ${outcome.errorType} ${outcome.errorMessage}`);
+      const { data } = HttpReply.safeParse(outcome.reply);
+      if (data && data.statusCode >= 400) throw new Error(`${name} replied ${JSON.stringify(outcome.reply)}`);
+      if (!outcome.usage) throw new Error(`${name} did not report its usage`);
+      return { ...outcome.usage, reply: outcome.reply };
+    },
+    /** Ends a function's instances: its next event is a cold start. Its whole log is counted by then. */
+    recycle: host.recycle,
+    /** What a function has written to its log so far, in UTF-8, line ends included. */
+    logBytes: (name: string) => logBytes.get(name) ?? 0,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
@@ -139,45 +99,29 @@ function connection(url: string) {
   return createClient({ url, disableOfflineQueue: true, commandOptions: { timeout: 0 } });
 }
 
-/** Counts and records HTTP requests at the servers of this process: a proxy would slow every call down. */
-function observeRequests() {
-  const counts = new Map<number, number>();
-  let recording: { readonly request: IncomingMessage; readonly chunks: Buffer[] }[] | undefined;
-
+/** The HTTP requests that the servers of this process get while `work` runs: a proxy would slow every call down. */
+export async function recordRequests(work: () => Promise<unknown>): Promise<RecordedRequest[]> {
+  const recorded: { readonly request: IncomingMessage; readonly chunks: Buffer[] }[] = [];
   function observe(message: unknown): void {
     const { request } = RequestStart.parse(message);
-    const port = request.socket.localPort ?? 0;
-    counts.set(port, (counts.get(port) ?? 0) + 1);
-    if (!recording) return;
     const chunks: Buffer[] = [];
-    recording.push({ request, chunks });
+    recorded.push({ request, chunks });
     const push = request.push.bind(request);
     request.push = (chunk, encoding) => {
       if (chunk instanceof Buffer) chunks.push(chunk);
       return push(chunk, encoding);
     };
   }
-
-  async function record(urls: readonly string[], work: () => Promise<unknown>): Promise<RecordedRequest[]> {
-    const recorded: NonNullable<typeof recording> = [];
-    recording = recorded;
-    await work();
-    recording = undefined;
-    return recorded.flatMap(({ request: { socket, url, method = "GET", headersDistinct }, chunks }) => {
-      const own = Object.entries(headersDistinct).filter(([name]) => !CONNECTION_HEADERS.test(name));
-      const headers = Object.fromEntries(own.map(([name, values = []]) => [name, values.join(", ")]));
-      const body = Buffer.concat(chunks).toString();
-      const servers = urls.filter((server) => portOf(server) === socket.localPort);
-      return servers.map((server) => ({ url: `${server}${url}`, method, headers, body }));
-    });
-  }
-
   subscribe(REQUEST_START, observe);
-  return {
-    count: (url: string) => counts.get(portOf(url)) ?? 0,
-    record,
-    stop: () => void unsubscribe(REQUEST_START, observe),
-  };
+  try {
+    await work();
+  } finally {
+    unsubscribe(REQUEST_START, observe);
+  }
+  return recorded.map(({ request: { headers, method = "GET", url }, chunks }) => ({
+    url: `http://${headers.host}${url}`,
+    method,
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.test(name))),
+    body: Buffer.concat(chunks).toString(),
+  }));
 }
-
-const portOf = (url: string): number => Number(new URL(url).port);

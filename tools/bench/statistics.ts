@@ -4,13 +4,6 @@ const MIN_P99_CALLS = 2_000;
 /** One call; returns what was measured. */
 export type Call<Result = number> = (index: number) => Promise<Result>;
 
-export interface Target {
-  /** What the bound is for: value / baseline, value - baseline, or the value itself. */
-  readonly of: "ratio" | "difference" | "value";
-  readonly bound: "at most" | "at least";
-  readonly value: number;
-}
-
 /** One line of a run: what was measured, the same of its baseline, and whether it meets its target. */
 export interface Row {
   readonly group: "cpu" | "cold start" | "memory" | "batch" | "growth" | "throughput" | "burst";
@@ -21,8 +14,10 @@ export interface Row {
   readonly at?: number;
   readonly unit: "ms" | "s" | "/s" | "MB";
   readonly value: number;
-  readonly baseline?: number;
-  readonly target?: Target | undefined;
+  readonly baseline?: number | undefined;
+  /** The target: bounds of `compared`. */
+  readonly atMost?: number | undefined;
+  readonly atLeast?: number | undefined;
 }
 
 /**
@@ -47,23 +42,19 @@ export async function interleave<Result>(
   return results;
 }
 
-/** Whether a row meets its target; undefined without one. A value that could not be measured misses. */
-export function meetsTarget(row: Row): boolean | undefined {
-  const { target } = row;
-  if (!target) return undefined;
-  const compared = { value: row.value, ratio: ratioOf(row), difference: differenceOf(row) }[target.of] ?? Number.NaN;
-  return target.bound === "at most" ? compared <= target.value : compared >= target.value;
+/** The MB above the baseline, or the multiple of it; without a baseline the value itself. */
+export function compared({ unit, value, baseline }: Row): number {
+  if (baseline === undefined) return value;
+  return unit === "MB" ? value - baseline : value / baseline;
 }
 
-/** The target of not more than `value`; none for undefined. */
-export const atMost = (value: number | undefined, of: Target["of"] = "value"): Target | undefined =>
-  value === undefined ? undefined : { of, bound: "at most", value };
-
-export const ratioOf = ({ value, baseline }: Row): number | undefined =>
-  baseline === undefined ? undefined : value / baseline;
-
-export const differenceOf = ({ value, baseline }: Row): number | undefined =>
-  baseline === undefined ? undefined : value - baseline;
+/** Whether a row meets its target; undefined without one. A value that could not be measured misses. */
+export function meetsTarget(row: Row): boolean | undefined {
+  const { atMost, atLeast } = row;
+  if (atMost === undefined && atLeast === undefined) return undefined;
+  const value = compared(row);
+  return value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? Number.NEGATIVE_INFINITY);
+}
 
 /** The middle value, the lower one of two. */
 export function median(values: readonly number[]): number {

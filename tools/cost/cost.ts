@@ -1,10 +1,10 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
 import { readParameters } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { table } from "../../test/support/markdown.ts";
-import { EXIT, type Outcome, parseOptions, runTool } from "../command.ts";
+import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
 import { type Counts, countOperations, type Operation } from "./count.ts";
 import priceList from "./prices.json" with { type: "json" };
 
@@ -13,10 +13,9 @@ const USAGE = `npm run cost -- [--orders 500] [--write]
 Places orders at the built functions on real Redis, counts what AWS and Upstash would bill, and prints what a million cost.
 
   --orders <n>  how many orders are placed and counted
-  --write       writes docs/cost.md
+  --write       writes the results into docs/cost.md
 `;
 
-const PAGE = new URL("../../docs/cost.md", import.meta.url);
 const MILLION = 1_000_000;
 const BYTES_PER_GB = 1_000_000_000;
 const BYTES_PER_MB = 1_000_000;
@@ -57,46 +56,56 @@ export type Infrastructure = Readonly<Record<"alarmMetrics" | "customMetrics" | 
 async function cost({ orders, write }: z.infer<typeof Options>): Promise<Outcome> {
   const counts = await countOperations(orders, (step) => process.stderr.write(`${step}\n`));
   const report = reportOf(counts, await readInfrastructure());
-  if (write) await writeFile(PAGE, pageOf(report, orders));
-  return { output: `${report}\n`, exitCode: EXIT.ok };
+  if (write) await writeResults("cost.md", `From ${decimal(orders)} orders:\n\n${report}\n\n${sourcesOf()}`);
+  return { output: `${report}\n` };
 }
 
-/** What a million orders cost at list prices, without free tiers. */
+/**
+ * What a million orders cost at list prices, without free tiers.
+ * @param reads of each order
+ */
 export function ordersBill({ operations, storedBytesPerOrder }: Counts, reads: number): Line[] {
   const { create, get, complete, drainOne, drainIdle } = operations;
-  const perMillion = (part: string, price: keyof typeof prices, use: (operation: Operation) => number): Line =>
-    // A refund turns one idle run of the poller into one with work.
-    line(
-      part,
-      price,
-      MILLION * (use(create) + use(complete) + reads * use(get) + REFUNDS * (use(drainOne) - use(drainIdle))),
-    );
+  const apiRequests = MILLION * (1 + reads);
   return [
-    perMillion("API Gateway, HTTP API", "httpApiRequest", apiRequests),
-    perMillion("Lambda, requests", "lambdaRequest", () => 1),
-    perMillion("Lambda, compute", "lambdaGbSecond", gbSeconds),
-    perMillion("EventBridge Scheduler", "schedulerInvocation", ({ requests }) => requests.scheduler ?? 0),
-    perMillion("Upstash, commands", "upstashCommand", commandCount),
+    line("API Gateway, HTTP API", "httpApiRequest", apiRequests),
+    ...callLines("", (use) => {
+      // A refund turns one idle run of the poller into one with work.
+      return MILLION * (use(create) + use(complete) + reads * use(get) + REFUNDS * (use(drainOne) - use(drainIdle)));
+    }),
+    line("EventBridge Scheduler", "schedulerInvocation", MILLION * create.requests.scheduler),
     line("Upstash, storage, for each month", "upstashGbMonth", (storedBytesPerOrder * MILLION) / BYTES_PER_GB),
-    perMillion("CloudWatch Logs, functions", "logsGb", ({ logBytes }) => logBytes / BYTES_PER_GB),
-    perMillion("CloudWatch Logs, API", "logsGb", (use) => (apiRequests(use) * ACCESS_LOG_BYTES) / BYTES_PER_GB),
+    line("CloudWatch Logs, API", "logsGb", (apiRequests * ACCESS_LOG_BYTES) / BYTES_PER_GB),
   ];
 }
 
 /** What a month costs with or without orders. */
 export function monthlyBill({ operations: { drainIdle, sweepIdle } }: Counts, infrastructure: Infrastructure): Line[] {
-  const pollers = (part: string, price: keyof typeof prices, use: (operation: Operation) => number): Line =>
-    line(part, price, RUNS_PER_MONTH * (use(drainIdle) + use(sweepIdle)));
   return [
-    pollers("Lambda, requests of the pollers", "lambdaRequest", () => 1),
-    pollers("Lambda, compute of the pollers", "lambdaGbSecond", gbSeconds),
-    pollers("Upstash, commands of the pollers", "upstashCommand", commandCount),
-    pollers("CloudWatch Logs of the pollers", "logsGb", ({ logBytes }) => logBytes / BYTES_PER_GB),
+    ...callLines(" of the pollers", (use) => RUNS_PER_MONTH * (use(drainIdle) + use(sweepIdle))),
     line("CloudWatch, own metrics", "customMetricMonth", infrastructure.customMetrics),
     line("CloudWatch, metrics of each route", "customMetricMonth", METRICS_PER_ROUTE * ROUTES_OF_ORDERS),
     line("CloudWatch, alarms", "alarmMetricMonth", infrastructure.alarmMetrics),
     line("CloudWatch, dashboard", "dashboardMonth", infrastructure.dashboards),
     line("Secrets Manager", "secretMonth", SECRETS),
+  ];
+}
+
+/** What calls of functions cost: `total` sums over all calls what one of them uses. */
+function callLines(suffix: string, total: (use: (operation: Operation) => number) => number): Line[] {
+  return [
+    line(
+      `Lambda, requests${suffix}`,
+      "lambdaRequest",
+      total(() => 1),
+    ),
+    line(`Lambda, compute${suffix}`, "lambdaGbSecond", total(gbSeconds)),
+    line(`Upstash, commands${suffix}`, "upstashCommand", total(commandCount)),
+    line(
+      `CloudWatch Logs${suffix || ", functions"}`,
+      "logsGb",
+      total(({ logBytes }) => logBytes / BYTES_PER_GB),
+    ),
   ];
 }
 
@@ -116,7 +125,7 @@ export function plansOf({ storedBytesPerOrder }: Counts, orders: readonly Line[]
  * proportion to memory, plus the waits for Redis and EventBridge Scheduler, plus the share of cold starts. It is rather too
  * long, above all for cold starts, which get more CPU.
  */
-export function billedMs({ warmMs, coldMs, memoryMb, requests: { upstash = 0, scheduler = 0 } }: Operation): number {
+export function billedMs({ warmMs, coldMs, memoryMb, requests: { upstash, scheduler } }: Operation): number {
   const { coldStartShare, fullVcpuMb, redisRoundTripMs, schedulerRoundTripMs } = assumptions;
   const slowness = Math.max(1, fullVcpuMb.value / memoryMb);
   const waitMs = upstash * redisRoundTripMs.value + scheduler * schedulerRoundTripMs.value;
@@ -152,8 +161,6 @@ function line(part: string, price: keyof typeof prices, quantity: number): Line 
   return { part, quantity, unit, usd: (quantity * usd) / per };
 }
 
-const apiRequests = ({ requests }: Operation): number => requests.api ?? 0;
-
 const gbSeconds = (operation: Operation): number => (operation.memoryMb / 1024) * (billedMs(operation) / 1_000);
 
 const commandCount = ({ commands }: Operation): number =>
@@ -173,7 +180,7 @@ function reportOf(counts: Counts, infrastructure: Infrastructure): string {
     name,
     `${operation.functionName}, ${operation.memoryMb} MB`,
     `${billedMs(operation).toFixed(0)} ms`,
-    decimal(operation.requests.upstash ?? 0),
+    decimal(operation.requests.upstash),
     decimal(commandCount(operation)),
     `${Math.round(operation.logBytes)} B`,
   ]);
@@ -211,7 +218,7 @@ function reportOf(counts: Counts, infrastructure: Infrastructure): string {
   ].join("\n\n");
 }
 
-function pageOf(report: string, orders: number): string {
+function sourcesOf(): string {
   const sources = Object.entries(prices).map(([name, { usd, per, unit, region, source, date, note }]) => [
     name,
     `$${usd} per ${per === 1 ? unit.replace(/(?<=[a-z])s$/, "") : `${decimal(per)} ${unit}`}`,
@@ -219,27 +226,14 @@ function pageOf(report: string, orders: number): string {
     `[${date}](${source})`,
     note,
   ]);
-  return `# Cost
-
-\`npm run cost -- --write\` writes this page. Do not edit it.
-
-A run placed ${decimal(orders)} orders at the built functions on real Redis, each with an \`Idempotency-Key\`, read, completed and refunded them one call at
-a time, and counted requests, Redis commands (inside scripts too, as Upstash bills them) and log bytes. List prices, no free tier.
-
-${report}
-
-- **Billed time is a model.** All of the measured time is taken as CPU time, which Lambda gives in proportion to memory (a whole vCPU at
-  ${decimal(assumptions.fullVcpuMb.value)} MB), plus ${assumptions.redisRoundTripMs.value} ms per request to Redis and ${assumptions.schedulerRoundTripMs.value} ms for \`CreateSchedule\`. One call in a hundred is a cold start.
-- **Each refund is polled alone**, which costs the most. The plans are compared with ten reads per order.
-- **Left out**: data transfer, log storage, taxes, X-Ray (off by default), what other services do on the streams, and traffic that is not orders.
-- A Fixed plan includes its commands. Its size must hold all orders of the retention time: see \`orderRetentionDays\`.
-
-## Prices
-
-${table(["price", "USD", "Region", "taken on", "note"], sources)}
-
-Upstash plans: [${upstashPlansSource.date}](${upstashPlansSource.source}). ${upstashPlansSource.note}
-`;
+  return [
+    table(["price", "USD", "Region", "taken on", "note"], sources),
+    `Upstash plans: [${upstashPlansSource.date}](${upstashPlansSource.source}). ${upstashPlansSource.note}`,
+    table(
+      ["assumption", "", "note"],
+      Object.entries(assumptions).map(([name, { value, note }]) => [name, decimal(value), note]),
+    ),
+  ].join("\n\n");
 }
 
 const dollars = (usd: number): string => `$${usd.toFixed(2)}`;
@@ -247,6 +241,5 @@ const dollars = (usd: number): string => `$${usd.toFixed(2)}`;
 const decimal = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 });
 
 if (import.meta.main) {
-  const options = { orders: { type: "string" }, write: { type: "boolean" } } as const;
-  await runTool({ usage: USAGE, readOptions: (args) => parseOptions(Options, args, options), run: cost });
+  await runTool({ usage: USAGE, readOptions: (args) => parseOptions(Options, args), run: cost });
 }
