@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import * as z from "zod";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { readOptions, run } from "../../tools/dead-refunds/command.ts";
-import { drop } from "../../tools/dead-refunds/tasks.ts";
+import { drop } from "../../tools/dead-refunds/dead-letters.ts";
 import { startHttpFront } from "../support/http-front.ts";
 import { newPk, statusOf, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

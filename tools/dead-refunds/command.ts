@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { createInterface } from "node:readline/promises";
-import { parseArgs } from "node:util";
+import { z } from "zod";
 import { ServiceError } from "../../lib/errors.ts";
-import { createRedis } from "../../lib/redis/client.ts";
+import { createRedis, type RedisEnv } from "../../lib/redis/client.ts";
 import { readSettings, TOKEN } from "../../local/settings.ts";
-import { describeRedisError, EXIT, type Outcome, runTool, UsageError } from "../command.ts";
+import { describeRedisError, parseOptions, runTool } from "../command.ts";
 
 const USAGE = `npm run refunds:dead -- [--local] list
 npm run refunds:dead -- [--local] replay <id>… | replay --all
@@ -27,17 +27,14 @@ const NO_DATABASE =
 const REMEDY =
   "set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to the database's and its standard token, or use --local with npm start";
 
-interface Task {
-  readonly name: "list" | "replay" | "replayAll" | "drop";
-  readonly ids: readonly string[];
-  /** Whether `drop` asks before it deletes. */
-  readonly asks: boolean;
-}
+const COMMANDS = ["list", "replay", "drop"] as const;
 
-interface Database {
-  readonly UPSTASH_REDIS_REST_URL: string;
-  readonly UPSTASH_REDIS_REST_TOKEN: string;
-}
+const Options = z.object({
+  positionals: z.array(z.string()),
+  all: z.boolean().default(false),
+  yes: z.boolean().default(false),
+  local: z.boolean().default(false),
+});
 
 // Imported by its tests too, which then read tasks only.
 if (import.meta.main) {
@@ -49,35 +46,21 @@ if (import.meta.main) {
 
 /** @throws Error in one line that says which argument or variable is wrong */
 export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv) {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { all: { type: "boolean" }, yes: { type: "boolean" }, local: { type: "boolean" } },
-  });
-  const task = readTask(positionals, values);
-  if (task.name === "drop" && task.asks && !process.stdin.isTTY) {
-    throw new UsageError("drop asks before it deletes, which needs a terminal. Add --yes to delete without asking");
-  }
-  return { task, database: readDatabase(env, values.local ?? false) };
-}
-
-function readTask([command, ...ids]: readonly string[], { all, yes }: { all?: boolean; yes?: boolean }): Task {
-  if (yes && command !== "drop") throw new UsageError("--yes is for drop");
-  if (all && command !== "replay") throw new UsageError("--all is for replay");
-  const asks = !yes;
-  if (command === "list" && ids.length > 0) throw new UsageError("list takes no ids");
-  if (all && ids.length > 0) throw new UsageError("replay takes ids or --all, not both");
-  if (command === "list") return { name: command, ids, asks };
-  if (all) return { name: "replayAll", ids, asks };
-  if (command === "replay" || command === "drop") return { name: command, ids: deadLetterIds(ids), asks };
-  throw new UsageError(command === undefined ? "No command is given" : `There is no command ${command}`);
-}
-
-function deadLetterIds(ids: readonly string[]): string[] {
+  const { all, yes, local, ...options } = parseOptions(Options, args);
+  const [name, ...ids] = options.positionals;
+  const command = COMMANDS.find((known) => known === name);
+  if (!command) throw new Error(name === undefined ? "No command is given" : `There is no command ${name}`);
+  if (yes && command !== "drop") throw new Error("--yes is for drop");
+  if (all && command !== "replay") throw new Error("--all is for replay");
+  if (command === "list" && ids.length > 0) throw new Error("list takes no ids");
+  if (all && ids.length > 0) throw new Error("replay takes ids or --all, not both");
   const invalid = ids.find((id) => !isStreamId(id));
-  if (invalid !== undefined) throw new UsageError(`${JSON.stringify(invalid)} is not the id of a dead letter`);
-  if (ids.length === 0) throw new UsageError("No ids are given: list shows them");
-  return [...new Set(ids)];
+  if (invalid !== undefined) throw new Error(`${JSON.stringify(invalid)} is not the id of a dead letter`);
+  if (command !== "list" && !all && ids.length === 0) throw new Error("No ids are given: list shows them");
+  if (command === "drop" && !yes && !process.stdin.isTTY) {
+    throw new Error("drop asks before it deletes, which needs a terminal. Add --yes to delete without asking");
+  }
+  return { command, ids: [...new Set(ids)], all, yes, database: readDatabase(env, local) };
 }
 
 /** Whether it is an id as Redis writes it: two unsigned 64-bit numbers without leading zeros. */
@@ -85,29 +68,28 @@ function isStreamId(id: string): boolean {
   return /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/.test(id) && id.split("-").every((part) => BigInt(part) < 2n ** 64n);
 }
 
-function readDatabase(env: NodeJS.ProcessEnv, local: boolean): Database {
+function readDatabase(env: NodeJS.ProcessEnv, local: boolean): RedisEnv {
   const { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, ORDERS_UPSTASH_PORT } = readSettings(env);
   if (local) {
     return { UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${ORDERS_UPSTASH_PORT}`, UPSTASH_REDIS_REST_TOKEN: TOKEN };
   }
-  if (!UPSTASH_REDIS_REST_URL || !UPSTASH_REDIS_REST_TOKEN) throw new UsageError(NO_DATABASE);
+  if (!UPSTASH_REDIS_REST_URL || !UPSTASH_REDIS_REST_TOKEN) throw new Error(NO_DATABASE);
   return { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
 }
 
 /** @throws Failure in one line when Redis fails */
-export async function run({ task, database }: { task: Task; database: Database }): Promise<Outcome> {
+export async function run({ command, ids, all, yes, database }: ReturnType<typeof readOptions>) {
   // After the hook for Lua files is registered: static imports are loaded before.
-  const { drop, list, replay, replayAll } = await import("./tasks.ts");
+  const { drop, list, replay } = await import("./dead-letters.ts");
   const redis = createRedis(database);
   process.stderr.write(`Database: ${database.UPSTASH_REDIS_REST_URL}\n`);
+  const tasks = {
+    list: () => list(redis),
+    replay: () => replay(redis, all ? undefined : ids),
+    drop: () => drop(redis, ids, yes ? async () => true : ask),
+  };
   try {
-    const ok = await {
-      list: () => list(redis),
-      replayAll: () => replayAll(redis),
-      replay: () => replay(redis, task.ids),
-      drop: () => drop(redis, task.ids, task.asks ? ask : async () => true),
-    }[task.name]();
-    return { output: "", exitCode: ok ? EXIT.ok : EXIT.failed };
+    return { output: "", exitCode: (await tasks[command]()) ? 0 : 1 };
   } catch (error) {
     if (error instanceof ServiceError && error.code === "redis_failed") {
       throw describeRedisError(database.UPSTASH_REDIS_REST_URL, error, REMEDY);

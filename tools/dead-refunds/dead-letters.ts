@@ -1,11 +1,13 @@
+import { once } from "node:events";
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
-import { type Command, runPipeline, script } from "../../lib/redis/commands.ts";
+import { type Command, runCommand, runPipeline, script } from "../../lib/redis/commands.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
 
 /** How many dead letters are read, put back or dropped at once: each may have some kilobytes. */
-export const PAGE_SIZE = 50;
+const PAGE_SIZE = 50;
 
 /** How much of a dead letter is shown: its head and 20 fields of the request, 120 bytes of each value. */
 const MAX_VALUES = 2 * (3 + 20);
@@ -34,34 +36,107 @@ const DeadLetter = z.tuple([z.string(), z.int(), z.array(TruncatedBytes)]).trans
   words,
   fieldCount: values / 2,
 }));
-export type DeadLetter = z.infer<typeof DeadLetter>;
+type DeadLetter = z.infer<typeof DeadLetter>;
 
-const Page = z
-  .tuple([z.string().nullable(), z.array(DeadLetter)])
-  .transform(([newest, letters]) => ({ newest: newest ?? undefined, letters }));
+const Page = z.tuple([z.string().nullable(), z.array(DeadLetter)]);
 type Page = z.infer<typeof Page>;
 
-/** Whether the fields of dead letters are read too. */
-type Detail = "whole" | "ids";
+/** Prints every dead letter, then how many there are of each reason. Holds one page of them at a time. */
+export async function list(redis: Redis): Promise<boolean> {
+  const counts = new Map<string, number>();
+  let total = 0;
+  for await (const page of readPages(redis, MAX_VALUES)) {
+    for (const letter of page) {
+      total += 1;
+      counts.set(reasonOf(letter), (counts.get(reasonOf(letter)) ?? 0) + 1);
+      await print(formatDeadLetter(letter));
+    }
+  }
+  const reasons = [...counts].map(([reason, count]) => `${count.toLocaleString("en")} ${reason}`);
+  await print(total === 0 ? "There are no dead letters" : `${deadLetters(total)}: ${reasons.sort().join(", ")}`);
+  return true;
+}
 
-/** All dead letters that exist now, a page at a time, oldest first; those written meanwhile are left out. */
-export async function* readPages(redis: Redis, detail: Detail): AsyncGenerator<DeadLetter[]> {
-  let [page] = await read(redis, [range("-", "+", PAGE_SIZE, detail)]);
-  const newest = page?.newest ?? "-";
-  while (page && page.letters.length > 0) {
-    yield page.letters;
-    [page] = await read(redis, [range(`(${page.letters.at(-1)?.id}`, newest, PAGE_SIZE, detail)]);
+/**
+ * Puts dead letters back on the stream of refund requests. Those refused again meanwhile stay for the next run.
+ * @param ids of these only; without them, every dead letter that exists now
+ * @returns false when an id was not found; the others are put back all the same
+ */
+export async function replay(redis: Redis, ids?: readonly string[]): Promise<boolean> {
+  const known: string[] = [];
+  let replayed = 0;
+  // Read first: a letter that disappears after this was put back by another run, or by this one when its reply was lost,
+  // so its id is not unknown.
+  for await (const page of readPages(redis, 0, ids)) {
+    const pageIds = page.map(({ id }) => id);
+    const codes = await replayDeadRefunds(redis, pageIds);
+    known.push(...pageIds);
+    replayed += codes.filter((code) => code === ReplayDeadRefundCode.replayed).length;
+    if (!ids) await print(`${replayed.toLocaleString("en")} put back, up to ${known.at(-1)}`);
+  }
+  await print(`Put back ${deadLetters(replayed)} on refund_order`);
+  const gone = known.length - replayed;
+  if (gone > 0) await print(`${deadLetters(gone)} had been put back or deleted meanwhile`);
+  return reportUnknown(ids ?? [], known);
+}
+
+/**
+ * Prints these dead letters and deletes them.
+ * @param confirm asks whether to go on
+ * @returns false when an id was not found (the others are deleted all the same), or when the answer was no
+ */
+export async function drop(
+  redis: Redis,
+  ids: readonly string[],
+  confirm: (question: string) => Promise<boolean>,
+): Promise<boolean> {
+  const known: string[] = [];
+  for await (const page of readPages(redis, MAX_VALUES, ids)) {
+    for (const letter of page) {
+      known.push(letter.id);
+      await print(formatDeadLetter(letter));
+    }
+  }
+  const allKnown = reportUnknown(ids, known);
+  if (known.length === 0) return allKnown;
+  if (!(await confirm(`Delete ${deadLetters(known.length)}?`))) {
+    await print("Nothing was deleted");
+    return false;
+  }
+  let dropped = 0;
+  for (const page of pagesOf(known)) {
+    dropped += await runCommand(redis, { reply: z.int(), add: (pipeline) => pipeline.xdel(DEAD_REFUND_STREAM, page) });
+  }
+  await print(`Deleted ${deadLetters(dropped)}`);
+  return allKnown;
+}
+
+/**
+ * Reads dead letters, a page at a time.
+ * @param maxValues how many names and values of each are read
+ * @param ids of these only, an id that does not exist is left out; without them, all that exist now, oldest first, those
+ * written meanwhile left out
+ */
+async function* readPages(redis: Redis, maxValues: number, ids?: readonly string[]): AsyncGenerator<DeadLetter[]> {
+  if (ids) {
+    for (const page of pagesOf(ids)) {
+      const ranges = page.map((id) => range(id, id, 1, maxValues));
+      const replies = await runPipeline(redis, ranges);
+      const letters = ranges.flatMap((each) => replies.of(each)[1]);
+      if (letters.length > 0) yield letters;
+    }
+    return;
+  }
+  const [newest, first] = await runCommand(redis, range("-", "+", PAGE_SIZE, maxValues));
+  let letters = first;
+  while (letters.length > 0) {
+    yield letters;
+    [, letters] = await runCommand(redis, range(`(${letters.at(-1)?.id}`, newest ?? "-", PAGE_SIZE, maxValues));
   }
 }
 
-/** The dead letters with these ids; an id that does not exist is left out. */
-export async function readByIds(redis: Redis, ids: readonly string[], detail: Detail): Promise<DeadLetter[]> {
-  const ranges = ids.map((id) => range(id, id, 1, detail));
-  return (await read(redis, ranges)).flatMap(({ letters }) => letters);
-}
-
 /** A dead letter for people: a line with its id, reason and time, then a line for each of the request's own fields. */
-export function formatDeadLetter({ id, words, fieldCount }: DeadLetter): string {
+function formatDeadLetter({ id, words, fieldCount }: DeadLetter): string {
   const head = HEAD.map((name, at) => (textOf(words[2 * at]) === name ? textOf(words[2 * at + 1]) : undefined));
   const [reason, firstId, at] = head;
   const isWhole = head.every((value) => value !== undefined);
@@ -76,19 +151,14 @@ export function formatDeadLetter({ id, words, fieldCount }: DeadLetter): string 
 }
 
 /** Why the request was refused. */
-export function reasonOf({ words }: DeadLetter): string {
+function reasonOf({ words }: DeadLetter): string {
   return textOf(words[0]) === HEAD[0] ? (textOf(words[1]) ?? "") : "unknown";
 }
 
-async function read(redis: Redis, ranges: readonly Command<Page>[]): Promise<Page[]> {
-  const replies = await runPipeline(redis, ranges);
-  return ranges.map((range) => replies.of(range));
-}
-
 /** By the read-only commands, so that a read-only token can list. */
-function range(first: string, last: string, count: number, detail: Detail): Command<Page> {
+function range(first: string, last: string, count: number, maxValues: number): Command<Page> {
   const { sha1, lua } = readDeadRefundsScript;
-  const args = [first, last, count, detail === "whole" ? MAX_VALUES : 0, MAX_VALUE_BYTES];
+  const args = [first, last, count, maxValues, MAX_VALUE_BYTES];
   return {
     reply: Page,
     add: (pipeline, cached) =>
@@ -120,3 +190,26 @@ function printable(bytes: Buffer): string {
 
 const escapeBytes = (unit: string): string =>
   Array.from(unit, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
+
+/** Names the ids that were not found, one a line. True when there are none. */
+function reportUnknown(ids: readonly string[], known: readonly string[]): boolean {
+  const unknown = ids.filter((id) => !known.includes(id));
+  for (const id of unknown) process.stderr.write(`There is no dead letter ${id}\n`);
+  return unknown.length === 0;
+}
+
+function pagesOf(ids: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / PAGE_SIZE) }, (_, page) =>
+    ids.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE),
+  );
+}
+
+/** Writes a line, no faster than the reader reads. */
+async function print(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+}
+
+/** `1 dead letter`, `2,000 dead letters` */
+function deadLetters(count: number): string {
+  return `${count.toLocaleString("en")} dead letter${count === 1 ? "" : "s"}`;
+}
