@@ -7,7 +7,6 @@ import {
   readRefundsCommand,
   settleRefundsCommand,
 } from "../../lib/refunds/refund-requests.ts";
-import { requestRefund } from "./orders.ts";
 import type { TestRedisClient } from "./redis.ts";
 import type { TestStore } from "./store.ts";
 
@@ -19,23 +18,10 @@ export async function readBatch(store: TestStore, cursor = RECLAIM) {
   return runCommand(store.redis, readRefundsCommand(cursor));
 }
 
-/** The same, but only the cursor, and id and pk of each entry. */
-export async function readRefunds(store: TestStore, cursor = RECLAIM) {
-  const [next, entries] = await readBatch(store, cursor);
-  return [next, entries] as const;
-}
-
 /** Runs the script that settles a batch, and returns a code for each request. */
 export async function settleRefunds(store: TestStore, requests: readonly RefundRequest[]): Promise<readonly number[]> {
   const [codes] = await runCommand(store.redis, settleRefundsCommand(requests, Date.parse(SETTLED_AT)));
   return codes;
-}
-
-/** Puts a request on the stream and has it read: pending, as settling finds it. */
-export async function readRequest(store: TestStore, pk: string): Promise<{ id: string; pk: string }> {
-  const id = await requestRefund(store.client, pk);
-  await readRefunds(store);
-  return { id, pk };
 }
 
 /** Adds a request of any fields and bytes, and returns its id. */
