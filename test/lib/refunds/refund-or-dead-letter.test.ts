@@ -49,9 +49,9 @@ test.for<[string, number[], number[]]>([
 
     expect(await settleRefunds(store, requests)).toEqual(codes);
 
+    await allow();
     expect(await pendingIds(store.client)).toEqual(ids.filter((_, index) => codes[index] === FAILED));
     expect(await statusOf(store.client, pk)).toBe(codes[0] === FAILED ? "pending" : "refunded");
-    await allow();
     expect(await settleRefunds(store, requests)).toEqual(codesAfterwards);
     expect(await store.client.exists("orders:pending")).toBe(0);
     expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
