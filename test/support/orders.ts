@@ -1,12 +1,8 @@
 import { ulid } from "ulid";
 import { expect } from "vitest";
-import * as z from "zod";
-import createOrderLua from "../../lib/orders/create-order.lua" with { type: "text" };
 import { Order } from "../../lib/orders/order.ts";
-import { runCommand, script, scriptCommand } from "../../lib/redis/commands.ts";
 import type { HttpReply } from "./functions.ts";
 import type { TestRedisClient } from "./redis.ts";
-import type { TestStore } from "./store.ts";
 
 export const CREATED_AT = "2026-11-23T06:00:00.000Z";
 export const DUE = Date.parse(CREATED_AT) + 5_000;
@@ -66,26 +62,4 @@ export function orderOf(reply: HttpReply): Order {
   // The schema takes a quantity in digits too, as Redis holds it.
   expect(reply.body).toMatchObject({ quantity: expect.any(Number) });
   return Order.parse(reply.body);
-}
-
-export const RETENTION_S = 86_400;
-
-const createOrder = script(createOrderLua);
-
-/** One call of `create-order.lua`, for two pieces of the product 123. */
-export interface Creation {
-  readonly pk: string;
-  readonly idempotencyKey?: string;
-  readonly fingerprint?: string;
-  readonly prices?: readonly string[];
-  /** Days; 0 keeps the order for ever. */
-  readonly retentionDays?: number;
-}
-
-/** The script's reply. */
-export async function runCreateOrder(store: TestStore, creation: Creation): Promise<unknown> {
-  const { pk, idempotencyKey, fingerprint = "f1", prices = [], retentionDays = 0 } = creation;
-  const keys = [`order:${pk}`, "orders:pending", ...(idempotencyKey === undefined ? [] : [idempotencyKey])];
-  const args = [pk, "123", 2, CREATED_AT, DUE, fingerprint, RETENTION_S, retentionDays * 86_400, ...prices];
-  return runCommand(store.redis, scriptCommand(createOrder, z.unknown(), keys, args));
 }
