@@ -6,30 +6,23 @@ import { OrderRetentionEnv } from "../../lib/orders/retention.ts";
 import { RedisEnv } from "../../lib/redis/client.ts";
 
 const BASE_URL = "must be an http or https URL without query, fragment and credentials";
+const UPSTASH_URL = "must be https, except on this machine";
 const REDIS = { UPSTASH_REDIS_REST_URL: "https://eu1.upstash.io", UPSTASH_REDIS_REST_TOKEN: "secret-token" };
 
-afterEach(() => {
-  vi.unstubAllEnvs();
-});
+afterEach(() => void vi.unstubAllEnvs());
 
 function setEnv(env: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
 }
 
-test("a part of the environment holds its own variables only", () => {
-  setEnv(REDIS);
-
-  expect(readEnv(RedisEnv)).toEqual(REDIS);
-});
-
 test.for<[Record<string, string | undefined>, string]>([
   [{ UPSTASH_REDIS_REST_URL: undefined }, "UPSTASH_REDIS_REST_URL"],
   [{ UPSTASH_REDIS_REST_URL: "secret no url" }, `UPSTASH_REDIS_REST_URL (${BASE_URL})`],
-  [{ UPSTASH_REDIS_REST_URL: "" }, `UPSTASH_REDIS_REST_URL (${BASE_URL})`],
-  [{ UPSTASH_REDIS_REST_TOKEN: undefined }, "UPSTASH_REDIS_REST_TOKEN"],
-  [{ UPSTASH_REDIS_REST_TOKEN: "" }, "UPSTASH_REDIS_REST_TOKEN"],
+  [{ UPSTASH_REDIS_REST_URL: "http://eu1.upstash.io" }, `UPSTASH_REDIS_REST_URL (${UPSTASH_URL})`],
+  [{ UPSTASH_REDIS_REST_URL: "http://10.0.0.5:8079" }, `UPSTASH_REDIS_REST_URL (${UPSTASH_URL})`],
+  [{ UPSTASH_REDIS_REST_URL: "http://localhost.example.com" }, `UPSTASH_REDIS_REST_URL (${UPSTASH_URL})`],
   [
-    { UPSTASH_REDIS_REST_URL: undefined, UPSTASH_REDIS_REST_TOKEN: undefined },
+    { UPSTASH_REDIS_REST_URL: undefined, UPSTASH_REDIS_REST_TOKEN: "" },
     "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN",
   ],
 ])("what is missing or malformed is named, without any value: %o", ([change, names]) => {
@@ -37,19 +30,6 @@ test.for<[Record<string, string | undefined>, string]>([
 
   expect(() => readEnv(RedisEnv)).toThrow(new Error(`Missing or malformed environment variables: ${names}`));
 });
-
-test.for(["http://eu1.upstash.io", "http://10.0.0.5:8079", "http://localhost.example.com"])(
-  "%s would send the token unencrypted over the network",
-  (url) => {
-    setEnv({ ...REDIS, UPSTASH_REDIS_REST_URL: url });
-
-    expect(() => readEnv(RedisEnv)).toThrow(
-      new Error(
-        "Missing or malformed environment variables: UPSTASH_REDIS_REST_URL (must be https, except on this machine)",
-      ),
-    );
-  },
-);
 
 test.for(["https://eu1.upstash.io", "http://127.0.0.1:8079", "http://localhost:8079", "http://[::1]:8079"])(
   "%s is encrypted, or never leaves the machine",
@@ -73,6 +53,7 @@ test.for([
   "inventory.example.com",
   "ftp://inventory.example.com",
   "https://inventory.example.com/?shop=1",
+  "https://inventory.example.com/#shop",
   "https://user:secret@inventory.example.com",
 ])("%s is no inventory's address", (url) => {
   setEnv({ INVENTORY_URL: url });
@@ -84,7 +65,7 @@ test.for([
   [undefined, 0],
   ["", 0],
   ["0", 0],
-  ["30", 30],
+  ["36500", 36_500],
 ] as const)("orders are kept %o days: %d", ([days, kept]) => {
   setEnv({ ORDER_RETENTION_DAYS: days });
 
@@ -101,7 +82,5 @@ test("every missing variable of the scheduler is named", () => {
   setEnv({ SCHEDULE_GROUP: "", SCHEDULE_TARGET_ARN: "secret", SCHEDULE_ROLE_ARN: undefined });
   setEnv({ SCHEDULE_DEAD_LETTER_ARN: "arn:aws:sqs:eu-central-1:123456789012:queue" });
 
-  expect(() => readEnv(SchedulerEnv)).toThrow(
-    new Error("Missing or malformed environment variables: SCHEDULE_GROUP, SCHEDULE_TARGET_ARN, SCHEDULE_ROLE_ARN"),
-  );
+  expect(() => readEnv(SchedulerEnv)).toThrow(/: SCHEDULE_GROUP, SCHEDULE_TARGET_ARN, SCHEDULE_ROLE_ARN$/);
 });

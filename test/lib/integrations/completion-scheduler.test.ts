@@ -18,15 +18,6 @@ test("a schedule's time is never before the order is due, and less than a second
   );
 });
 
-test.for([
-  ["2026-11-23T06:00:05.000Z", "at(2026-11-23T06:00:05)"],
-  ["2026-11-23T06:00:05.001Z", "at(2026-11-23T06:00:06)"],
-  ["2026-11-23T06:00:05.999Z", "at(2026-11-23T06:00:06)"],
-  ["2026-12-31T23:59:59.001Z", "at(2027-01-01T00:00:00)"],
-])("an order that is due at %s is scheduled %s", ([due = "", expression]) => {
-  expect(atExpression(Date.parse(due))).toBe(expression);
-});
-
 test("an order that came to be overdue while Redis was slow is scheduled for the next moment, not for a past one", async () => {
   const { url, stop } = await startScheduler({ lambdaUrl: await refused(), groups: ["orders"], log: () => undefined });
   onTestFinished(stop);
