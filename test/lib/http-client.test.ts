@@ -1,16 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
-import { connect, createServer as createTcpServer, type Socket } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
+import type { IncomingMessage, RequestListener } from "node:http";
+import { createServer } from "node:https";
+import type { Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createHttpClient, type HttpRequest } from "../../lib/http-client.ts";
 import { answering, listen, silent, text } from "../support/servers.ts";
-
-const CLIENT = new URL("../../lib/http-client.ts", import.meta.url).href;
 
 const MAX_BYTES = 1_000;
 const REQUEST: HttpRequest = { method: "POST", path: "/pipeline", headers: {}, body: "[]", timeoutMs: 5_000 };
@@ -32,23 +27,19 @@ async function recording(answer: RequestListener) {
   return { url, requests, connections: () => requests.map(({ connection }) => connection) };
 }
 
-describe("a request", () => {
-  test("arrives as it is, below the path of the base URL, and asks for no compression", async () => {
-    const { url, requests } = await recording(text(200, "yes"));
+test("a request arrives as it is, below the path of the base URL, and asks for no compression", async () => {
+  const { url, requests } = await recording(text(200, "yes"));
 
-    const reply = await clientOf(`${url}/redis/`)({ ...REQUEST, headers: { "x-token": "a" }, body: '["ä\u{1F600}"]' });
+  const reply = await clientOf(`${url}/redis/`)({ ...REQUEST, headers: { "x-token": "a" }, body: '["ä\u{1F600}"]' });
 
-    expect(reply).toMatchObject({ status: 200, body: "yes" });
-    expect(requests).toMatchObject([
-      { path: "/redis/pipeline", body: '["ä\u{1F600}"]', headers: { "x-token": "a", "accept-encoding": "identity" } },
-    ]);
-  });
+  expect(reply).toMatchObject({ status: 200, body: "yes" });
+  expect(requests).toMatchObject([
+    { path: "/redis/pipeline", body: '["ä\u{1F600}"]', headers: { "x-token": "a", "accept-encoding": "identity" } },
+  ]);
 });
 
 describe("a reply", () => {
   test.for<[string, RequestListener, { status: number; body: string }]>([
-    ["with a status of failure", text(500, "no"), { status: 500, body: "no" }],
-    ["without a body", text(204, ""), { status: 204, body: "" }],
     ["that redirects", (_, response) => response.writeHead(302, { location: "/" }).end(), { status: 302, body: "" }],
     ["with a byte order mark", text(200, "\uFEFF{}"), { status: 200, body: "{}" }],
     [
@@ -105,16 +96,6 @@ describe("a kept connection that the server closed", () => {
     expect(connections()).toEqual([1, 1, 2]);
   });
 
-  test("is a failure when nobody listens any more", async () => {
-    const server = createServer((_, response) => response.end());
-    const send = clientOf(await listen(server));
-    await send(REQUEST);
-    server.closeAllConnections();
-    await once(server.close(), "close");
-
-    await expect(send(REQUEST)).rejects.toMatchObject({ code: "ECONNREFUSED" });
-  });
-
   test("does not give the request more time", async () => {
     const used = new WeakSet<Socket>();
     let answers = 0;
@@ -132,41 +113,6 @@ describe("a kept connection that the server closed", () => {
 
     expect(answers).toBe(3);
     expect(performance.now() - startedAt).toBeLessThan(6 * SHORT_MS);
-  });
-
-  test.for<[string, (socket: Socket) => unknown]>([
-    ["closed", (socket) => socket.destroy()],
-    ["reset", (socket) => socket.resetAndDestroy()],
-  ])("while the process was frozen does not fail the first request after that: %s", async ([, breakOff]) => {
-    // given
-    const sockets = new Set<Socket>();
-    const url = await answering(({ socket }, response) => {
-      sockets.add(socket);
-      response.end("yes");
-    });
-    const program = `
-      const { createHttpClient } = await import(${JSON.stringify(CLIENT)});
-      const send = createHttpClient(${JSON.stringify(url)}, ${MAX_BYTES});
-      process.on("message", (request) => send(request).then(({ body }) => process.send(body), ({ message }) => process.send(message)));`;
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    child.send(REQUEST);
-    expect(await once(child, "message")).toEqual(["yes", undefined]);
-
-    // when
-    child.kill("SIGSTOP");
-    for (const socket of sockets) {
-      breakOff(socket);
-      await once(socket, "close");
-    }
-    child.send(REQUEST);
-    child.kill("SIGCONT");
-
-    // then
-    expect(await once(child, "message")).toEqual(["yes", undefined]);
-    expect(sockets.size).toBe(2);
   });
 });
 
@@ -186,13 +132,6 @@ describe("a new connection that breaks is an error of the caller's, who knows wh
         setImmediate(() => response.destroy());
       },
     ],
-    [
-      "within a body of unknown length",
-      (_request, response) => {
-        response.writeHead(200).write("half");
-        setImmediate(() => response.destroy());
-      },
-    ],
   ])("%s", async ([, answer]) => {
     const { url, requests } = await recording(answer);
 
@@ -202,36 +141,24 @@ describe("a new connection that breaks is an error of the caller's, who knows wh
   });
 });
 
-test.for<[string, (response: ServerResponse) => unknown]>([
-  ["closed", (response) => response.destroy()],
-  ["reset", ({ socket }) => socket?.resetAndDestroy()],
-])(
-  "a kept connection that breaks within the reply was not idle, and nothing is sent again: %s",
-  async ([, breakOff]) => {
-    let [connections, requests] = [0, 0];
-    const server = createServer((_request, response) => {
-      requests += 1;
-      if (requests === 1) response.end();
-      else response.writeHead(200, { "content-length": "100" }).write("half", () => setImmediate(breakOff, response));
-    }).on("connection", () => {
-      connections += 1;
-    });
-    const send = clientOf(await listen(server));
-    await send(REQUEST);
+test("a kept connection that breaks within the reply was not idle, and nothing is sent again", async () => {
+  const { url, requests, connections } = await recording((_request, response) => {
+    if (requests.length === 1) response.end();
+    else
+      response.writeHead(200, { "content-length": "100" }).write("half", () => setImmediate(() => response.destroy()));
+  });
+  const send = clientOf(url);
+  await send(REQUEST);
 
-    await expect(send(REQUEST)).rejects.toMatchObject({ code: "ECONNRESET" });
+  await expect(send(REQUEST)).rejects.toMatchObject({ code: "ECONNRESET" });
 
-    server.closeAllConnections();
-    await once(server.close(), "close");
-    expect([connections, requests]).toEqual([1, 2]);
-  },
-);
+  expect(connections()).toEqual([1, 1]);
+});
 
 describe("no whole reply in time is a TimeoutError, and ends the connection:", () => {
   test.for<[string, () => Promise<string>]>([
     ["no reply", silent],
     ["no end of the TLS handshake", async () => (await silent()).replace("http:", "https:")],
-    ["no end of the body", () => answering((_request, response) => response.writeHead(200).write("half"))],
     [
       "a body that drips",
       () =>
@@ -283,30 +210,15 @@ const LOCALHOST = await readFile(new URL("../support/localhost.pem", import.meta
 describe("TLS", () => {
   const trusted = getCACertificates();
 
-  /** @param handshakeMs how long the server takes until it answers the client's first bytes */
-  async function tlsServer(answer: RequestListener, handshakeMs = 0) {
+  async function tlsServer(answer: RequestListener) {
     const connections: { resumed: boolean }[] = [];
-    const server = createHttpsServer({ key: LOCALHOST, cert: LOCALHOST }, answer);
+    const server = createServer({ key: LOCALHOST, cert: LOCALHOST }, answer);
     server.on("secureConnection", (socket: TLSSocket) => connections.push({ resumed: socket.isSessionReused() }));
-    const port = Number(new URL(await listen(server)).port);
-    const front = createTcpServer(async (incoming) => {
-      const behind = connect(port, "127.0.0.1");
-      for (const socket of [incoming, behind]) socket.on("error", () => undefined);
-      await wait(handshakeMs);
-      incoming.pipe(behind).pipe(incoming);
-    });
-    const url = (await listen(front)).replace("http://127.0.0.1", "https://localhost");
     onTestFinished(() => {
       server.closeAllConnections();
       server.close();
-      front.close();
     });
-    return { url, connections };
-  }
-
-  function trust(certificate: string): void {
-    setDefaultCACertificates([...trusted, certificate]);
-    onTestFinished(() => setDefaultCACertificates(trusted));
+    return { url: (await listen(server)).replace("http://127.0.0.1", "https://localhost"), connections };
   }
 
   test("with a certificate that nobody trusts is refused before anything is sent", async () => {
@@ -318,19 +230,9 @@ describe("TLS", () => {
     expect(requests).toEqual([]);
   });
 
-  test("with a certificate for another name is refused before anything is sent", async () => {
-    trust(LOCALHOST);
-    const requests: IncomingMessage[] = [];
-    const { url } = await tlsServer((request) => requests.push(request));
-
-    const sending = clientOf(url.replace("localhost", "127.0.0.1"))(REQUEST);
-
-    await expect(sending).rejects.toMatchObject({ code: "ERR_TLS_CERT_ALTNAME_INVALID" });
-    expect(requests).toEqual([]);
-  });
-
   test("resumes its session on a new connection", async () => {
-    trust(LOCALHOST);
+    setDefaultCACertificates([...trusted, LOCALHOST]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
     const { url, connections } = await tlsServer((_, response) => response.setHeader("connection", "close").end());
     const send = clientOf(url);
 
@@ -338,14 +240,5 @@ describe("TLS", () => {
     await send(REQUEST);
 
     expect(connections).toEqual([{ resumed: false }, { resumed: true }]);
-  });
-
-  test("whose handshake is slow counts against the time of the request", async () => {
-    trust(LOCALHOST);
-    const { url } = await tlsServer(text(200, "yes"), SHORT_MS);
-
-    expect(await clientOf(url)(REQUEST)).toMatchObject({ body: "yes" });
-    const sending = clientOf(url)({ ...REQUEST, timeoutMs: SHORT_MS / 2 });
-    await expect(sending).rejects.toMatchObject({ name: "TimeoutError" });
   });
 });

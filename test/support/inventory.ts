@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import { ServiceError } from "../../lib/errors.ts";
-import { createInventory } from "../../lib/integrations/inventory.ts";
 import { listen } from "./servers.ts";
 
 /** What the test inventory asks for every product until a test says otherwise. */
@@ -83,15 +82,8 @@ export function selling(price: unknown): RequestListener {
   };
 }
 
-/** The question for a product's price, as the service asks it. */
-export async function priceAt(url: string, id: string): Promise<number> {
-  const inventory = createInventory({ INVENTORY_URL: url });
-  if (!inventory) throw new Error("There is no inventory without a URL");
-  return inventory.priceOf(id);
-}
-
 /** The error that a question ends with, and all that a log would show of it. */
-export async function failureOf(question: Promise<number>): Promise<{ error: ServiceError; shown: string }> {
+export async function failureOf(question: Promise<unknown>): Promise<{ error: ServiceError; shown: string }> {
   const error: unknown = await question.then(
     (price) => expect.unreachable(`The price is ${price}`),
     (thrown: unknown) => thrown,
