@@ -1,5 +1,7 @@
 import type { RequestListener } from "node:http";
 import { describe, expect, test } from "vitest";
+import type { ApiEvent } from "../../lib/http/api.ts";
+import { atExpression } from "../../lib/integrations/completion-scheduler.ts";
 import { getOrderEvent, httpEvent, placeOrderEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
@@ -13,7 +15,12 @@ const log = useLogLines();
 
 const TEA = { id: "tea-green", quantity: 2 };
 
-test("a placed order is answered with its fields and where it is read", async () => {
+const inBase64 = (body: string | Buffer): ApiEvent => ({
+  ...placeOrderEvent(Buffer.from(body).toString("base64")),
+  isBase64Encoded: true,
+});
+
+test("a placed order is answered with its fields and where it is read, and leaves one log line and a count", async () => {
   const before = Date.now();
 
   const reply = await functions.invokeHttp("createOrder", placeOrderEvent(TEA));
@@ -31,15 +38,20 @@ test("a placed order is answered with its fields and where it is read", async ()
   });
   expect(Date.parse(created_at)).toBeGreaterThanOrEqual(before);
   expect(Date.parse(created_at)).toBeLessThanOrEqual(Date.now());
+  expect(log.logged).toEqual([expect.objectContaining({ level: "INFO", message: "Order placed", pk })]);
+  expect(log.metrics).toEqual([expect.objectContaining({ OrdersCreated: 1, service: "orders" })]);
+  // The script was not in Redis's cache, which is no error.
+  expect(log.metrics[0]).not.toHaveProperty("RedisErrors");
+  expect(log.text).not.toContain("tea-green");
 });
 
 test("a placed order has a one-time schedule that is never early and deletes itself", async () => {
   const { pk, created_at } = orderOf(await functions.invokeHttp("createOrder", placeOrderEvent(TEA)));
 
-  const schedule = await functions.getSchedule(pk);
-  expect(schedule).toMatchObject({
+  expect(await functions.getSchedule(pk)).toMatchObject({
     Name: pk,
     GroupName: "orders-test-completions",
+    ScheduleExpression: atExpression(Date.parse(created_at) + 5_000),
     ScheduleExpressionTimezone: "UTC",
     FlexibleTimeWindow: { Mode: "OFF" },
     ActionAfterCompletion: "DELETE",
@@ -52,49 +64,44 @@ test("a placed order has a one-time schedule that is never early and deletes its
       DeadLetterConfig: { Arn: process.env.SCHEDULE_DEAD_LETTER_ARN },
     },
   });
-  const [, at = ""] = /^at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)$/.exec(schedule.ScheduleExpression ?? "") ?? [];
-  const early = Date.parse(created_at) + 5_000 - Date.parse(`${at}Z`);
-  expect(early).toBeLessThanOrEqual(0);
-  expect(early).toBeGreaterThan(-1_000);
 });
 
-test("placing an order leaves one log line with its pk and counts it", async () => {
-  const { pk } = orderOf(await functions.invokeHttp("createOrder", placeOrderEvent(TEA)));
+test("a replacement character that is an escape is part of the order", async () => {
+  const order = orderOf(
+    await functions.invokeHttp("createOrder", placeOrderEvent('{"id": "tea\\ufffd", "quantity": "2"}')),
+  );
 
-  expect(log.logged).toEqual([expect.objectContaining({ level: "INFO", message: "Order placed", pk })]);
-  expect(log.metrics).toEqual([expect.objectContaining({ OrdersCreated: 1, service: "orders" })]);
-  // The script was not in Redis's cache, which is no error.
-  expect(log.metrics[0]).not.toHaveProperty("RedisErrors");
-  expect(log.text).not.toContain("tea-green");
-});
-
-test.for<[string, string, object]>([
-  ["a quantity in digits", '{"id": "tea", "quantity": "2"}', { product_id: "tea", quantity: 2 }],
-  [
-    "an id of 128 characters beyond the basic plane",
-    JSON.stringify({ id: "😀".repeat(128), quantity: 1 }),
-    { product_id: "😀".repeat(128) },
-  ],
-  ["a replacement character that is an escape", '{"id": "tea\\ufffd", "quantity": 1}', { product_id: "tea\ufffd" }],
-  [
-    "a field that comes twice, of which the last counts",
-    '{"id": "tea", "quantity": 0, "quantity": 2}',
-    { quantity: 2 },
-  ],
-])("%s is accepted and read back as it was", async ([, body, fields]) => {
-  const reply = await functions.invokeHttp("createOrder", placeOrderEvent(body));
-
-  const order = orderOf(reply);
-  expect(order).toMatchObject(fields);
+  expect(order).toMatchObject({ product_id: "tea\ufffd", quantity: 2 });
   expect(orderOf(await functions.invokeHttp("getOrder", getOrderEvent(order.pk)))).toEqual(order);
 });
 
 test("a body that API Gateway hands over in base64 is the same body", async () => {
-  const event = placeOrderEvent(Buffer.from(JSON.stringify({ id: "café ☕", quantity: 2 })).toString("base64"));
-
-  const reply = await functions.invokeHttp("createOrder", { ...event, isBase64Encoded: true });
+  const reply = await functions.invokeHttp("createOrder", inBase64('{"id": "café ☕", "quantity": 2}'));
 
   expect(orderOf(reply)).toMatchObject({ product_id: "café ☕", quantity: 2 });
+});
+
+test("an Idempotency-Key gives its caller the same order again, however the request is written, and others another", async () => {
+  const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+  /** As the JWT authorizer of an HTTP API hands a request over. */
+  const placeAs = (sub: string, body: unknown) => {
+    const event = placeOrderEvent(body, { "idempotency-key": KEY });
+    const authorizer = { jwt: { claims: { iss: "https://id.example.com/", sub }, scopes: null } };
+    Object.assign(event.requestContext, { authorizer });
+    return functions.invokeHttp("createOrder", event);
+  };
+  const first = await placeAs("anna", TEA);
+
+  const again = await placeAs("anna", '{"quantity":"2",\n "id":"tea-green"}');
+  const other = await placeAs("ben", { ...TEA, quantity: 3 });
+
+  expect(first.headers).not.toHaveProperty("idempotent-replayed");
+  expect(again).toEqual({ ...first, headers: { ...first.headers, "idempotent-replayed": "true" } });
+  expect(other.headers).not.toHaveProperty("idempotent-replayed");
+  expect(other.body).toMatchObject({ quantity: 3 });
+  expect(functions.scheduler.requests).toHaveLength(2);
+  expect(log.metrics).toMatchObject([{ OrdersCreated: 1 }, { OrdersReplayed: 1 }, { OrdersCreated: 1 }]);
+  expect(log.text).not.toContain(KEY);
 });
 
 test("with ORDER_RETENTION_DAYS an order expires so many days after it was placed, completed or not", async () => {
@@ -112,70 +119,29 @@ describe("what is refused:", () => {
   const refused = refusal(redis, functions, log);
 
   const TEXT = '{"id": "tea-green", "quantity": 2}';
-  const MB_10 = 10 * 1024 * 1024;
+  const withoutBody = Object.assign(placeOrderEvent(TEXT), { body: null });
   const withBytes = (...bytes: number[]) =>
-    Buffer.concat([Buffer.from('{"id": "'), Buffer.from(bytes), Buffer.from('", "quantity": 2}')]);
+    inBase64(Buffer.concat([Buffer.from('{"id": "'), Buffer.from(bytes), Buffer.from('", "quantity": 2}')]));
 
-  const BODIES: [what: string, body: string | Buffer, status: number, problem: string, pointers?: string[]][] = [
+  test.for<[what: string, body: string | ApiEvent, status: number, problem: string, pointers?: string[]]>([
     ["an array", "[]", 422, "invalid-order", ["#"]],
-    [
-      "two fields wrong, one too many",
-      '{"id": 1, "quantity": 0, "x": 1}',
-      422,
-      "invalid-order",
-      ["#/id", "#/quantity", "#/x"],
-    ],
-    [
-      "a quantity valid only the first time",
-      '{"id": "tea", "quantity": 2, "quantity": 0}',
-      422,
-      "invalid-order",
-      ["#/quantity"],
-    ],
+    ["fields that are wrong", '{"id": 1, "quantity": 0, "x": 1}', 422, "invalid-order", ["#/id", "#/quantity", "#/x"]],
     ["an empty body", "", 400, "malformed-json"],
+    ["no body, as serverless-offline hands it over", withoutBody, 400, "malformed-json"],
     ["text after the object", `${TEXT} x`, 400, "malformed-json"],
     ["a byte order mark", `\uFEFF${TEXT}`, 400, "malformed-json"],
-    ["a form", "id=tea&quantity=2", 400, "malformed-json"],
+    ["a byte order mark in base64", inBase64(`\uFEFF${TEXT}`), 400, "malformed-json"],
     ["an id with a Latin-1 é", withBytes(0xe9), 400, "malformed-json"],
     ["an id with a cut emoji", withBytes(0xf0, 0x9f, 0x98), 400, "malformed-json"],
     ["an id with an overlong slash", withBytes(0xc0, 0xaf), 400, "malformed-json"],
     ["an id with a surrogate", withBytes(0xed, 0xa0, 0x80), 400, "malformed-json"],
-    ["the replacement character itself", withBytes(0xef, 0xbf, 0xbd), 400, "malformed-json"],
-    ["10 MB of an order", `{"id": "${"x".repeat(MB_10)}", "quantity": 2}`, 413, "body-too-large"],
-    ["10,000 arrays in each other", "[".repeat(10_000) + "]".repeat(10_000), 413, "body-too-large"],
+    ["the replacement character itself", '{"id": "\ufffd", "quantity": 2}', 400, "malformed-json"],
     ["an order and white space, 16,385 bytes", TEXT.padEnd(16_385), 413, "body-too-large"],
+    ["the same in base64", inBase64(TEXT.padEnd(16_385)), 413, "body-too-large"],
     ["8,193 characters of two bytes", "é".repeat(8_193), 413, "body-too-large"],
-  ];
-
-  test.for(BODIES)("%s, as text", async ([, body, ...refusal]) => {
-    await refused(placeOrderEvent(body.toString()), ...refusal);
+  ])("%s", async ([, body, ...refusal]) => {
+    await refused(typeof body === "string" ? placeOrderEvent(body) : body, ...refusal);
   });
-
-  test.for(BODIES)("%s, in base64", async ([, body, ...refusal]) => {
-    const event = placeOrderEvent(Buffer.from(body).toString("base64"));
-
-    await refused({ ...event, isBase64Encoded: true }, ...refusal);
-  });
-
-  test("what is no base64", async () => {
-    await refused({ ...placeOrderEvent("!!!!"), isBase64Encoded: true }, 400, "malformed-json");
-  });
-
-  test("a request without a body, as serverless-offline hands it over", async () => {
-    await refused(Object.assign(placeOrderEvent(TEXT), { body: null }), 400, "malformed-json");
-  });
-
-  test.for([4_000, 8_000])(
-    "%d arrays in each other, whether or not the parser's stack can hold them",
-    async (levels) => {
-      const reply = await functions.invokeHttp("createOrder", placeOrderEvent("[".repeat(levels) + "]".repeat(levels)));
-
-      if (reply.statusCode === 400) expectProblem(reply, 400, "malformed-json");
-      else expectProblem(reply, 422, "invalid-order", ["#"]);
-      expect(functions.upstash.requests).toEqual([]);
-      expect(log.logged).toHaveLength(1);
-    },
-  );
 
   test.for<Record<string, string>>([
     {},
@@ -205,17 +171,13 @@ describe("what is refused:", () => {
     [{ "content-encoding": "" }, TEXT],
     [{}, TEXT.padEnd(16_384)],
   ])("but not %o with a body such as %.40s", async ([headers, body]) => {
-    expect(await functions.invokeHttp("createOrder", placeOrderEvent(body, headers))).toMatchObject({
-      statusCode: 200,
-    });
+    orderOf(await functions.invokeHttp("createOrder", placeOrderEvent(body, headers)));
   });
 });
 
 describe("orders with a price", () => {
-  const redis = useRedis();
   const shop = useInventory();
   const functions = useFunctions(redis, shop);
-  const log = useLogLines();
 
   const KEY = { "idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324" };
   const PRODUCT = "a-product-that-no-line-may-name";
@@ -254,12 +216,12 @@ describe("orders with a price", () => {
     expect(await redis.client.dbSize()).toBe(0);
   });
 
-  describe("while the inventory", () => {
-    test.for<[string, RequestListener, number, string]>([
-      ["fails", (_request, response) => response.writeHead(500).end(SECRET), 502, "inventory-failed"],
-      ["shows a page", (_request, response) => response.end(`<p>${SECRET}</p>`), 502, "inventory-failed"],
-      ["does not answer", () => undefined, 504, "inventory-timed-out"],
-    ])("%s, nothing is stored or scheduled, and the log tells why", async ([, answer, status, type]) => {
+  test.for<[string, RequestListener, number, string]>([
+    ["fails", (_request, response) => response.writeHead(500).end(SECRET), 502, "inventory-failed"],
+    ["does not answer", () => undefined, 504, "inventory-timed-out"],
+  ])(
+    "while the inventory %s, nothing is stored or scheduled, and the log tells why",
+    async ([, answer, status, type]) => {
       shop.answerWith(answer);
 
       const reply = await place();
@@ -276,6 +238,6 @@ describe("orders with a price", () => {
         expect.objectContaining({ InventoryErrors: 1, InventoryLatency: expect.anything() }),
       ]);
       for (const secret of [SECRET, PRODUCT]) expect(log.text + JSON.stringify(reply)).not.toContain(secret);
-    });
-  });
+    },
+  );
 });

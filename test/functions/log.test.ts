@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { lambdaContext } from "../../tools/lambda-host/context.ts";
 import { bundle } from "../support/bundle.ts";
@@ -29,8 +29,8 @@ async function place(headers: Record<string, string> = {}): Promise<string> {
   return orderOf(await functions.invokeHttp("createOrder", placeOrderEvent({ id: PRODUCT, quantity: 2 }, headers))).pk;
 }
 
-/** An order's whole life, then everything that goes wrong: bad input, Redis and Scheduler failing in their ways. */
-async function liveThroughEverything(): Promise<string> {
+test("every line is JSON with the fixed fields, and none holds a token, a Redis command or what a client sent", async () => {
+  // given: an order's whole life, then everything that goes wrong: bad input, Redis and Scheduler failing in their ways
   const pk = await place({ "idempotency-key": KEY });
   await place({ "idempotency-key": KEY });
   await functions.invokeJob("completeOrder", { pk });
@@ -49,26 +49,15 @@ async function liveThroughEverything(): Promise<string> {
   await functions.invokeHttp("getOrder", getOrderEvent(pk));
   await expect(functions.invokeJob("completeOrder", { pk })).rejects.toThrow();
   await expect(functions.invokeJob("drainRefunds", {})).rejects.toThrow();
-  return pk;
-}
 
-test("every line is JSON with the fixed fields, and none holds a token, a Redis command or what a client sent", async () => {
-  // when
-  await liveThroughEverything();
-  // then
   const levels = new Set(log.logged.map((line) => FixedFields.parse(line).level));
   expect(levels).toEqual(new Set(["INFO", "WARN", "ERROR"]));
-  const written = log.text;
   for (const secret of [PRODUCT, KEY, process.env.UPSTASH_REDIS_REST_TOKEN ?? "", "Bearer"]) {
-    expect(written).not.toContain(secret);
+    expect(log.text).not.toContain(secret);
   }
-  expect(written).not.toMatch(/EVALSHA|HGETALL|XREADGROUP|redis\.call/i);
-});
+  expect(log.text).not.toMatch(/EVALSHA|HGETALL|XREADGROUP|redis\.call/i);
 
-test("an order's pk is in a line of each step of its way", async () => {
-  // when
-  const pk = await liveThroughEverything();
-  // then
+  // An order's pk is in a line of each step of its way.
   const mentions = (line: LogLine) => JSON.stringify(line).includes(pk);
   expect(log.logged.filter(mentions).map(({ message }) => message)).toEqual([
     "Order placed",
@@ -79,22 +68,17 @@ test("an order's pk is in a line of each step of its way", async () => {
   ]);
 });
 
-describe("credentials", () => {
-  type Handler = (event: unknown, context: unknown) => Promise<unknown>;
+type Handler = (event: unknown, context: unknown) => Promise<unknown>;
+
+test("the bundle of createOrder without credentials in its environment says where it looks for them", async () => {
   const Module = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
+  vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
+  await using built = await bundle("functions/create-order.ts");
+  const { handler } = Module.parse(await import(built.path));
 
-  test("the bundle of createOrder without credentials in its environment says where it looks for them", async () => {
-    // given
-    vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
-    vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
-    await using built = await bundle("functions/create-order.ts");
-    const { handler } = Module.parse(await import(built.path));
+  const reply = await handler(placeOrderEvent({ id: "tea-green", quantity: 2 }), lambdaContext("createOrder"));
 
-    // when
-    const reply = await handler(placeOrderEvent({ id: "tea-green", quantity: 2 }), lambdaContext("createOrder"));
-
-    // then
-    expect(reply).toMatchObject({ statusCode: 200 });
-    expect(log.text).toContain("is not in this bundle: credentials come from the environment");
-  });
+  expect(reply).toMatchObject({ statusCode: 200 });
+  expect(log.text).toContain("is not in this bundle: credentials come from the environment");
 });
