@@ -22,18 +22,37 @@ const DocsReply = z.object({
   isBase64Encoded: z.boolean().default(false),
 });
 
-type DocsReply = z.infer<typeof DocsReply>;
+const log = useLogLines();
+let built: Bundle;
+let handler: Handler;
 
-interface DocsFunction {
-  invoke(event: unknown): Promise<DocsReply>;
-  /** @param headers with lower-case names */
-  get(path: string, headers?: Record<string, string>): Promise<DocsReply>;
-  /** The paths of what the page loads, in its order: the style sheet, Swagger UI, what starts it. */
-  namedByPage(): Promise<string[]>;
+/** The function `docs` as it is deployed: what it serves is made by the build, which Vitest's loader does not do. */
+beforeAll(async () => {
+  built = await bundle("functions/docs.ts");
+  ({ handler } = DocsModule.parse(await import(built.path)));
+});
+afterAll(() => built[Symbol.asyncDispose]());
+
+const invoke = async (event: unknown) => DocsReply.parse(await handler(event, lambdaContext("docs")));
+
+/** @param headers with lower-case names */
+async function get(path: string, headers: Record<string, string> = {}) {
+  const asset = /^\/docs\/(.+)$/.exec(path)?.[1];
+  const routeKey = asset === undefined ? `GET ${path}` : "GET /docs/{asset}";
+  const pathParameters = asset === undefined ? {} : { pathParameters: { asset } };
+  return invoke(httpEvent({ routeKey, method: "GET", path, headers, ...pathParameters }));
 }
 
-const log = useLogLines();
-const { invoke, get, namedByPage } = useDocsFunction();
+/** The paths of what the page loads, in its order: the style sheet, Swagger UI, what starts it. */
+async function namedByPage(): Promise<string[]> {
+  const { body } = await get("/docs");
+  const urls = [...body.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, url]) => url ?? "");
+  return urls.map((url) => {
+    const { pathname, origin } = new URL(url, "https://orders.example/docs");
+    expect(origin).toBe("https://orders.example");
+    return pathname;
+  });
+}
 
 const file = (path: string) => readFile(new URL(`../../${path}`, import.meta.url));
 
@@ -62,13 +81,6 @@ test("what the page names is served by the function itself, to be kept for a yea
     const fingerprint = createHash("sha256").update(body).digest("hex").slice(0, 16);
     expect(path).toMatch(new RegExp(`^/docs/[\\w-]+\\.${fingerprint}\\.(css|js)$`));
   }
-});
-
-test("the page itself is asked for each time: it must not name what a later version has no more", async () => {
-  const { statusCode, headers } = await get("/docs");
-
-  expect(statusCode).toBe(200);
-  expect(headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
 });
 
 test.for(["/", "/docs", "/openapi.yaml", "/openapi.json", "/asyncapi.yaml"])(
@@ -115,9 +127,11 @@ test.for([
   expect(new URL(headers.location ?? "", asked).href).toBe(expected);
 });
 
-test("the page may load nothing from elsewhere and run no inline script", async () => {
-  const { headers, body } = await get("/docs");
+test("the page is asked for each time, may load nothing from elsewhere and run no inline script", async () => {
+  const { statusCode, headers, body } = await get("/docs");
 
+  expect(statusCode).toBe(200);
+  expect(headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
   const policy = headers["content-security-policy"] ?? "";
   expect(policy).toContain("default-src 'none'");
   expect(policy).toMatch(/script-src 'self'(;|$)/);
@@ -126,7 +140,7 @@ test("the page may load nothing from elsewhere and run no inline script", async 
   expect(body).not.toMatch(/<script(?![^>]*src=)/);
 });
 
-test.for(["swagger-ui.css", "swagger-ui.0123456789abcdef.css", "../openapi.yaml", "%2e%2e", "__proto__"])(
+test.for(["swagger-ui.css", "swagger-ui.0123456789abcdef.css", "../openapi.yaml", "__proto__"])(
   "/docs/%s: 404",
   async (asset) => {
     const reply = await get(`/docs/${asset}`);
@@ -156,7 +170,7 @@ describe("compression", () => {
     expect(headers).toMatchObject({ vary: "accept-encoding" });
     expect(isBase64Encoded).toBe(coding !== undefined);
     const content = coding ? UNPACK[coding]?.(Buffer.from(body, "base64")) : Buffer.from(body);
-    expect(content).toEqual(await readFile(new URL("../../openapi.yaml", import.meta.url)));
+    expect(content).toEqual(await file("openapi.yaml"));
   });
 
   test("every reply is well below what Lambda may reply, and to a browser a tenth of it", async () => {
@@ -168,38 +182,3 @@ describe("compression", () => {
     }
   });
 });
-
-/** The function `docs` as it is deployed: what it serves is made by the build, which Vitest's loader does not do. */
-function useDocsFunction(): DocsFunction {
-  let built: Bundle | undefined;
-  let handler: Handler | undefined;
-
-  beforeAll(async () => {
-    built = await bundle("functions/docs.ts");
-    ({ handler } = DocsModule.parse(await import(built.path)));
-  });
-  afterAll(() => built?.[Symbol.asyncDispose]());
-
-  async function invoke(event: unknown): Promise<DocsReply> {
-    return DocsReply.parse(await handler?.(event, lambdaContext("docs")));
-  }
-
-  async function get(path: string, headers: Record<string, string> = {}): Promise<DocsReply> {
-    const asset = /^\/docs\/(.+)$/.exec(path)?.[1];
-    const routeKey = asset === undefined ? `GET ${path}` : "GET /docs/{asset}";
-    const pathParameters = asset === undefined ? {} : { pathParameters: { asset } };
-    return invoke(httpEvent({ routeKey, method: "GET", path, headers, ...pathParameters }));
-  }
-
-  async function namedByPage(): Promise<string[]> {
-    const { body } = await get("/docs");
-    const urls = [...body.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, url]) => url ?? "");
-    return urls.map((url) => {
-      const { pathname, origin } = new URL(url, "https://orders.example/docs");
-      expect(origin).toBe("https://orders.example");
-      return pathname;
-    });
-  }
-
-  return { invoke, get, namedByPage };
-}

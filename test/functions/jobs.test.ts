@@ -52,7 +52,9 @@ test("drainRefunds that fails still reports the backlog and the dead letters", a
 
   await expect(functions.invokeJob("drainRefunds", {})).rejects.toMatchObject({ code: "redis_failed" });
 
-  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundBacklog: 1, RefundDeadLetters: 1 }));
+  expect(log.metrics).toContainEqual(
+    expect.objectContaining({ RefundBacklog: 1, RefundDeadLetters: 1, RedisErrors: 1 }),
+  );
 });
 
 test("drainRefunds settles and reports what it has where Redis lets it take no more, and takes that later", async () => {

@@ -25,8 +25,6 @@ interface Body {
 
 type FunctionName = "createOrder" | "getOrder" | "unknownRoute";
 
-const chance = fc.nat({ max: 9 });
-
 /** Printable ASCII, and now and then what no client should send. */
 const headerValue = fc.oneof(
   { arbitrary: fc.string({ maxLength: 40 }), weight: 3 },
@@ -34,42 +32,20 @@ const headerValue = fc.oneof(
   fc.constantFrom("", ",", '"', "a".repeat(8_000)),
 );
 
-const contentType = fc.oneof(
-  { arbitrary: fc.constantFrom("application/json", "application/json; charset=utf-8", "Application/JSON"), weight: 24 },
-  fc.constantFrom("application/merge-patch+json", "text/plain", "application/jsonx", "application/json;", ""),
-  headerValue,
-);
-
-const idempotencyKey = fc.oneof(
-  { arbitrary: fc.constantFrom(SEED_KEY, `"${SEED_KEY}"`), weight: 4 },
-  { arbitrary: fc.uuid(), weight: 4 },
-  fc.string({ minLength: 14, maxLength: 18 }),
-  fc.string({ unit: fc.constantFrom("a", "-", '"', "\\", " ", ",", "é"), minLength: 10, maxLength: 20 }),
-  fc.integer({ min: 253, max: 258 }).map((length) => "k".repeat(length)),
-  headerValue,
-);
-
-const otherHeaders = fc.dictionary(
-  fc.oneof(
-    fc.constantFrom("accept", "authorization", "cookie", "content-encoding", "content-length", "x-amzn-trace-id"),
-    fc.constantFrom("__proto__", "constructor", "transfer-encoding", "expect", "x-http-method-override"),
-    fc.string({ unit: fc.constantFrom("a", "b", "-"), minLength: 1, maxLength: 6 }),
-  ),
-  headerValue,
-  { maxKeys: 3 },
-);
-
 const headers = fc
-  .record({
-    type: fc.option(contentType, { nil: undefined, freq: 30 }),
-    key: idempotencyKey,
-    hasKey: chance,
-    otherHeaders,
-  })
-  .map(({ type, key, hasKey, otherHeaders: others }) => ({
+  .tuple(
+    fc.constantFrom(...Array<string>(24).fill("application/json"), "Application/JSON; charset=utf-8", "text/plain", ""),
+    fc.option(fc.oneof(fc.constantFrom(SEED_KEY, `"${SEED_KEY}"`), fc.uuid(), headerValue), { nil: undefined }),
+    fc.dictionary(
+      fc.constantFrom("accept", "authorization", "content-encoding", "content-length", "__proto__", "constructor"),
+      headerValue,
+      { maxKeys: 2 },
+    ),
+  )
+  .map(([type, key, others]) => ({
     ...others,
-    ...(type !== undefined && { "content-type": type }),
-    ...(hasKey < 4 && { "idempotency-key": key }),
+    "content-type": type,
+    ...(key !== undefined && { "idempotency-key": key }),
   }));
 
 /** The seed's pk, the same with a character changed, and anything else that may stand in a path. */
@@ -84,15 +60,11 @@ const pk = fc.oneof(
   fc.constant("0".repeat(8_000)),
 );
 
-const segment = fc.oneof(
-  fc.constantFrom("orders", "docs", "openapi.yaml", "", ".", "__proto__", SEED_PK),
-  fc.webSegment(),
-);
-
 const path = fc.oneof(
   { arbitrary: fc.constant("/orders"), weight: 4 },
   { arbitrary: pk.map((text) => `/orders/${text}`), weight: 4 },
-  fc.array(segment, { maxLength: 4 }).map((segments) => `/${segments.join("/")}`),
+  fc.webPath(),
+  fc.constantFrom("", "/docs/", "//", "/orders/", "/./orders", "/__proto__"),
 );
 
 const method = fc.oneof(
@@ -174,22 +146,22 @@ const bodies: fc.Arbitrary<Body> = fc.tuple(text, fc.nat({ max: 9 })).map(([cont
   return { text: content, isBase64Encoded: false };
 });
 
-const anyRequest = fc.record({ method, path, headers, body: fc.option(bodies, { nil: undefined }) });
-
-const placing = fc.record({ method: fc.constant("POST"), path: fc.constant("/orders"), headers, body: bodies });
-
-const reading = fc.record({
-  method: fc.constant("GET"),
-  path: pk.map((text) => `/orders/${text}`),
-  headers,
-  body: fc.constant(undefined),
-});
-
 /** Requests that are nearly valid: what a client may get wrong, one thing or a few at a time. */
 export const requests: fc.Arbitrary<HttpRequest> = fc.oneof(
-  { arbitrary: placing, weight: 6 },
-  { arbitrary: reading, weight: 2 },
-  { arbitrary: anyRequest, weight: 2 },
+  {
+    arbitrary: fc.record({ method: fc.constant("POST"), path: fc.constant("/orders"), headers, body: bodies }),
+    weight: 6,
+  },
+  {
+    arbitrary: fc.record({
+      method: fc.constant("GET"),
+      path: pk.map((text) => `/orders/${text}`),
+      headers,
+      body: fc.constant(undefined),
+    }),
+    weight: 2,
+  },
+  { arbitrary: fc.record({ method, path, headers, body: fc.option(bodies, { nil: undefined }) }), weight: 2 },
 );
 
 /** The function that API Gateway's routes lead a request to, and the event that it gets. The docs' routes are left out. */
