@@ -144,8 +144,9 @@ test("sweepOrders passes over each order that fails, says why, and completes the
   expect(log.metrics).toContainEqual(expect.objectContaining({ OrdersCompletedBySweep: 200 }));
 });
 
-test("sweepOrders makes order_completed and reports how far its slowest consumer is behind", async () => {
+test("sweepOrders makes order_completed, logs nothing where nothing is overdue, and reports how far its slowest consumer is behind", async () => {
   await functions.invokeJob("sweepOrders", {});
+  expect(log.logged).toEqual([]);
   await redis.client.xGroupCreate("order_completed", "inventory", "$");
   await storeOrders(redis.client, 3);
   await functions.invokeJob("sweepOrders", {});
