@@ -142,10 +142,12 @@ describe("a new connection that breaks is an error of the caller's, who knows wh
 });
 
 test("a kept connection that breaks within the reply was not idle, and nothing is sent again", async () => {
-  const { url, requests, connections } = await recording((_request, response) => {
+  const { url, requests, connections } = await recording(({ socket }, response) => {
     if (requests.length === 1) response.end();
     else
-      response.writeHead(200, { "content-length": "100" }).write("half", () => setImmediate(() => response.destroy()));
+      response
+        .writeHead(200, { "content-length": "100" })
+        .write("half", () => setImmediate(() => socket.resetAndDestroy()));
   });
   const send = clientOf(url);
   await send(REQUEST);
