@@ -92,7 +92,7 @@ export async function startDatabase() {
       await Promise.allSettled(underWay);
       client.destroy();
       await server.stop();
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

@@ -7,6 +7,7 @@ import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
+import type { Outcome } from "../lambda-host/instance.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import { createBoundaries } from "./boundaries.ts";
 import type { Context } from "./context.ts";
@@ -67,9 +68,6 @@ export async function startStack(context: Context, plugins: Plugin[]) {
           const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
           return functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs: aheadMs + skewMs });
         },
-        onOutcome(outcome, instanceId) {
-          if (outcome.ok) prices?.noteReply(JSON.stringify(outcome.reply), instanceId);
-        },
         onExit: boundaries.close,
         onLine(line, _name, instanceId) {
           if (line.includes('"_aws"')) addMetrics(line, metrics);
@@ -80,7 +78,15 @@ export async function startStack(context: Context, plugins: Plugin[]) {
     );
     // Before the host ends: nothing is done to the database for an instance that ends with the run.
     parts.defer(faults.end);
-    const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
+    const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
+
+    async function invoke(name: string, event: unknown): Promise<Outcome> {
+      const outcome = await host.invoke(name, event);
+      // Before the instance handles another event: that one first has to be sent to it.
+      if (outcome.ok && outcome.instanceId) prices?.noteReply(JSON.stringify(outcome.reply), outcome.instanceId);
+      return outcome;
+    }
+
     const stack = {
       ...{ apiUrl, scheduler, database, host, deliveries },
       /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */

@@ -1,110 +1,137 @@
+import pLimit from "p-limit";
 import { readServerlessYml, type ServerlessYml } from "../../test/support/bundle.ts";
 import type { Bundles } from "./bundles.ts";
-import { createFunction, type LambdaFunction } from "./function.ts";
-import type { Instance, Outcome } from "./instance.ts";
+import { failure, type Instance, type Outcome, startInstance } from "./instance.ts";
 
 const DEFAULT_ROUTE = "$default";
 
-interface Route {
-  readonly functionName: string;
-  /** `GET /orders/{pk}`, or `$default`. */
-  readonly routeKey: string;
-  readonly pathParameters: Readonly<Record<string, string>>;
-}
-
-/** Finds the route of a request. */
-export type Router = (method: string, path: string) => Route | undefined;
-
-export interface LambdaHostOptions {
+interface LambdaHostOptions {
   readonly bundles: Pick<Bundles, "paths" | "runtime">;
-  /** Instances at once, of each function. */
+  /** Instances at once, of each function; further events wait for their turn, where Lambda would refuse them (429). */
   readonly concurrency: (functionName: string) => number;
   /** Each function's time-out, in ms. */
   readonly timeoutMs: (functionName: string) => number;
-  /** Each function's memory, in MB; see `InstanceOptions`. */
+  /** Each function's memory, in MB: V8 collects garbage by it, as on Lambda. Default: by the memory of the machine. */
   readonly memoryMb?: (functionName: string) => number;
   /** What a new instance finds in its environment. */
   readonly environment: (functionName: string, instanceId: string) => Promise<Readonly<Record<string, string>>>;
   /** Gets every line that a function logs. Default: none. */
   readonly onLine?: (line: string, functionName: string, instanceId: string) => void;
-  /** Told how each invocation ended, before its instance handles another event. */
-  readonly onOutcome?: (outcome: Outcome, instanceId: string) => void;
-  /** Told when an instance has ended, however. */
+  /** Called when an instance has ended, however. */
   readonly onExit?: (instanceId: string) => void;
 }
 
+export type LambdaHost = Awaited<ReturnType<typeof createLambdaHost>>;
+
+/** How an invocation ended, and in which instance; in none when the function was stopped before. */
+export type HostOutcome = Outcome & { readonly instanceId?: string };
+
 /** Lambda on one machine: the built functions, each instance a process of its own. */
-export interface LambdaHost {
-  readonly route: Router;
-  /** @throws Error when there is no such function */
-  invoke(functionName: string, event: unknown): Promise<Outcome>;
-  has(functionName: string): boolean;
-  find(instanceId: string): Instance | undefined;
-  /** Ends a function's instances: its next events are handled by new ones. */
-  recycle(functionName: string): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export async function createLambdaHost(options: LambdaHostOptions): Promise<LambdaHost> {
+export async function createLambdaHost(options: LambdaHostOptions) {
   const { functions } = await readServerlessYml();
-  const { paths, runtime } = options.bundles;
-  const pools = new Map(Object.entries(paths).map(([name, path]) => [name, pool(name, path)]));
+  const pools = new Map(Object.keys(options.bundles.paths).map((name) => [name, createPool(name, options)]));
 
-  function pool(name: string, bundlePath: string): LambdaFunction {
-    return createFunction({
-      name,
-      runtimePath: runtime,
-      bundlePath,
-      timeoutMs: options.timeoutMs(name),
-      concurrency: options.concurrency(name),
-      memoryMb: options.memoryMb?.(name),
-      environment: (instanceId) => options.environment(name, instanceId),
-      onExit: (instanceId) => options.onExit?.(instanceId),
-      onOutcome: options.onOutcome,
-      onLine: (line, instanceId) => options.onLine?.(line, name, instanceId),
-    });
-  }
-
-  function named(name: string): LambdaFunction {
+  function pool(name: string) {
     const found = pools.get(name);
     if (!found) throw new Error(`There is no function ${name}`);
     return found;
   }
 
   return {
+    /** Finds the route of a request. */
     route: createRouter(functions),
-    invoke: (name, event) => named(name).invoke(event),
-    has: (name) => pools.has(name),
-    find: (instanceId) => pools.get(instanceId.replace(/-\d+$/, ""))?.find(instanceId),
-    recycle: (name) => named(name).recycle(),
-    async stop() {
-      await Promise.all([...pools.values()].map((lambda) => lambda.stop()));
+    /** @throws Error when there is no such function */
+    invoke: (functionName: string, event: unknown) => pool(functionName).invoke(event),
+    has: (functionName: string) => pools.has(functionName),
+    find: (instanceId: string) => pools.get(instanceId.replace(/-\d+$/, ""))?.instances.get(instanceId),
+    /** Ends a function's instances: its next events are handled by new ones. */
+    recycle: (functionName: string) => pool(functionName).recycle(),
+    async stop(): Promise<void> {
+      await Promise.all([...pools.values()].map(({ stop }) => stop()));
+    },
+  };
+}
+
+/** A function with its instances: made when needed, used again while they live, each for one event at a time. */
+function createPool(name: string, options: LambdaHostOptions) {
+  const { bundles, concurrency, timeoutMs, memoryMb, environment, onLine, onExit } = options;
+  const limit = pLimit(concurrency(name));
+  const instances = new Map<string, Instance>();
+  const idle: [id: string, Instance][] = [];
+  let started = 0;
+  let stopped = false;
+
+  async function start(): Promise<[id: string, Instance]> {
+    const id = `${name}-${++started}`;
+    const instance = startInstance({
+      functionName: name,
+      runtimePath: bundles.runtime,
+      bundlePath: bundles.paths[name] ?? "",
+      environment: await environment(name, id),
+      timeoutMs: timeoutMs(name),
+      memoryMb: memoryMb?.(name),
+      onLine: (line) => onLine?.(line, name, id),
+    });
+    instances.set(id, instance);
+    if (stopped) instance.kill();
+    void instance.exited.then(() => {
+      instances.delete(id);
+      onExit?.(id);
+    });
+    return [id, instance];
+  }
+
+  async function take(): Promise<[id: string, Instance]> {
+    for (let one = idle.pop(); one; one = idle.pop()) if (one[1].alive) return one;
+    return start();
+  }
+
+  async function handle(event: unknown): Promise<HostOutcome> {
+    if (stopped) return failure("ServiceException", `${name} was stopped`);
+    const [instanceId, instance] = await take();
+    const outcome = await instance.invoke(event);
+    // After an error that the handler threw it is as good as before.
+    if (instance.alive) idle.push([instanceId, instance]);
+    return { ...outcome, instanceId };
+  }
+
+  async function recycle(): Promise<void> {
+    const ending = [...instances.values()];
+    for (const instance of ending) instance.kill();
+    await Promise.all(ending.map(({ exited }) => exited));
+  }
+
+  return {
+    instances,
+    invoke: (event: unknown) => limit(() => handle(event)),
+    recycle,
+    /** Ends every instance, and the events that they handle. */
+    stop(): Promise<void> {
+      stopped = true;
+      return recycle();
     },
   };
 }
 
 /** The routes as serverless.yml names them; `*` is what no other route takes. */
-function createRouter(functions: ServerlessYml["functions"]): Router {
+function createRouter(functions: ServerlessYml["functions"]) {
   const routes = Object.entries(functions).flatMap(([functionName, { events }]) =>
     events.flatMap((event) => ("httpApi" in event ? [routeOf(functionName, event.httpApi)] : [])),
   );
   routes.sort((a, b) => Number(a.routeKey === DEFAULT_ROUTE) - Number(b.routeKey === DEFAULT_ROUTE));
-  return (method, path) => {
-    for (const { functionName, routeKey, pattern, wanted } of routes) {
-      const match = wanted === undefined || wanted === method ? pattern.exec(path) : null;
-      if (match) return { functionName, routeKey, pathParameters: decoded(match.groups ?? {}) };
+  return (method: string, path: string) => {
+    for (const { functionName, routeKey, pattern } of routes) {
+      const match = pattern.exec(`${method} ${path}`);
+      if (!match) continue;
+      const parameters = Object.entries(match.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]);
+      return { functionName, routeKey, pathParameters: Object.fromEntries(parameters) as Record<string, string> };
     }
     return undefined;
   };
 }
 
 function routeOf(functionName: string, httpApi: string) {
-  if (httpApi === "*") return { functionName, routeKey: DEFAULT_ROUTE, wanted: undefined, pattern: /^/ };
-  const [wanted = "", template = ""] = httpApi.split(" ");
-  const pattern = new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`);
-  return { functionName, routeKey: httpApi, wanted, pattern };
-}
-
-function decoded(groups: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
+  if (httpApi === "*") return { functionName, routeKey: DEFAULT_ROUTE, pattern: /^/ };
+  const template = httpApi.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)");
+  return { functionName, routeKey: httpApi, pattern: new RegExp(`^${template}$`) };
 }

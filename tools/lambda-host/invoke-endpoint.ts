@@ -1,7 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import type { Outcome } from "./instance.ts";
-import { type Served, serve } from "./serve.ts";
+import type { Outcome } from "./messages.ts";
+import { serve } from "./serve.ts";
 
 const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;
 
@@ -10,22 +9,17 @@ const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;
  * `x-amz-function-error` when the function failed; 404 for a function that is not there.
  * @param invoke runs a function; undefined when there is none of that name
  */
-export async function startInvokeEndpoint(
-  invoke: (name: string, event: unknown) => Promise<Outcome> | undefined,
-): Promise<Served> {
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+export function startInvokeEndpoint(invoke: (name: string, event: unknown) => Promise<Outcome> | undefined) {
+  return serve(async (request, response) => {
     const name = INVOKE.exec(request.url ?? "")?.groups?.name ?? "";
     const outcome = await invoke(name, JSON.parse((await text(request)) || "null"));
     if (!outcome) {
       response.writeHead(404, { "x-amzn-errortype": "ResourceNotFoundException" }).end('{"Type":"User"}');
     } else if (outcome.ok) {
-      response.end(JSON.stringify(outcome.reply ?? null));
+      response.end(JSON.stringify(outcome.reply));
     } else {
       const { errorType, errorMessage } = outcome;
-      response.setHeader("x-amz-function-error", "Unhandled");
-      response.end(JSON.stringify({ errorType, errorMessage }));
+      response.setHeader("x-amz-function-error", "Unhandled").end(JSON.stringify({ errorType, errorMessage }));
     }
-  }
-
-  return serve(respond);
+  });
 }

@@ -1,60 +1,44 @@
-import "./clock.ts";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { Context } from "aws-lambda";
-import * as z from "zod/mini";
 import { lambdaContext } from "./context.ts";
-import { Invocation, type Report, type Usage } from "./messages.ts";
+import type { Outcome, Usage } from "./messages.ts";
 
-const Bundle = z.object({
-  handler: z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function"),
-});
-
-interface Start {
-  readonly atMs: number;
-  readonly cpuMs: number;
-}
-
-// The process of one instance: imports the bundle named on the command line, and handles one event after the other. It
+// The process of one instance: imports the bundle that the command line names, and handles one event after the other. It
 // ends with its host.
-const [bundlePath = ""] = process.argv.slice(2);
+const [bundlePath = "", timeoutMs] = process.argv.slice(2);
+const { AWS_LAMBDA_FUNCTION_NAME: functionName = "", LAMBDA_CLOCK_SKEW_MS: skewMs = "0" } = process.env;
+
 process.on("disconnect", () => process.exit());
-const { handler } = Bundle.parse(await import(pathToFileURL(bundlePath).href));
+if (Number(skewMs) !== 0) skewClock(Number(skewMs));
+const { handler } = await import(pathToFileURL(bundlePath).href);
 let initMs: number | undefined = performance.now();
-process.on("message", (message) => void handle(Invocation.parse(message)));
-report({ kind: "ready" });
+process.on("message", handle);
+process.send?.("ready");
 
-async function handle(invocation: Invocation): Promise<void> {
-  const { requestId } = invocation;
-  const context = contextOf(invocation);
-  const start: Start = { atMs: performance.now(), cpuMs: cpuMs() };
-  try {
-    const reply = await handler(invocation.event, context);
-    const usage = usageSince(start);
-    report({ kind: "replied", requestId, usage, reply: reply ?? null });
-  } catch (thrown) {
-    const usage = usageSince(start);
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    report({ kind: "failed", requestId, usage, errorType: error.name, errorMessage: error.message });
+async function handle({ event }: { readonly event: unknown }): Promise<void> {
+  const startedMs = performance.now();
+  const startedCpu = process.cpuUsage();
+  const remainingMs = () => Math.max(0, Number(timeoutMs) - (performance.now() - startedMs));
+
+  function usage(): Usage {
+    const { user, system } = process.cpuUsage(startedCpu);
+    const durationMs = performance.now() - startedMs;
+    const maxMemoryMb = peakMemoryKb() / 1_024;
+    const init = initMs === undefined ? {} : { initMs };
+    initMs = undefined;
+    return { durationMs, handlerCpuMs: (user + system) / 1_000, maxMemoryMb, ...init };
   }
-}
 
-function usageSince(start: Start): Usage {
-  const total = cpuMs();
-  const usage = {
-    durationMs: performance.now() - start.atMs,
-    cpuMs: total,
-    handlerCpuMs: total - start.cpuMs,
-    maxMemoryMb: peakMemoryKb() / 1_024,
-    ...(initMs !== undefined && { initMs }),
-  };
-  initMs = undefined;
-  return usage;
-}
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
+  let outcome: Outcome;
+  try {
+    const reply = await handler(event, lambdaContext(functionName, remainingMs, randomUUID()));
+    outcome = { ok: true, reply: reply ?? null, usage: usage() };
+  } catch (thrown) {
+    const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
+    outcome = { ok: false, errorType: name, errorMessage: message, usage: usage() };
+  }
+  process.send?.(outcome);
 }
 
 /** On Linux `maxRSS` begins with what the parent process had before the exec (getrusage(2)): VmHWM is this program's own. */
@@ -64,11 +48,15 @@ function peakMemoryKb(): number {
   return Number(peak);
 }
 
-function report(message: Report): void {
-  process.send?.(message);
-}
-
-function contextOf({ requestId, functionName, timeoutMs }: Invocation): Context {
-  const startedMs = performance.now();
-  return lambdaContext(functionName, () => Math.max(0, timeoutMs - (performance.now() - startedMs)), requestId);
+/** Timers and `performance.now` go on as they were, as with a machine whose clock is wrong but steady. */
+function skewClock(aheadMs: number): void {
+  const MachineDate = Date;
+  const now = () => MachineDate.now() + aheadMs;
+  class SkewedDate extends MachineDate {
+    constructor(...given: unknown[]) {
+      super(...((given.length === 0 ? [now()] : given) as [number]));
+    }
+    static override now = now;
+  }
+  globalThis.Date = SkewedDate as DateConstructor;
 }
