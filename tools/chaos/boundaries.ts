@@ -8,10 +8,10 @@ import {
   SCHEDULER_FAULTS,
   type Treatment,
 } from "./call-faults.ts";
-import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { type Call, type CallProxy, startProxy } from "./proxy.ts";
+import { type Call, startProxy } from "./proxy.ts";
+import type { Context } from "./run.ts";
 
 /** What createOrder holds of an Idempotency-Key while it asks for a price: the key in Redis, and its value. */
 const CLAIM = /"(idempotency:\w+)","(claim:\w+)"/;
@@ -21,7 +21,7 @@ const CLAIM_LEFT_MS = "5000";
 
 const SHORTEN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end";
 
-interface BoundariesOptions {
+interface Servers {
   readonly database: ChaosDatabase;
   readonly deliveries: Deliveries;
   readonly upstashUrl: string;
@@ -31,112 +31,100 @@ interface BoundariesOptions {
   readonly host: () => LambdaHost;
 }
 
-/** An instance whose calls are struck. */
-interface Caller {
-  readonly functionName: string;
-  readonly instanceId: string;
-}
-
-/** What can strike at a boundary. */
-interface Strike<Kind extends string> {
-  readonly boundary: string;
-  readonly faults: Readonly<Record<Kind, Treatment>>;
-  readonly weights: Readonly<Partial<Record<NoInfer<Kind>, number>>>;
-  /** The fault that strikes in any case. */
-  readonly fate?: NoInfer<Kind> | undefined;
-  /** What becomes of a call that is spared. */
-  readonly spare?: Treatment;
-}
-
 /** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
-export function createBoundaries({ faults, journal, interceptor, prices }: Context, options: BoundariesOptions) {
-  const { database, deliveries, inventoryUrl } = options;
-  const proxies = new Map<string, CallProxy[]>();
-  const claims = new Map<string, readonly string[]>();
+export function createBoundaries({ faults, journal, interceptor, prices }: Context, servers: Servers) {
+  const { database, deliveries, upstashUrl, schedulerUrl, inventoryUrl } = servers;
+  const closers = new Map<string, () => void>();
 
-  async function treat<Kind extends string>(call: Call, caller: Caller, strike: Strike<Kind>): Promise<void> {
-    const { boundary, weights, fate, spare = passOn } = strike;
-    const content = boundary === "redis" ? call.body : call.path;
-    const kind = fate ?? faults.strike(boundary, subject(caller.functionName, content), strike.faults, weights);
-    const struck = { call, instance: options.host().find(caller.instanceId) };
-    if (!kind) return spare(struck);
-    journal.noteAll(content, `${boundary}.${kind} strikes ${caller.instanceId}`);
-    await strike.faults[kind](struck);
-    faults.count(`${boundary}.${kind}`);
-  }
+  async function open(functionName: string, instanceId: string) {
+    const settlesBatches = functionName === "drainRefunds" || functionName === "sweepOrders";
+    let claim: readonly string[] | null = null;
 
-  async function toRedis(call: Call, caller: Caller): Promise<void> {
-    if (caller.functionName === "createOrder") {
-      for (const pk of journal.learn(call.body)) prices?.notePlacing(pk, caller.instanceId);
-      const claim = CLAIM.exec(call.body);
-      if (claim) claims.set(caller.instanceId, claim);
+    /**
+     * Lets a fault strike a call, or not.
+     * @param content what tells which order it is about
+     * @param fate the fault that strikes in any case
+     */
+    async function treat(
+      boundary: string,
+      call: Call,
+      content: string,
+      kinds: Readonly<Record<string, Treatment>>,
+      weights: Readonly<Record<string, number>>,
+      { spare = passOn, fate }: { spare?: Treatment; fate?: string | undefined } = {},
+    ): Promise<void> {
+      const order = settlesBatches ? undefined : journal.orderIn(content);
+      const subject = order === undefined ? functionName : `${functionName} of order ${order}`;
+      const kind = fate ?? faults.strike(boundary, subject, kinds, weights) ?? "";
+      const struck = { call, instance: servers.host().find(instanceId) };
+      const treatment = kinds[kind];
+      if (!treatment) return spare(struck);
+      journal.noteAll(content, `${boundary}.${kind} strikes ${instanceId}`);
+      await treatment(struck);
+      faults.count(`${boundary}.${kind}`);
     }
-    await treat(call, caller, {
-      boundary: "redis",
-      faults: {
-        ...REDIS_FAULTS,
-        ...INSTANCE_FAULTS,
-        async noscript(struck) {
-          await database.direct((client) => client.scriptFlush());
-          await passOn(struck);
-        },
-      },
+
+    async function noscript({ call }: { readonly call: Call }): Promise<void> {
+      await database.direct((client) => client.scriptFlush());
+      await passOn({ call });
+    }
+
+    async function toRedis(call: Call): Promise<void> {
+      if (functionName === "createOrder") {
+        for (const pk of journal.learn(call.body)) prices?.notePlacing(pk, instanceId);
+        claim = CLAIM.exec(call.body) ?? claim;
+      }
       // Only a call that names a script by its hash can miss it.
-      weights: { ...RARE, reset_after: 2, noscript: call.body.includes('"evalsha"') ? 1 : 0 },
-      fate: caller.functionName === "drainRefunds" ? await interceptor.spring(call.body) : undefined,
-    });
-  }
+      const weights = { ...RARE, reset_after: 2, noscript: call.body.includes('"evalsha"') ? 1 : 0 };
+      const fate = functionName === "drainRefunds" && !faults.ended ? await interceptor.spring(call.body) : undefined;
+      await treat("redis", call, call.body, { ...REDIS_FAULTS, ...INSTANCE_FAULTS, noscript }, weights, { fate });
+    }
 
-  const toScheduler = (call: Call, caller: Caller) =>
-    treat(call, caller, {
-      boundary: "scheduler",
-      faults: { ...SCHEDULER_FAULTS, ...INSTANCE_FAULTS },
-      weights: { ...RARE, throttled: 2 },
-      async spare() {
-        const reply = await call.forward();
-        await deliveries.deliverEarly(call);
-        await call.answer(reply);
-      },
-    });
-
-  async function toInventory(call: Call, caller: Caller): Promise<void> {
-    if (!prices) return;
-    const order = journal.orderIn(call.path) ?? 0;
-    await treat(prices.noteQuestion(order, caller.instanceId, call), caller, {
-      boundary: "inventory",
-      faults: {
-        ...INVENTORY_FAULTS,
-        ...INSTANCE_FAULTS,
-        async http_404(struck) {
-          prices.denied.add(order);
-          await INVENTORY_FAULTS.http_404(struck);
+    async function toScheduler(call: Call): Promise<void> {
+      const kinds = { ...SCHEDULER_FAULTS, ...INSTANCE_FAULTS };
+      await treat(
+        "scheduler",
+        call,
+        call.path,
+        kinds,
+        { ...RARE, throttled: 2 },
+        {
+          async spare() {
+            const reply = await call.forward();
+            await deliveries.deliverEarly(call);
+            await call.answer(reply);
+          },
         },
-      },
-      weights: RARE,
-    });
-  }
+      );
+    }
 
-  function subject(functionName: string, content: string): string {
-    const order = journal.orderIn(content);
-    const batchOf = functionName === "drainRefunds" || functionName === "sweepOrders";
-    return order === undefined || batchOf ? functionName : `${functionName} of order ${order}`;
+    async function toInventory(call: Call): Promise<void> {
+      const order = journal.orderIn(call.path) ?? 0;
+      const asked = prices?.noteQuestion(order, instanceId, call) ?? call;
+      const http_404: Treatment = (struck) => {
+        prices?.denied.add(order);
+        return INVENTORY_FAULTS.http_404(struck);
+      };
+      await treat("inventory", asked, call.path, { ...INVENTORY_FAULTS, ...INSTANCE_FAULTS, http_404 }, RARE);
+    }
+
+    const upstash = await startProxy(upstashUrl, toRedis);
+    const scheduler = await startProxy(schedulerUrl, toScheduler);
+    const inventory = inventoryUrl === undefined ? undefined : await startProxy(inventoryUrl, toInventory);
+    closers.set(instanceId, () => {
+      for (const proxy of [upstash, scheduler, inventory]) proxy?.stop();
+      const [, key = "", value = ""] = claim ?? [];
+      if (!claim || faults.ended) return;
+      void database.direct((client) => client.eval(SHORTEN, { keys: [key], arguments: [value, CLAIM_LEFT_MS] }));
+    });
+    return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: inventory?.url ?? "" };
   }
 
   return {
-    async open(functionName: string, instanceId: string) {
-      const caller = { functionName, instanceId };
-      const upstash = await startProxy(options.upstashUrl, (call) => toRedis(call, caller));
-      const scheduler = await startProxy(options.schedulerUrl, (call) => toScheduler(call, caller));
-      const asked = inventoryUrl && (await startProxy(inventoryUrl, (call) => toInventory(call, caller)));
-      proxies.set(instanceId, [upstash, scheduler, ...(asked ? [asked] : [])]);
-      return { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: asked ? asked.url : "" };
-    },
+    open,
     close(instanceId: string): void {
-      for (const proxy of proxies.get(instanceId) ?? []) proxy.stop();
-      proxies.delete(instanceId);
-      const [, key, claim] = claims.get(instanceId) ?? [];
-      if (key === undefined || claim === undefined || faults.ended) return;
-      void database.direct((client) => client.eval(SHORTEN, { keys: [key], arguments: [claim, CLAIM_LEFT_MS] }));
+      closers.get(instanceId)?.();
+      closers.delete(instanceId);
     },
   };
 }

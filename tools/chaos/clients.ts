@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Order } from "../../lib/orders/order.ts";
 import { faultsOf } from "../../test/support/contract.ts";
-import type { Context } from "./context.ts";
+import { failUnlessNetwork } from "../lambda-host/serve.ts";
 import { productOf } from "./history.ts";
-import { failUnlessNetwork } from "./proxy.ts";
+import type { Context } from "./run.ts";
 
 /** How a client places its order. */
 const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies: 1 };
@@ -54,7 +54,7 @@ interface Answer {
   /** The order, when the reply holds a valid one. */
   readonly placed?: Order | undefined;
   /** What openapi.yaml does not promise of it, whatever fails. */
-  readonly undocumented?: string;
+  readonly undocumented?: string | undefined;
 }
 
 /** Whether a client sends its order again until it gets it. */
@@ -108,20 +108,18 @@ export function createClients(
     let startedMs = performance.now();
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; ) {
       const { status, text, retryAfterMs = 0 } = await send(placement, quantity);
-      if (status === 409 && performance.now() - startedMs > MAX_USE_MS) {
+      if (status !== 0 && status !== 409 && status < 500 && !isDenied(text)) return;
+      if (status !== 409) {
+        const pauseMs = chance.between(`pause ${attempt} of order ${placement.order}`, 20, 130);
+        await wait(Math.min(attempt, MAX_PATIENCE) * pauseMs);
+        startedMs = performance.now();
+        attempt += 1;
+      } else if (performance.now() - startedMs <= MAX_USE_MS) {
+        await wait(retryAfterMs / HASTE);
+      } else {
         placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
         return;
       }
-      if (status === 409) {
-        await wait(retryAfterMs / HASTE);
-        continue;
-      }
-      if (status !== 0 && status < 500 && !isDenied(text)) return;
-      await wait(
-        Math.min(attempt, MAX_PATIENCE) * chance.between(`pause ${attempt} of order ${placement.order}`, 20, 130),
-      );
-      startedMs = performance.now();
-      attempt += 1;
     }
   }
 
@@ -150,25 +148,22 @@ const isDenied = (text: string): boolean => text.includes('"code":"unknown_produ
 async function ask(route: string, url: string, init: RequestInit): Promise<Answer> {
   try {
     const reply = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return read(route, reply, await reply.text());
+    const { ok, status, headers } = reply;
+    const text = await reply.text();
+    const body = parsed(text);
+    const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
+    const undocumented = `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`;
+    return {
+      status,
+      text,
+      placed: ok ? Order.safeParse(body).data : undefined,
+      retryAfterMs: Number(headers.get("retry-after")) * 1_000,
+      undocumented: faults.length > 0 ? undocumented : undefined,
+    };
   } catch (error) {
     failUnlessNetwork(error);
     return { status: 0, text: `no reply: ${String(error)}` };
   }
-}
-
-function read(route: string, { ok, status, headers }: Response, text: string): Answer {
-  const body = parsed(text);
-  const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
-  return {
-    status,
-    text,
-    placed: ok ? Order.safeParse(body).data : undefined,
-    retryAfterMs: Number(headers.get("retry-after")) * 1_000,
-    ...(faults.length > 0 && {
-      undocumented: `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`,
-    }),
-  };
 }
 
 /** Undefined, which no schema takes, where it is no JSON. */

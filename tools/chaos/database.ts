@@ -14,19 +14,14 @@ import { temporaryFolder } from "../lambda-host/temporary-folder.ts";
 /** For what fails until Redis is back. */
 const PATIENTLY = { retries: 100, minTimeout: 50, factor: 1 };
 
-/** Older than any request that a living poller holds, in ms. */
-const AGED_MS = 120_000;
-const MAX_AGED = 10_000;
+/** Makes requests that were handed out ARGV[2] ms ago look as if that was two minutes ago. */
+const AGE = `
+  local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[2], '-', '+', 10000)
+  for _, entry in ipairs(held) do
+    redis.call('XCLAIM', KEYS[1], ARGV[1], entry[2], 0, entry[1], 'IDLE', 120000, 'JUSTID')
+  end`;
 
-const SCAN_COUNT = 1_000;
-/** Dead letters may be 1 MB each. */
-const PAGE = 50;
-const NUMBER_OF_ALL = 1_000_000;
-
-const Text = z.instanceof(Buffer);
-export const Entries = z.array(
-  z.tuple([Text.transform(String), z.array(Text)]).transform(([id, fields]) => ({ id, fields })),
-);
+const Entries = z.array(z.tuple([z.unknown(), z.array(z.instanceof(Buffer))]).transform(([, fields]) => fields));
 
 export type DirectClient = ReturnType<typeof connect>;
 
@@ -63,10 +58,10 @@ export async function startDatabase() {
     return result.finally(() => underWay.delete(result));
   }
 
-  /** One outage at a time, and no direct work meanwhile. */
-  async function during(work: () => Promise<void>): Promise<void> {
+  /** Runs `work` while no direct work is under way, nor begins: what it does to Redis is meant for the service. */
+  async function alone(work: (client: DirectClient) => Promise<void>): Promise<void> {
     while (outage) await outage;
-    outage = Promise.allSettled(underWay).then(work);
+    outage = Promise.allSettled(underWay).then(() => work(client));
     await outage.finally(() => {
       outage = undefined;
     });
@@ -84,10 +79,12 @@ export async function startDatabase() {
   return {
     url,
     direct,
-    /** Runs `work` while no other direct work is under way, nor begins: what it does to Redis is meant for the service. */
-    alone: (work: (client: DirectClient) => Promise<void>) => during(() => work(client)),
+    alone,
     /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
-    killAndRestart: () => during(restart),
+    killAndRestart: () => alone(restart),
+    /** XAUTOCLAIM goes by Redis's clock, which nobody can set: what was held for `heldMs` becomes old enough for it. */
+    ageRequests: (heldMs: number) =>
+      direct((client) => client.eval(AGE, { keys: [REFUND_STREAM], arguments: [REFUND_GROUP, String(heldMs)] })),
     async stop() {
       await Promise.allSettled(underWay);
       client.destroy();
@@ -97,83 +94,34 @@ export async function startDatabase() {
   };
 }
 
-/** Commands that no other client's command comes between; their replies keep their bytes. */
-export async function transact(client: DirectClient, commands: readonly string[][]): Promise<unknown[]> {
-  // Queued in one tick on one connection. node-redis's own multi() would decode what is binary.
-  const replies = await Promise.all(
-    [["MULTI"], ...commands, ["EXEC"]].map((command) => raw(client).sendCommand(command)),
-  );
-  return z.array(z.unknown()).parse(replies.at(-1));
-}
-
-/**
- * Makes requests that were handed out `heldMs` ago look as if that was two minutes ago: XAUTOCLAIM goes by Redis's clock,
- * which nobody can set.
- */
-export function ageRequests(database: ChaosDatabase, heldMs: number): Promise<unknown> {
-  return database.direct(async (client) => {
-    const pending = await client
-      .xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MAX_AGED, { IDLE: heldMs })
-      .catch(withoutGroup);
-    return Promise.all(
-      pending.map(({ id, consumer }) =>
-        client
-          .sendCommand(["XCLAIM", REFUND_STREAM, REFUND_GROUP, consumer, "0", id, "IDLE", String(AGED_MS), "JUSTID"])
-          .catch(withoutGroup),
-      ),
-    );
-  });
-}
-
 export async function readFacts(client: DirectClient) {
-  const orders = new Map<string, Hash>();
-  for await (const keys of client.scanIterator({ MATCH: "order:*", COUNT: SCAN_COUNT })) {
-    const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
-    for (const [index, key] of keys.entries()) orders.set(key.slice("order:".length), { ...hashes[index] });
-  }
-  const announced = await readStream(client, COMPLETED_STREAM);
+  const keys = await client.keys("order:*");
+  const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
+  const announced = (await client.xRange(COMPLETED_STREAM, "-", "+")) ?? [];
+  const pending = await client.xPending(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup);
   return {
     /** By pk, as the key says. */
-    orders,
+    orders: new Map(keys.map((key, index): [string, Hash] => [key.slice("order:".length), { ...hashes[index] }])),
     /** The entries of `order_completed`. */
-    announcements: announced.map(({ fields }) => hashOf(fields)),
+    announcements: announced.map(({ message }): Hash => ({ ...message })),
     /** The fields of each dead letter, names and values in turn. */
-    deadLetters: (await readStream(client, DEAD_REFUND_STREAM)).map(({ fields }) => fields),
+    deadLetters: await entriesOf(client, ["XRANGE", DEAD_REFUND_STREAM, "-", "+"]),
     pendingPks: await client.zRange(PENDING_KEY, 0, -1),
     /** On `refund_order`, and pending in its group. */
     requestsLeft: await client.xLen(REFUND_STREAM),
-    pendingEntriesLeft: (
-      await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", NUMBER_OF_ALL).catch(withoutGroup)
-    ).length,
+    pendingEntriesLeft: pending?.pending ?? 0,
   };
 }
 
+/** The fields of each entry that a command returns, byte by byte: names and values in turn. */
+export async function entriesOf(client: DirectClient, command: readonly string[]): Promise<Buffer[][]> {
+  const raw = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.MAP]: Array });
+  return Entries.parse(await raw.sendCommand([...command]));
+}
+
 /** Nobody holds anything in a group that is not there, or whose stream is not. */
-export function withoutGroup(error: unknown): [] {
-  if (/NOGROUP|no such key|requires the key to exist/.test(String(error))) return [];
-  throw error;
-}
-
-async function readStream(client: DirectClient, stream: string): Promise<z.infer<typeof Entries>> {
-  const all: z.infer<typeof Entries> = [];
-  for (let from = "-"; ; ) {
-    const page = Entries.parse(await raw(client).sendCommand(["XRANGE", stream, from, "+", "COUNT", String(PAGE)]));
-    all.push(...page);
-    const last = page.at(-1);
-    if (!last) return all;
-    from = `(${last.id}`;
-  }
-}
-
-function hashOf(fields: readonly Buffer[]): Hash {
-  return Object.fromEntries(
-    fields.flatMap((name, index) => (index % 2 === 0 ? [[String(name), String(fields[index + 1])]] : [])),
-  );
-}
-
-/** A client whose replies keep their bytes. */
-function raw(client: DirectClient) {
-  return client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.MAP]: Array });
+export function withoutGroup(error: unknown): undefined {
+  if (!/NOGROUP|no such key|requires the key to exist/.test(String(error))) throw error;
 }
 
 function connect(url: string) {

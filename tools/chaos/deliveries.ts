@@ -1,9 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { z } from "zod";
-import type { Outcome } from "../lambda-host/instance.ts";
-import type { Context } from "./context.ts";
+import { waitFor } from "../command.ts";
+import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
+import type { Outcome } from "../lambda-host/messages.ts";
 import type { Call } from "./proxy.ts";
+import type { Context } from "./run.ts";
 
 /** Only some of the orders are delivered early, or the ordinary delivery would hardly be tried. */
 const EARLY_SHARE = 0.3;
@@ -11,7 +13,6 @@ const MAX_DELAY_MS = 12_000;
 
 /** More than a busy machine needs for the deliveries that are due. */
 const MAX_WAIT_MS = 15_000;
-const PAUSE_MS = 200;
 
 /** How often each kind is delivered at once. */
 const COPIES = { late: 0, twice: 2, five_times: 5, never: 0 };
@@ -32,14 +33,6 @@ export function createDeliveries({ chance, faults, journal }: Context, invoke: (
     return outcome;
   }
 
-  function deliverLater(event: unknown, delayMs: number): void {
-    const delivery = wait(delayMs, undefined, { signal: hurry.signal })
-      .catch(() => undefined)
-      .then(() => hand(event, "late"))
-      .finally(() => late.delete(delivery));
-    late.add(delivery);
-  }
-
   return {
     /** Delivers an event that Scheduler has fired. */
     async deliver(event: unknown): Promise<Outcome> {
@@ -49,7 +42,12 @@ export function createDeliveries({ chance, faults, journal }: Context, invoke: (
       if (!kind) return hand(event, "in time");
       journal.noteAll(content, `delivery.${kind}`);
       faults.count(`delivery.${kind}`);
-      if (kind === "late") deliverLater(event, chance.between(`delay of ${what}`, 500, MAX_DELAY_MS));
+      if (kind === "late") {
+        const delayMs = chance.between(`delay of ${what}`, 500, MAX_DELAY_MS);
+        const delay = wait(delayMs, undefined, { signal: hurry.signal }).catch(() => undefined);
+        const delivery = delay.then(() => hand(event, "late")).finally(() => late.delete(delivery));
+        late.add(delivery);
+      }
       const copies = Array.from({ length: COPIES[kind] }, () => hand(event, kind));
       return copies.length > 0 ? Promise.any(copies) : { ok: true, reply: null };
     },
@@ -71,15 +69,15 @@ export function createDeliveries({ chance, faults, journal }: Context, invoke: (
 
 /**
  * Waits until every schedule has fired: each deletes itself then.
- * @throws Error when some are left long after they were due
+ * @throws Failure when some are left long after they were due
  */
-export async function untilAllFired(schedulerUrl: string, group: string): Promise<void> {
+export async function untilAllFired(endpoint: string): Promise<void> {
   const credentials = { accessKeyId: "chaos", secretAccessKey: "chaos" };
-  const client = new SchedulerClient({ endpoint: schedulerUrl, region: "eu-central-1", credentials });
-  for (let waitedMs = 0; waitedMs < MAX_WAIT_MS; waitedMs += PAUSE_MS) {
-    const { Schedules = [] } = await client.send(new ListSchedulesCommand({ GroupName: group, MaxResults: 1 }));
-    if (Schedules.length === 0) return client.destroy();
-    await wait(PAUSE_MS);
+  const client = new SchedulerClient({ endpoint, region: "eu-central-1", credentials });
+  async function allFired(): Promise<true | undefined> {
+    const list = new ListSchedulesCommand({ GroupName: SCHEDULE_GROUP, MaxResults: 1 });
+    return (await client.send(list)).Schedules?.length === 0 || undefined;
   }
-  throw new Error("The Scheduler stand-in holds schedules that are long overdue");
+  await waitFor(allFired, MAX_WAIT_MS, () => "The Scheduler stand-in holds schedules that are long overdue");
+  client.destroy();
 }

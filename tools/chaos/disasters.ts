@@ -1,9 +1,15 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import {
+  COMPLETED_STREAM,
+  DEAD_REFUND_STREAM,
+  PENDING_KEY,
+  REFUND_GROUP,
+  REFUND_STREAM,
+} from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
-import type { Context } from "./context.ts";
-import { type ChaosDatabase, type DirectClient, Entries, transact, withoutGroup } from "./database.ts";
-import type { RefundDesk } from "./refunds.ts";
+import { type ChaosDatabase, type DirectClient, entriesOf, withoutGroup } from "./database.ts";
+import type { Refunds } from "./refunds.ts";
+import type { Context } from "./run.ts";
 
 /** One order in so many, at a rate of 1, comes with an accident of each kind. */
 const ORDERS_PER_ACCIDENT = 150;
@@ -18,12 +24,21 @@ const MAX_TRIMMED = 3;
 
 /** Long enough for a few polls and retries of what is refused. */
 const FULL_MS = 2_000;
-const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
-/** When no poller settles anything for so long, in ms, an ambush happens without one. */
+/** At its highest id a stream takes no entry, as a record at Upstash's limit. */
+const FILL_STREAM = `
+  redis.call('XGROUP', 'CREATE', KEYS[1], 'fault', '$', 'MKSTREAM')
+  redis.call('XGROUP', 'DESTROY', KEYS[1], 'fault')
+  redis.call('XSETID', KEYS[1], '18446744073709551615-18446744073709551615')`;
+
+/** The list and the removal are one script, so that it is known what was removed. */
+const REMOVE = `
+  local listed = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2])
+  redis.call(unpack(ARGV, 3))
+  return listed`;
+
+/** When no poller settles anything for so long, in ms, an accident that would befall one is left out. */
 const PATIENCE_MS = 20_000;
-
-export type Interceptor = ReturnType<typeof createInterceptor>;
 
 /** What becomes of the poller itself; undefined: it goes on. */
 type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
@@ -36,7 +51,7 @@ type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
 export function createDisasters(
   { options, chance, faults, interceptor }: Context,
   database: ChaosDatabase,
-  desk: RefundDesk,
+  refunds: Refunds,
 ): (order: number) => Promise<void> {
   const { orders, faults: rate } = options;
 
@@ -44,42 +59,37 @@ export function createDisasters(
     "redis.killed": () => database.killAndRestart(),
     "redis.database_full": () => database.alone(fillDatabase),
     "redis.order_completed_full": async () => {
-      await database.direct((client) => fillStream(client, COMPLETED_STREAM));
+      await database.direct((client) => client.eval(FILL_STREAM, { keys: [COMPLETED_STREAM] }));
       await makeRoomLater(COMPLETED_STREAM);
     },
     "redis.dead_letters_full": async () => {
-      await underPoller((client) => fillStream(client, DEAD_REFUND_STREAM));
+      await underPoller((client) => client.eval(FILL_STREAM, { keys: [DEAD_REFUND_STREAM] }));
       await makeRoomLater(DEAD_REFUND_STREAM);
     },
     "refunds.group_deleted": () =>
       underPoller((client) => client.xGroupDestroy(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup)),
-    "refunds.stream_deleted": () => underPoller((client) => remove(client, ["-", "+"], ["DEL", REFUND_STREAM])),
-    "refunds.trimmed": () =>
-      underPoller((client) => remove(client, ["-", "+"], ["XTRIM", REFUND_STREAM, "MAXLEN", "0"])),
+    "refunds.stream_deleted": () => underPoller((client) => remove(client, "-", "+", ["DEL", REFUND_STREAM])),
+    "refunds.trimmed": () => underPoller((client) => remove(client, "-", "+", ["XTRIM", REFUND_STREAM, "MAXLEN", "0"])),
     "refunds.trimmed_while_pending": () => underPoller(trimPending),
     "functions.poller_killed_before_settling": () => underPoller(async () => undefined, "killed_before_call"),
     "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
   };
 
   async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: PollerFate): Promise<void> {
-    const struck = interceptor.lay(async () => {
-      await database.direct(work);
-      return fate;
-    });
+    const struck = interceptor.lay(() => database.direct(work), fate);
     // So that there is a batch to have in hand.
-    for (const kind of ["unknown", "malformed", "without_pk"] as const) await desk.askInvalid(kind);
+    for (const kind of ["unknown", "malformed", "without_pk"] as const) await refunds.askInvalid(kind);
     await struck;
   }
 
-  /** The list and the removal are one transaction, so that it is known what was removed. */
-  async function remove(client: DirectClient, range: readonly [string, string], removal: string[]): Promise<void> {
-    const [listed] = await transact(client, [["XRANGE", REFUND_STREAM, ...range], removal]);
-    for (const { fields } of Entries.parse(listed)) desk.removed(fields);
+  async function remove(client: DirectClient, from: string, to: string, removal: readonly string[]): Promise<void> {
+    const entries = await entriesOf(client, ["EVAL", REMOVE, "1", REFUND_STREAM, from, to, ...removal]);
+    for (const fields of entries) refunds.removed(fields);
   }
 
   async function trimPending(client: DirectClient): Promise<void> {
     const pending = await client.xPendingRange(REFUND_STREAM, REFUND_GROUP, "-", "+", MAX_TRIMMED).catch(withoutGroup);
-    for (const { id } of pending) await remove(client, [id, id], ["XDEL", REFUND_STREAM, id]);
+    for (const { id } of pending ?? []) await remove(client, id, id, ["XDEL", REFUND_STREAM, id]);
   }
 
   async function makeRoomLater(stream: string): Promise<void> {
@@ -102,36 +112,30 @@ export function createDisasters(
   const dates = Map.groupBy(Object.keys(accidents).flatMap(datesOf), ({ order }) => order);
   return async (order) => {
     for (const { name } of dates.get(order) ?? []) {
-      await accidents[name]?.();
-      faults.count(name);
+      const happened = accidents[name]?.().then(() => faults.count(name));
+      await Promise.race([happened, wait(PATIENCE_MS, undefined, { ref: false })]);
     }
   };
 }
 
 /** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
 export function createInterceptor() {
-  const waiting = new Set<() => Promise<PollerFate>>();
+  const waiting: (() => Promise<PollerFate>)[] = [];
 
   return {
-    /** Resolves once it has happened, before the next settling that a living poller sends. */
-    async lay(work: () => Promise<PollerFate>): Promise<void> {
-      const happened = Promise.withResolvers<void>();
-      async function happen(): Promise<PollerFate> {
-        waiting.delete(happen);
-        const fate = work();
-        fate.then(() => happened.resolve(), happened.reject);
+    /** Resolves once `work` has been done, before the next settling that a living poller sends. */
+    lay(work: () => Promise<unknown>, fate: PollerFate): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      waiting.push(async () => {
+        await work().then(() => resolve(), reject);
         return fate;
-      }
-      waiting.add(happen);
-      const patience = setTimeout(() => waiting.has(happen) && happen().catch(() => undefined), PATIENCE_MS);
-      await happened.promise.finally(() => clearTimeout(patience));
+      });
+      return promise;
     },
     /** Runs what waits for this call of the poller. */
     async spring(body: string): Promise<PollerFate> {
-      // Of the poller's calls only the one that settles names the dead letters.
-      if (!body.includes(DEAD_REFUND_STREAM)) return undefined;
-      const [next] = waiting;
-      return next?.();
+      // Of the poller's calls only the one that settles names the outbox.
+      return body.includes(PENDING_KEY) ? waiting.shift()?.() : undefined;
     },
   };
 }
@@ -141,13 +145,4 @@ async function fillDatabase(client: DirectClient): Promise<void> {
   await client.configSet("maxmemory", "1");
   await wait(FULL_MS);
   await client.configSet("maxmemory", "0");
-}
-
-/** At its highest id a stream takes no entry, as a record at Upstash's limit. One transaction, because two orders may do it at once. */
-function fillStream(client: DirectClient, stream: string): Promise<unknown> {
-  return transact(client, [
-    ["XGROUP", "CREATE", stream, "fault", "$", "MKSTREAM"],
-    ["XGROUP", "DESTROY", stream, "fault"],
-    ["XSETID", stream, HIGHEST_ID],
-  ]);
 }

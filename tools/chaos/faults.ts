@@ -5,16 +5,15 @@ const BYTES = 6;
 type Kinds<Kind extends string> = Readonly<Record<Kind, unknown>>;
 type Weights<Kind extends string> = Readonly<Partial<Record<Kind, number>>>;
 
-export type Faults = ReturnType<typeof createFaults>;
-export type SeededRandom = ReturnType<typeof createSeededRandom>;
-
 /** Decides which faults strike, and counts those that happened. */
-export function createFaults(chance: SeededRandom, rate: number) {
-  const counts = new Map<string, number>();
-  const times = new Map<string, number>();
-  let ended = false;
+export function createFaults(chance: ReturnType<typeof createSeededRandom>, rate: number) {
+  const counts: Record<string, number> = {};
+  const times: Record<string, number> = {};
+  const countUp = (map: Record<string, number>, name: string) => (map[name] = (map[name] ?? 0) + 1);
 
-  return {
+  const faults = {
+    /** No further fault strikes once this is set. */
+    ended: false,
     /**
      * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
      * @param boundary where, the first part of the fault's name
@@ -30,38 +29,23 @@ export function createFaults(chance: SeededRandom, rate: number) {
       weights?: Weights<Kind>,
       share = 1,
     ): Kind | undefined {
-      const time = (times.get(`${boundary} ${what}`) ?? 0) + 1;
-      times.set(`${boundary} ${what}`, time);
-      const occasion = `${boundary} ${what} ${time}`;
-      if (ended || chance.at(occasion) >= rate * share) return undefined;
-      return chance.pick(`${occasion} kind`, kinds, weights);
+      const occasion = `${boundary} ${what}`;
+      const time = `${occasion} ${countUp(times, occasion)}`;
+      if (faults.ended || chance.at(time) >= rate * share) return undefined;
+      return chance.pick(`${time} kind`, kinds, weights);
     },
     /** Counts a fault that has happened, such as `redis.reset_after`. */
-    count: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1),
-    /** No further fault strikes. */
-    end() {
-      ended = true;
-    },
-    get ended() {
-      return ended;
-    },
-    get counts() {
-      return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-    },
-    get total() {
-      return [...counts.values()].reduce((sum, number) => sum + number, 0);
-    },
+    count: (name: string): void => void countUp(counts, name),
+    counts,
   };
+  return faults;
 }
 
 /**
  * Chance that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
  * seed therefore decide alike for the same order's same call (`the second Redis call of createOrder for order 17`), in
- * whatever order the calls of different orders come.
- *
- * What a seed cannot fix is how many calls there are: a slower machine polls, sweeps and retries at other moments, so the
- * counts of two runs differ by a few per cent. Pollers and sweeps, whose calls belong to no single order, are numbered as
- * they come. So is what five clients of one order do at once.
+ * whatever order the calls of different orders come. Pollers and sweeps, whose calls belong to no single order, are
+ * numbered as they come. So is what five clients of one order do at once.
  */
 export function createSeededRandom(seed: number) {
   /** From 0 to under 1. */

@@ -7,6 +7,12 @@ const KEPT_NOTES = 400;
 
 export type Journal = ReturnType<typeof createJournal>;
 
+/** The number of the order whose product stands in `content`. */
+export function numberIn(content: string): number | undefined {
+  const number = PRODUCT.exec(content)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
 /** What happened to each order, by its number, as far as anybody saw it. */
 export function createJournal() {
   const startedMs = Date.now();
@@ -19,13 +25,9 @@ export function createJournal() {
     notes.set(order, lines);
   }
 
-  function named(content: string): number[] {
-    return PRODUCT.exec(content)?.slice(1).map(Number) ?? [];
-  }
-
   function ordersIn(content: string): Set<number> {
     const known = (content.match(PK) ?? []).flatMap((pk) => orders.get(pk) ?? []);
-    return new Set([...named(content), ...known]);
+    return new Set([numberIn(content) ?? [], known].flat());
   }
 
   return {
@@ -36,11 +38,10 @@ export function createJournal() {
     },
     /** From now on the pks in `content` belong to the order whose product it names. Returns them; none without a product. */
     learn(content: string): string[] {
-      const pks = content.match(PK) ?? [];
-      return named(content).flatMap((order) => {
-        for (const pk of pks) if (!orders.has(pk)) orders.set(pk, order);
-        return pks;
-      });
+      const order = numberIn(content);
+      const pks = order === undefined ? [] : (content.match(PK) ?? []);
+      for (const pk of pks) if (order !== undefined && !orders.has(pk)) orders.set(pk, order);
+      return pks;
     },
     /** The order that `content` is about, by its product or by the first pk that is known. */
     orderIn: (content: string) => ordersIn(content).values().next().value,

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { serve } from "../lambda-host/serve.ts";
-import type { Call, Reply } from "./proxy.ts";
+import type { Call } from "./proxy.ts";
 
 const FIRST_PRICE_CENTS = 1_000;
 
@@ -52,17 +52,18 @@ export function createPriceBook() {
     /** An instance asks for the price of an order. Returns the call, whose reply counts as told if it goes out as it is. */
     noteQuestion(order: number, instanceId: string, call: Call): Call {
       questions.set(instanceId, { order, askedMs: Date.now() });
-      let said: Reply | undefined;
+      let said: Buffer | undefined;
       return {
         ...call,
         async forward() {
-          said = await call.forward();
-          return said;
+          const reply = await call.forward();
+          said = reply.content;
+          return reply;
         },
         async answer(reply) {
           // Before it goes out, since the order may be stored at once.
-          if (said && reply.content === said.content) {
-            const { price } = InventoryAnswer.parse(JSON.parse(said.content.toString()));
+          if (said && reply.content === said) {
+            const { price } = InventoryAnswer.parse(JSON.parse(said.toString()));
             told.set(order, [...(told.get(order) ?? []), Math.round(price * 100)]);
           }
           await call.answer(reply);

@@ -49,9 +49,6 @@ const PROOFS: readonly Partial<Options>[] = [
 /** Each run waits for its orders' 5 seconds most of the time. */
 const PROOFS_AT_ONCE = 4;
 
-/** Gets a line now and then that says how far a run has come. */
-export type Log = (line: string) => void;
-
 const MAX_SHOWN = 20;
 
 await runTool({
@@ -101,7 +98,7 @@ async function prove(): Promise<Outcome> {
 }
 
 /** @throws the first failure: closing what a failed run has started may fail too */
-async function findings(options: Options, log: Log): Promise<Findings> {
+async function findings(options: Options, log: (line: string) => void): Promise<Findings> {
   try {
     return await run(options, log);
   } catch (error) {

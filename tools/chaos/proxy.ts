@@ -5,11 +5,11 @@ import {
   type IncomingHttpHeaders,
   type IncomingMessage,
   request,
-  type Server,
   type ServerResponse,
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
+import { failUnlessNetwork } from "../lambda-host/serve.ts";
 
 /** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
 const REFUSING_MS = 250;
@@ -23,21 +23,7 @@ const LISTEN_PAUSE_MS = 50;
 const PORTS = { first: 10_000, count: 22_000 };
 let portNumber = process.pid * 101;
 
-/** Longer than any client waits; then a held call ends by itself. */
-const HOLD_MS = 60_000;
-
-const NETWORK_ERRORS = new Set([
-  ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ABORT_ERR"],
-  ...["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_WRITE_AFTER_END", "UND_ERR_SOCKET"],
-]);
-
 export interface Reply {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly content: Buffer;
-}
-
-interface Answer {
   readonly status: number;
   readonly headers?: IncomingHttpHeaders;
   readonly content: Buffer | string;
@@ -46,8 +32,6 @@ interface Answer {
 /** One call on its way from a function to a server, in the hands of whoever decides what becomes of it. */
 export type Call = ReturnType<typeof callOf>;
 
-export type CallProxy = Awaited<ReturnType<typeof startProxy>>;
-
 /**
  * Stands between one caller and a server.
  * @param treat decides what becomes of each call; when it throws, the connection is ended
@@ -55,6 +39,7 @@ export type CallProxy = Awaited<ReturnType<typeof startProxy>>;
 export async function startProxy(target: string, treat: (call: Call) => Promise<void>) {
   const agent = new Agent({ keepAlive: true });
   let stopped = false;
+  let port = nextPort();
 
   const server = createServer(async (incoming, outgoing) => {
     try {
@@ -66,25 +51,32 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       failUnlessNetwork(error);
     }
   });
-  server.on("error", () => undefined);
-  const port = await listenOnOwnPort(server);
+  // Each proxy has a port of its own: a call that is sent again while it refuses must not reach another server.
+  while (!(await isListening())) port = nextPort();
 
-  async function closePort(): Promise<void> {
+  function isListening(): Promise<boolean> {
+    return once(server.listen(port, "127.0.0.1"), "listening").then(
+      () => true,
+      () => false,
+    );
+  }
+
+  function close(): void {
     server.close();
     server.closeAllConnections();
+  }
+
+  async function closePort(): Promise<void> {
+    close();
     await wait(REFUSING_MS);
-    while (!stopped && !server.listening) {
-      server.listen(port, "127.0.0.1");
-      await Promise.race([once(server, "listening"), wait(LISTEN_PAUSE_MS)]).catch(() => wait(LISTEN_PAUSE_MS));
-    }
+    while (!stopped && !server.listening && !(await isListening())) await wait(LISTEN_PAUSE_MS);
   }
 
   return {
     url: `http://127.0.0.1:${port}`,
     stop(): void {
       stopped = true;
-      server.close();
-      server.closeAllConnections();
+      close();
       agent.destroy();
     },
   };
@@ -96,23 +88,11 @@ export function nextPort(): number {
   return PORTS.first + portNumber;
 }
 
-/** Each proxy has a port of its own: a call that is sent again while it refuses must not reach another server. */
-async function listenOnOwnPort(server: Server): Promise<number> {
-  for (;;) {
-    const port = nextPort();
-    const isListening = await once(server.listen(port, "127.0.0.1"), "listening").then(
-      () => true,
-      () => false,
-    );
-    if (isListening) return port;
-  }
-}
-
 function callOf(
   { method = "GET", url: path = "", socket }: IncomingMessage,
   outgoing: ServerResponse,
   body: Buffer,
-  forward: () => Promise<Reply>,
+  forwardIt: () => ReturnType<typeof forward>,
   closePort: () => Promise<void>,
 ) {
   /** Ends the connection without an answer: the caller sees ECONNRESET. */
@@ -124,18 +104,16 @@ function callOf(
     /** For a reply that none of the methods below gives. */
     outgoing,
     /** Has the server do it. */
-    forward,
+    forward: forwardIt,
     /** Resolves when the reply has gone out, or could not. */
-    async answer({ status, headers = {}, content }: Answer): Promise<void> {
-      const { "transfer-encoding": _, "content-length": __, connection: ___, ...kept } = headers;
-      outgoing.writeHead(status, kept);
+    async answer({ status, headers, content }: Reply): Promise<void> {
+      outgoing.writeHead(status, endToEnd(headers));
       await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
     },
     /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
     answerHalf({ status, headers, content }: Reply): void {
-      const { "transfer-encoding": _, connection: __, ...kept } = headers;
-      outgoing.writeHead(status, { ...kept, "content-length": content.length });
-      outgoing.write(content.subarray(0, content.length / 2), () => outgoing.destroy());
+      outgoing.writeHead(status, { ...endToEnd(headers), "content-length": content.length });
+      outgoing.write(content.slice(0, content.length / 2), () => outgoing.destroy());
     },
     /** Ends the connection in an orderly way. */
     close: (): void => void socket.destroySoon(),
@@ -147,24 +125,17 @@ function callOf(
     },
     /** Gives no answer for as long as the caller waits. */
     async hold(): Promise<void> {
-      const over = new AbortController();
-      await Promise.race([once(outgoing, "close"), wait(HOLD_MS, undefined, { signal: over.signal, ref: false })]);
-      over.abort();
-      outgoing.destroy();
+      if (!outgoing.destroyed) await once(outgoing, "close");
     },
   };
 }
 
-/** Throws an error that no broken connection explains: it is a bug of the fault suite, and ends the run. */
-export function failUnlessNetwork(error: unknown): void {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && NETWORK_ERRORS.has(String(cause.code))) return;
-    if (cause.name === "TimeoutError" || cause.message === "aborted" || cause.message === "socket hang up") return;
-  }
-  throw error;
+function endToEnd(headers: IncomingHttpHeaders = {}): IncomingHttpHeaders {
+  const { "transfer-encoding": _, "content-length": __, connection: ___, ...kept } = headers;
+  return kept;
 }
 
-async function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<Reply> {
+async function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer) {
   const { method = "GET", url = "/", headers } = incoming;
   const sent = request(new URL(url, target), { agent, method, headers }).end(body);
   const [reply] = (await once(sent, "response")) as [IncomingMessage];

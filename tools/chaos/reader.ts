@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Order } from "../../lib/orders/order.ts";
 import { getOrder } from "./clients.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "./run.ts";
 
 /** So many orders are read, each so often over its life: an illegal move is seen between two reads only. */
 const SAMPLE = 200;

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
+import type { Context } from "./run.ts";
 
 /** The weights of the ways in which an order is refunded. */
 const PLANS = { none: 55, while_pending: 12, around_completion: 10, after_completion: 12, duplicates: 6, in_flood: 5 };
@@ -40,51 +40,13 @@ export interface RefundRequest {
   mayBeLost: boolean;
 }
 
-export type RefundDesk = ReturnType<typeof createRefundDesk>;
+export type Refunds = ReturnType<typeof createRefunds>;
 
-/** Which refunds are asked for, and when. */
-export function createRefundPlan({ options, chance, faults }: Context, desk: RefundDesk) {
+/** The other services that ask for refunds, in every way that a request can be right or wrong. */
+export function createRefunds({ options, chance, faults, journal }: Context, database: ChaosDatabase) {
+  const requests = new Map<string, RefundRequest>();
   const underWay: Promise<void>[] = [];
   const forFlood: { order: number; pk: string }[] = [];
-
-  async function later(what: string, from: number, to: number, work: () => Promise<void>, kind: string): Promise<void> {
-    await wait(chance.between(what, from, to));
-    await work();
-    faults.count(`refunds.${kind}`);
-  }
-
-  return {
-    /** Asks for the refunds that are planned for an order, each at its time. */
-    follow(order: number, pk: string): void {
-      const plan = chance.pick(`refund of order ${order}`, PLANS, PLANS);
-      if (plan === "in_flood") forFlood.push({ order, pk });
-      for (const [index, [from, to]] of TIMES[plan].entries()) {
-        underWay.push(later(`refund ${index + 1} of ${order}`, from, to, () => desk.ask(order, pk), plan));
-      }
-      if (chance.at(`invalid request with order ${order}`) < options.faults) {
-        const kind = chance.pick(`kind of invalid request with order ${order}`, INVALID, INVALID);
-        underWay.push(later(`refund 4 of ${order}`, 0, 3_000, () => desk.askInvalid(kind), kind));
-      }
-    },
-    /** All that waited for the flood, many times over, at once. */
-    async flood(): Promise<void> {
-      const size = Math.round(options.orders * FLOOD_PER_ORDER);
-      const asked = Array.from({ length: size }, (_, index) => {
-        const one = forFlood[index % Math.max(1, forFlood.length)];
-        // Every tenth cannot be settled: a flood of bad entries must not keep the good ones waiting.
-        return !one || index % 10 === 9 ? desk.askInvalid("unknown") : desk.ask(one.order, one.pk);
-      });
-      await Promise.all(asked);
-      faults.count("refunds.flood");
-    },
-    /** Resolves when everything planned has been asked. */
-    done: async () => void (await Promise.all(underWay)),
-  };
-}
-
-/** The other services that ask for refunds, in every way that a request can be wrong. */
-export function createRefundDesk({ chance, journal }: Context, database: ChaosDatabase) {
-  const requests = new Map<string, RefundRequest>();
 
   async function add(expected: RefundRequest["expected"], fields: (ref: string) => (string | Buffer)[]): Promise<void> {
     const ref = `request-${requests.size + 1}`;
@@ -94,7 +56,19 @@ export function createRefundDesk({ chance, journal }: Context, database: ChaosDa
     await database.direct((client) => client.sendCommand(["XADD", REFUND_STREAM, "*", ...request.fields]));
   }
 
-  function pkOf(kind: keyof typeof INVALID, ref: string): string | Buffer {
+  function ask(order: number, pk: string): Promise<void> {
+    return add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]);
+  }
+
+  /** A request that can only be refused. */
+  function askInvalid(kind: keyof typeof INVALID): Promise<void> {
+    const note = ["note", Buffer.from([0x00, 0xff, 0x80])];
+    if (kind === "without_pk") return add({ reason: "missing_pk" }, () => note);
+    const reason = kind === "unknown" ? "unknown_order" : "malformed_pk";
+    return add({ reason }, (ref) => ["pk", wrongPk(kind, ref), ...note]);
+  }
+
+  function wrongPk(kind: keyof typeof INVALID, ref: string): string | Buffer {
     if (kind === "unknown") return ulid();
     if (kind === "malformed") return ulid().toLowerCase();
     if (kind === "big_pk") return BIG_PK;
@@ -102,15 +76,40 @@ export function createRefundDesk({ chance, journal }: Context, database: ChaosDa
     return Buffer.from([0xff, 0x00, 0xfe, chance.between(`binary ${ref}`, 0, 255), 0xc3, 0x28, 0x0a]);
   }
 
+  async function later(what: string, from: number, to: number, work: () => Promise<void>, kind: string): Promise<void> {
+    await wait(chance.between(what, from, to));
+    await work();
+    faults.count(`refunds.${kind}`);
+  }
+
   return {
-    ask: (order: number, pk: string) => add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]),
-    /** A request that can only be refused. */
-    askInvalid(kind: keyof typeof INVALID): Promise<void> {
-      const note = ["note", Buffer.from([0x00, 0xff, 0x80])];
-      if (kind === "without_pk") return add({ reason: "missing_pk" }, () => note);
-      const reason = kind === "unknown" ? "unknown_order" : "malformed_pk";
-      return add({ reason }, (ref) => ["pk", pkOf(kind, ref), ...note]);
+    requests,
+    askInvalid,
+    /** Asks for the refunds that are planned for an order, each at its time. */
+    follow(order: number, pk: string): void {
+      const plan = chance.pick(`refund of order ${order}`, PLANS, PLANS);
+      if (plan === "in_flood") forFlood.push({ order, pk });
+      for (const [index, [from, to]] of TIMES[plan].entries()) {
+        underWay.push(later(`refund ${index + 1} of ${order}`, from, to, () => ask(order, pk), plan));
+      }
+      if (chance.at(`invalid request with order ${order}`) < options.faults) {
+        const kind = chance.pick(`kind of invalid request with order ${order}`, INVALID, INVALID);
+        underWay.push(later(`refund 4 of ${order}`, 0, 3_000, () => askInvalid(kind), kind));
+      }
     },
+    /** All that waited for the flood, many times over, at once. */
+    async flood(): Promise<void> {
+      const size = Math.round(options.orders * FLOOD_PER_ORDER);
+      const asked = Array.from({ length: size }, (_, index) => {
+        const one = forFlood[index % Math.max(1, forFlood.length)];
+        // Every tenth cannot be settled: a flood of bad entries must not keep the good ones waiting.
+        return !one || index % 10 === 9 ? askInvalid("unknown") : ask(one.order, one.pk);
+      });
+      await Promise.all(asked);
+      faults.count("refunds.flood");
+    },
+    /** Resolves when everything planned has been asked. */
+    done: () => Promise.all(underWay),
     /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
     removed(fields: readonly Buffer[]): void {
       const request = requests.get(refOf(fields));
@@ -120,7 +119,6 @@ export function createRefundDesk({ chance, journal }: Context, database: ChaosDa
         journal.note(request.expected.order, `${request.ref} was removed from the stream`);
       }
     },
-    requests,
   };
 }
 

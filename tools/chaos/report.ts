@@ -1,8 +1,8 @@
 import { retries } from "./clients.ts";
-import type { Context } from "./context.ts";
 import type { Journal } from "./history.ts";
 import { type Evidence, judge, numberOf, type Violation } from "./invariants.ts";
 import { refOf } from "./refunds.ts";
+import type { Context } from "./run.ts";
 
 const MAX_FIELD_LENGTH = 100;
 
@@ -28,7 +28,7 @@ export function findingsOf(
     requests,
     reads,
     /** Faults that happened. */
-    faults: faults.counts,
+    faults: Object.fromEntries(Object.entries(faults.counts).sort(([a], [b]) => (a < b ? -1 : 1))),
     lost: count("lost"),
     duplicated: count("duplicated"),
     wrong_state: count("wrong_state"),

@@ -1,15 +1,16 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
-import { createClients, type Placement } from "./clients.ts";
-import { createContext } from "./context.ts";
-import { ageRequests, readFacts } from "./database.ts";
+import { createClients } from "./clients.ts";
+import { readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
-import { createDisasters } from "./disasters.ts";
-import type { Log, Options } from "./main.ts";
+import { createDisasters, createInterceptor } from "./disasters.ts";
+import { createFaults, createSeededRandom } from "./faults.ts";
+import { createJournal } from "./history.ts";
+import { createPriceBook } from "./inventory.ts";
+import type { Options } from "./main.ts";
 import { startReader } from "./reader.ts";
-import { createRefundDesk, createRefundPlan } from "./refunds.ts";
+import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";
 import { change } from "./undo/changes.ts";
@@ -43,48 +44,71 @@ const HELD_MS = 1_000;
 /** What AWS starts every minute, at least once: here two at once. */
 const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
 
-/** One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it. */
-export async function run(options: Options, log: Log): Promise<Findings> {
+/** What the parts of a run share. */
+export type Context = ReturnType<typeof createContext>;
+
+function createContext(options: Options) {
+  const chance = createSeededRandom(options.seed);
+  return {
+    options,
+    chance,
+    faults: createFaults(chance, options.faults),
+    journal: createJournal(),
+    interceptor: createInterceptor(),
+    /** What the inventory said, in a run that has one. */
+    prices: options.priced ? createPriceBook() : undefined,
+    /** What the functions have counted, by metric. */
+    metrics: new Map<string, number>(),
+    /** HTTP requests of the clients so far. */
+    requests: 0,
+  };
+}
+
+/**
+ * One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it.
+ * @param log gets a line now and then that says how far the run has come
+ */
+export async function run(options: Options, log: (line: string) => void): Promise<Findings> {
   const { orders } = options;
   const context = createContext(options);
-  const { faults } = context;
+  const { faults, metrics, prices } = context;
   const changed = options.undo ?? options.defect;
   await using stack = await startStack(context, changed ? [change(changed)] : []);
   const { apiUrl, database } = stack;
   stack.sweepAheadMs = SWEEP_AHEAD_MS;
 
-  const desk = createRefundDesk(context, database);
-  const plan = createRefundPlan(context, desk);
-  const strike = createDisasters(context, database, desk);
+  const refunds = createRefunds(context, database);
+  const strike = createDisasters(context, database, refunds);
   const reader = startReader(context, apiUrl);
   const stopTimers = startTimers(stack);
   const place = createClients(context, apiUrl, (order, pk) => {
     reader.watch(order, pk);
-    plan.follow(order, pk);
+    refunds.follow(order, pk);
   });
 
-  const placements: Placement[] = [];
+  let placed = 0;
   let nextLineMs = 0;
   const numbers = Array.from({ length: orders }, (_, index) => index + 1);
-  await pLimit(CLIENTS).map(numbers, async (order) => {
+  const placements = await pLimit(CLIENTS).map(numbers, async (order) => {
     const [placement] = await Promise.all([place(order), strike(order)]);
-    placements.push(placement);
-    if (order === Math.ceil(orders / 2)) await plan.flood();
-    if (performance.now() < nextLineMs) return;
-    nextLineMs = performance.now() + PROGRESS_MS;
-    log(`${placements.length} of ${orders} orders, ${context.requests} requests, ${faults.total} faults`);
+    if (order === Math.ceil(orders / 2)) await refunds.flood();
+    placed += 1;
+    if (performance.now() >= nextLineMs) {
+      nextLineMs = performance.now() + PROGRESS_MS;
+      log(`${placed} of ${orders} orders, ${context.requests} requests`);
+    }
+    return placement;
   });
   log("all orders are placed: asking for the last refunds");
-  await plan.done();
-  faults.end();
+  await refunds.done();
+  faults.ended = true;
   log("the faults have ended: one sweep, and the pollers");
   await stopTimers();
   await settle(stack);
   await reader.stop();
 
   const facts = await database.direct(readFacts);
-  const { metrics, prices } = context;
-  const evidence = { facts, placements, requests: desk.requests, seen: reader.violations, metrics, prices };
+  const evidence = { facts, placements, requests: refunds.requests, seen: reader.violations, metrics, prices };
   return findingsOf(context, evidence, reader.figures);
 }
 
@@ -99,10 +123,10 @@ async function settle(stack: ChaosStack): Promise<void> {
   await host.recycle("sweepOrders");
   await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
   scheduler.advance(MAX_DUE_MS);
-  await untilAllFired(scheduler.url, SCHEDULE_GROUP);
+  await untilAllFired(scheduler.url);
   await deliveries.flush();
   for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
-    await ageRequests(database, 0);
+    await database.ageRequests(0);
     await Promise.all([host.invoke("drainRefunds", {}), host.invoke("drainRefunds", {})]);
     if ((await database.direct((client) => client.xLen(REFUND_STREAM))) === 0) return;
   }
@@ -125,7 +149,7 @@ function startTimers({ host, database }: ChaosStack): () => Promise<void> {
 
   const running = [
     ...TIMED.map((name) => every(PAUSE_MS, () => host.invoke(name, {}))),
-    every(AGEING_PAUSE_MS, () => ageRequests(database, HELD_MS)),
+    every(AGEING_PAUSE_MS, () => database.ageRequests(HELD_MS)),
   ];
   return async () => {
     stopped = true;

@@ -10,10 +10,10 @@ import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
 import type { Outcome } from "../lambda-host/instance.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import { createBoundaries } from "./boundaries.ts";
-import type { Context } from "./context.ts";
 import { startDatabase } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { startInventory } from "./inventory.ts";
+import type { Context } from "./run.ts";
 
 const Count = z.union([z.number(), z.array(z.number())]);
 
@@ -77,7 +77,9 @@ export async function startStack(context: Context, plugins: Plugin[]) {
       stop,
     );
     // Before the host ends: nothing is done to the database for an instance that ends with the run.
-    parts.defer(faults.end);
+    parts.defer(() => {
+      faults.ended = true;
+    });
     const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
 
     async function invoke(name: string, event: unknown): Promise<Outcome> {
