@@ -11,7 +11,7 @@ const ANSWER_MS = 200;
 /** The problems that say: there was no price, so no order was placed. */
 const REFUSAL = /code\W+(unknown_product|inventory_failed|inventory_timed_out)\b/;
 
-const InventoryAnswer = z.object({ pk: z.string(), price: z.number() });
+const InventoryAnswer = z.object({ price: z.number() });
 
 interface Question {
   readonly order: number;

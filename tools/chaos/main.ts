@@ -9,8 +9,7 @@ const USAGE = `npm run chaos -- [options]
 
   --orders <n>     how many orders are placed (200)
   --faults <r>     how many of the calls a fault strikes, from 0 to 1 (0.2)
-  --seed <n>       which faults strike where (1). The same seed strikes the same calls of the same orders. How many polls,
-                   sweeps and retries there are depends on the machine, so two runs differ by a few per cent.
+  --seed <n>       which faults strike where (1): the same seed strikes the same calls of the same orders
   --priced         the service asks an inventory for prices, which fails as well
   --undo <name>    runs the service without one of its protections, to see the suite find it:
                    ${PROTECTIONS.join(", ")}

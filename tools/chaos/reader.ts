@@ -28,25 +28,23 @@ export function startReader(context: Context, apiUrl: string) {
   let reads = 0;
   let stopped = false;
 
-  function complain(order: number, pk: string, detail: string): void {
-    violations.push({ order, detail });
-    journal.note(order, `GET ${pk}: ${detail}`);
-  }
-
   async function follow(order: number, pk: string): Promise<void> {
     let seen: Order | undefined;
     for (let read = 1; read <= READS; read += 1) {
       context.requests += 1;
       const { status, text, placed, undocumented } = await getOrder(apiUrl, pk);
-      if (undocumented) complain(order, pk, undocumented);
-      if (placed) {
-        const flaw = seen && illegal(seen, placed);
-        if (flaw) complain(order, pk, flaw);
-        if (seen?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
-        seen = placed;
-      } else if (status > 0 && status < 500) {
-        complain(order, pk, `a client was told of it, but GET says ${status} ${text}`);
+      const unknown = !placed && status > 0 && status < 500;
+      const flaws = [
+        undocumented,
+        seen && placed && illegal(seen, placed),
+        unknown ? `a client was told of it, but GET says ${status} ${text}` : undefined,
+      ].filter((flaw) => flaw !== undefined);
+      for (const detail of flaws) {
+        violations.push({ order, detail });
+        journal.note(order, `GET ${pk}: ${detail}`);
       }
+      if (placed && seen?.status !== placed.status) journal.note(order, `GET ${pk} → ${placed.status}`);
+      seen = placed ?? seen;
       reads += 1;
       if (!stopped) await wait(PAUSE_MS);
     }

@@ -2,85 +2,66 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
 
-const here = (path: string): string => join(import.meta.dirname, path);
-const lib = (path: string): string => here(`../../../lib/${path}`);
-
-const COMPLETE_ORDER = here("../../../functions/complete-order.ts");
-const CREATE_ORDER = here("../../../functions/create-order.ts");
-const CREATE = lib("orders/create-order.lua");
-const REFUND = lib("refunds/refund-or-dead-letter.lua");
+const PROJECT = join(import.meta.dirname, "../../..");
+const CREATE = "lib/orders/create-order.lua";
+const REFUND = "lib/refunds/refund-or-dead-letter.lua";
 const IS_PENDING = /if is_pending\(id\) then/;
+const WHOLE_FILE = /.+/s;
 
-/** Other text in a source file, or another module in its place. */
-type Change =
-  | { readonly file: string; readonly find: RegExp; readonly replacement: string }
-  | { readonly file: string; readonly module: string };
+/** Other text in a source file. */
+type Change = readonly [file: string, find: RegExp, replacement: string];
 
 /** What keeps orders correct, and how a bundle is built without it. */
 const UNDONE = {
-  atomicity: [{ file: COMPLETE_ORDER, module: here("complete-in-steps.ts") }],
+  atomicity: [["functions/complete-order.ts", WHOLE_FILE, module("complete-in-steps.ts")]],
   "pending-check": [
-    { file: lib("refunds/drain-refunds.ts"), module: here("acknowledge-last.ts") },
-    { file: REFUND, find: IS_PENDING, replacement: "do" },
-    { file: REFUND, find: /redis\.call\('XACK'[^)]*\)/, replacement: "" },
-    { file: REFUND, find: /redis\.call\('XDEL'[^)]*\)/, replacement: "" },
+    ["lib/refunds/drain-refunds.ts", WHOLE_FILE, module("acknowledge-last.ts")],
+    [REFUND, IS_PENDING, "do"],
+    [REFUND, /redis\.call\('XACK'[^)]*\)/, ""],
+    [REFUND, /redis\.call\('XDEL'[^)]*\)/, ""],
   ],
-  "effect-first": [
-    { file: REFUND, find: IS_PENDING, replacement: "if redis.call('XACK', stream, group, id) == 1 then" },
-  ],
-  "idempotency-key": [
-    { file: CREATE, find: /if idempotency_key then(?=\s+local first)/, replacement: "if false then" },
-  ],
+  "effect-first": [[REFUND, IS_PENDING, "if redis.call('XACK', stream, group, id) == 1 then"]],
+  "idempotency-key": [[CREATE, /if idempotency_key then(?=\s+local first)/, "if false then"]],
   claim: [
-    {
-      file: lib("orders/idempotency-key.ts"),
-      find: /throw new ServiceError\("idempotency_key_in_use"\)/,
-      replacement: "return undefined",
-    },
-    { file: CREATE, find: /if claimed_pk and claimed_pk ~= pk then/, replacement: "if false then" },
+    ["lib/orders/idempotency-key.ts", /throw new ServiceError\("idempotency_key_in_use"\)/, "return undefined"],
+    [CREATE, /if claimed_pk and claimed_pk ~= pk then/, "if false then"],
   ],
-  sweep: [{ file: lib("orders/sweep-orders.ts"), find: /let listing = list\(0\);/, replacement: "return; $&" }],
-  reclaim: [
-    { file: lib("refunds/read-refund-requests.lua"), find: /for _ = 1, MAX_CLAIMS do/, replacement: "for _ = 1, 0 do" },
-  ],
+  sweep: [["lib/orders/sweep-orders.ts", /let listing = list\(0\);/, "return; $&"]],
+  reclaim: [["lib/refunds/read-refund-requests.lua", /for _ = 1, MAX_CLAIMS do/, "for _ = 1, 0 do"]],
 } satisfies Record<string, readonly Change[]>;
 
 /** Bugs that the suite must find. */
 const DEFECTS = {
   "create-fails": [
-    {
-      file: CREATE_ORDER,
-      find: /(?<=async function createOrder\(event: ApiEvent\) \{)/,
-      replacement: 'throw new Error("defect");',
-    },
+    [
+      "functions/create-order.ts",
+      /(?<=async function createOrder\(event: ApiEvent\) \{)/,
+      'throw new Error("defect");',
+    ],
   ],
   "order-dropped": [
-    {
-      file: lib("orders/place-order.ts"),
-      find: /countMetric\("OrdersCreated"\);/,
-      replacement: `$&
+    [
+      "lib/orders/place-order.ts",
+      /countMetric\("OrdersCreated"\);/,
+      `$&
         if (Number(request.id.slice(request.id.lastIndexOf('-') + 1)) % 100 === 0) {
           await redis.del(orderKey(pk));
           await redis.zrem(PENDING_KEY, pk);
         }`,
-    },
+    ],
   ],
   "announced-twice": [
-    {
-      file: lib("orders/complete-orders.lua"),
-      find: /(?=local stored = redis\.pcall\('HSET')/,
-      replacement: `if tonumber(string.match(values[2], '%d+$$')) % 500 == 0 then
+    [
+      "lib/orders/complete-orders.lua",
+      /(?=local stored = redis\.pcall\('HSET')/,
+      `if tonumber(string.match(values[2], '%d+$$')) % 500 == 0 then
           redis.call('XADD', completed_stream, '*', unpack(completed_entry(values)))
         end
         `,
-    },
+    ],
   ],
   "refund-counted-twice": [
-    {
-      file: lib("refunds/refund-requests.ts"),
-      find: /(?<=countMetric\("RefundsApplied", )refunded\.length/,
-      replacement: "2 * $&",
-    },
+    ["lib/refunds/refund-requests.ts", /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"],
   ],
 } satisfies Record<string, readonly Change[]>;
 
@@ -94,22 +75,22 @@ export function change(name: keyof typeof UNDONE | keyof typeof DEFECTS): Plugin
     name: `change-${name}`,
     setup(build) {
       build.onLoad({ filter: /\/(functions|lib)\/.*\.(ts|lua)$/ }, async ({ path }) => {
-        const matching = changes.filter(({ file }) => file === path);
-        const loader = path.endsWith(".lua") ? "text" : "ts";
-        return matching.length === 0 ? undefined : { contents: await changed(path, matching), loader };
+        const matching = changes.filter(([file]) => join(PROJECT, file) === path);
+        if (matching.length === 0) return undefined;
+        let contents = await readFile(path, "utf8");
+        for (const [, find, replacement] of matching) {
+          if (!find.test(contents)) throw new Error(`${path} has changed: ${find} is not in it any more`);
+          contents = contents.replace(find, replacement);
+        }
+        return { contents, loader: path.endsWith(".lua") ? "text" : "ts" };
       });
     },
   };
 }
 
-async function changed(path: string, changes: readonly Change[]): Promise<string> {
-  let contents = await readFile(path, "utf8");
-  for (const one of changes) {
-    if ("module" in one) return `export * from ${JSON.stringify(one.module)};`;
-    if (!one.find.test(contents)) throw new Error(`${path} has changed: ${one.find} is not in it any more`);
-    contents = contents.replace(one.find, one.replacement);
-  }
-  return contents;
+/** The text of a module that has what another one of this folder has. */
+function module(file: string): string {
+  return `export * from ${JSON.stringify(join(import.meta.dirname, file))};`;
 }
 
 function keysOf<Key extends string>(record: Readonly<Record<Key, unknown>>): [Key, ...Key[]] {
