@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { createClients } from "./clients.ts";
+import { createClients, startReader } from "./clients.ts";
 import { readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
 import { createDisasters, createInterceptor } from "./disasters.ts";
@@ -9,7 +9,6 @@ import { createFaults, createSeededRandom } from "./faults.ts";
 import { createJournal } from "./history.ts";
 import { createPriceBook } from "./inventory.ts";
 import type { Options } from "./main.ts";
-import { startReader } from "./reader.ts";
 import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";

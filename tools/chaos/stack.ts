@@ -35,71 +35,68 @@ export type ChaosStack = Awaited<ReturnType<typeof startStack>>;
 /** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
 export async function startStack(context: Context, plugins: Plugin[]) {
   const { chance, faults, journal, prices, metrics } = context;
-  const parts = new AsyncDisposableStack();
-  try {
-    const bundles = parts.use(await buildBundles(plugins));
-    const database = parts.adopt(await startDatabase(), stop);
-    const { url: upstashUrl } = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
-    const timeoutMs = await readTimeouts();
-    const deliveries = createDeliveries(context, (event) => host.invoke("completeOrder", event));
-    const deliver = (name: string, event: unknown) => (host.has(name) ? deliveries.deliver(event) : undefined);
-    const { url: lambdaUrl } = parts.adopt(await startInvokeEndpoint(deliver), stop);
-    const scheduler = await startScheduler({
-      lambdaUrl,
-      groups: [SCHEDULE_GROUP],
-      retryDelayMs: (attempt) => RETRY_STEP_MS * attempt,
-      concurrency: 50,
-      log: () => undefined,
-    });
-    parts.adopt(scheduler, stop);
-    const inventory = prices && parts.adopt(await startInventory(), stop);
-    const boundaries = createBoundaries(context, {
-      ...{ database, deliveries, upstashUrl, schedulerUrl: scheduler.url, inventoryUrl: inventory?.url },
-      host: () => host,
-    });
-    const host: LambdaHost = parts.adopt(
-      await createLambdaHost({
-        bundles,
-        concurrency: (name) => INSTANCES[name] ?? INSTANCES_OF_OTHERS,
-        timeoutMs: (name) => Math.min(timeoutMs(name), MAX_TIMEOUT_MS),
-        async environment(name, instanceId) {
-          // No two machines have the same time.
-          const skewMs = chance.between(`skew of ${instanceId}`, -MAX_SKEW_MS, MAX_SKEW_MS);
-          const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
-          return functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs: aheadMs + skewMs });
-        },
-        onExit: boundaries.close,
-        onLine(line, _name, instanceId) {
-          if (line.includes('"_aws"')) addMetrics(line, metrics);
-          else journal.noteAll(line, `log of ${instanceId}: ${line.slice(0, MAX_LINE_LENGTH)}`);
-        },
-      }),
-      stop,
-    );
-    // Before the host ends: nothing is done to the database for an instance that ends with the run.
-    parts.defer(() => {
-      faults.ended = true;
-    });
-    const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
+  await using parts = new AsyncDisposableStack();
+  const bundles = parts.use(await buildBundles(plugins));
+  const database = parts.adopt(await startDatabase(), stop);
+  const { url: upstashUrl } = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
+  const timeoutMs = await readTimeouts();
+  const deliveries = createDeliveries(context, (event) => host.invoke("completeOrder", event));
+  const deliver = (name: string, event: unknown) => (host.has(name) ? deliveries.deliver(event) : undefined);
+  const { url: lambdaUrl } = parts.adopt(await startInvokeEndpoint(deliver), stop);
+  const scheduler = await startScheduler({
+    lambdaUrl,
+    groups: [SCHEDULE_GROUP],
+    retryDelayMs: (attempt) => RETRY_STEP_MS * attempt,
+    concurrency: 50,
+    log: () => undefined,
+  });
+  parts.adopt(scheduler, stop);
+  const inventory = prices && parts.adopt(await startInventory(), stop);
+  const boundaries = createBoundaries(context, {
+    ...{ database, deliveries, upstashUrl, schedulerUrl: scheduler.url, inventoryUrl: inventory?.url },
+    host: () => host,
+  });
+  const host: LambdaHost = parts.adopt(
+    await createLambdaHost({
+      bundles,
+      concurrency: (name) => INSTANCES[name] ?? INSTANCES_OF_OTHERS,
+      timeoutMs: (name) => Math.min(timeoutMs(name), MAX_TIMEOUT_MS),
+      async environment(name, instanceId) {
+        // No two machines have the same time.
+        const skewMs = chance.between(`skew of ${instanceId}`, -MAX_SKEW_MS, MAX_SKEW_MS);
+        const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
+        return functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs: aheadMs + skewMs });
+      },
+      onExit: boundaries.close,
+      onLine(line, _name, instanceId) {
+        if (line.includes('"_aws"')) addMetrics(line, metrics);
+        else journal.noteAll(line, `log of ${instanceId}: ${line.slice(0, MAX_LINE_LENGTH)}`);
+      },
+    }),
+    stop,
+  );
+  // Before the host ends: nothing is done to the database for an instance that ends with the run.
+  parts.defer(() => {
+    faults.ended = true;
+  });
+  const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
 
-    async function invoke(name: string, event: unknown): Promise<Outcome> {
-      const outcome = await host.invoke(name, event);
-      // Before the instance handles another event: that one first has to be sent to it.
-      if (outcome.ok && outcome.instanceId) prices?.noteReply(JSON.stringify(outcome.reply), outcome.instanceId);
-      return outcome;
-    }
-
-    const stack = {
-      ...{ apiUrl, scheduler, database, host, deliveries },
-      /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
-      sweepAheadMs: 0,
-      [Symbol.asyncDispose]: () => parts.disposeAsync(),
-    };
-    return stack;
-  } catch (error) {
-    await parts.disposeAsync();
-    throw error;
+  async function invoke(name: string, event: unknown): Promise<Outcome> {
+    const outcome = await host.invoke(name, event);
+    // Before the instance handles another event: that one first has to be sent to it.
+    if (outcome.ok && outcome.instanceId) prices?.noteReply(JSON.stringify(outcome.reply), outcome.instanceId);
+    return outcome;
   }
+
+  // From here on the caller ends them.
+  const all = parts.move();
+  const stack = {
+    ...{ apiUrl, scheduler, database, host, deliveries },
+    /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
+    sweepAheadMs: 0,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+  return stack;
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
