@@ -62,13 +62,9 @@ export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
  * arguments in `positionals` if the schema has it.
  * @throws Error in one line that says which option is wrong
  */
-export function parseOptions<Schema extends z.ZodObject>(
-  schema: Schema,
-  args: readonly string[],
-  options = optionsOf(schema),
-): z.output<Schema> {
+export function parseOptions<Schema extends z.ZodObject>(schema: Schema, args: readonly string[]): z.output<Schema> {
   const allowPositionals = "positionals" in schema.shape;
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals });
+  const { values, positionals } = parseArgs({ args: [...args], options: optionsOf(schema), allowPositionals });
   const parsed = schema.safeParse({ ...values, ...(allowPositionals && { positionals }) });
   if (parsed.success) return parsed.data;
   throw new Error(parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));

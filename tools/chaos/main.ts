@@ -52,20 +52,7 @@ const MAX_SHOWN = 20;
 
 await runTool({
   usage: USAGE,
-  readOptions(args) {
-    const value = { type: "string" } as const;
-    const flag = { type: "boolean" } as const;
-    const options = {
-      orders: value,
-      faults: value,
-      seed: value,
-      priced: flag,
-      undo: value,
-      defect: value,
-      prove: flag,
-    };
-    return parseOptions(Options, args, options);
-  },
+  readOptions: (args) => parseOptions(Options, args),
   run: (options) => (options.prove ? prove() : chaos(options)),
 });
 
