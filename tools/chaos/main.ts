@@ -1,9 +1,9 @@
 import pLimit from "p-limit";
 import { z } from "zod";
 import { type Outcome, parseOptions, runTool } from "../command.ts";
+import { DEFECT_NAMES, PROTECTIONS } from "./changes.ts";
 import type { Findings } from "./report.ts";
 import { run } from "./run.ts";
-import { DEFECT_NAMES, PROTECTIONS } from "./undo/changes.ts";
 
 const USAGE = `npm run chaos -- [options]
 

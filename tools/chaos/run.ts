@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
 import { REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { change } from "./changes.ts";
 import { createClients, startReader } from "./clients.ts";
 import { readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
@@ -12,7 +13,6 @@ import type { Options } from "./main.ts";
 import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";
-import { change } from "./undo/changes.ts";
 
 /** Clients at once. */
 const CLIENTS = 24;

@@ -2,20 +2,42 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
 
-const PROJECT = join(import.meta.dirname, "../../..");
+const PROJECT = join(import.meta.dirname, "../..");
 const CREATE = "lib/orders/create-order.lua";
 const REFUND = "lib/refunds/refund-or-dead-letter.lua";
 const IS_PENDING = /if is_pending\(id\) then/;
-const WHOLE_FILE = /.+/s;
 
 /** Other text in a source file. */
 type Change = readonly [file: string, find: RegExp, replacement: string];
 
 /** What keeps orders correct, and how a bundle is built without it. */
 const UNDONE = {
-  atomicity: [["functions/complete-order.ts", WHOLE_FILE, module("complete-in-steps.ts")]],
+  // As one would write it without a script: read, decide, write, announce, each a command of its own.
+  atomicity: [
+    [
+      "functions/complete-order.ts",
+      /await complete\(redis.*;/,
+      `const { findOrder } = await import("../lib/orders/find-order.ts");
+        const { orderKey } = await import("../lib/redis/keys.ts");
+        const { pk } = DueOrder.parse(event);
+        const order = await findOrder(redis, pk);
+        if (order.status !== "pending") return;
+        const changes = { status: "completed", completed_at: new Date().toISOString() };
+        await redis.hset(orderKey(pk), changes);
+        await redis.xadd("order_completed", "*", { ...order, ...changes });
+        await redis.zrem("orders:pending", pk);`,
+    ],
+  ],
   "pending-check": [
-    ["lib/refunds/drain-refunds.ts", WHOLE_FILE, module("acknowledge-last.ts")],
+    // As consumers are often written: do the work, then acknowledge it in a request of its own.
+    [
+      "lib/refunds/drain-refunds.ts",
+      /reportSettled\(.*\);/,
+      `$&
+        const ids = batch.requests.map(({ id }) => id);
+        await redis.xack(REFUND_STREAM, "payment-group", ids);
+        await redis.xdel(REFUND_STREAM, ids);`,
+    ],
     [REFUND, IS_PENDING, "do"],
     [REFUND, /redis\.call\('XACK'[^)]*\)/, ""],
     [REFUND, /redis\.call\('XDEL'[^)]*\)/, ""],
@@ -86,11 +108,6 @@ export function change(name: keyof typeof UNDONE | keyof typeof DEFECTS): Plugin
       });
     },
   };
-}
-
-/** The text of a module that has what another one of this folder has. */
-function module(file: string): string {
-  return `export * from ${JSON.stringify(join(import.meta.dirname, file))};`;
 }
 
 function keysOf<Key extends string>(record: Readonly<Record<Key, unknown>>): [Key, ...Key[]] {
