@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 import autocannon from "autocannon";
 import pLimit from "p-limit";
 import { z } from "zod";
+import { reasonOf } from "../../local/error-reason.ts";
+import { Failure } from "../command.ts";
 import { ORDER_BODY } from "./orders.ts";
 import { interleave, median, type Row } from "./statistics.ts";
 
@@ -131,8 +133,12 @@ async function isCompleted(url: string, pk: string): Promise<boolean> {
 }
 
 async function fetchJson(url: string, init?: RequestInit): Promise<unknown> {
-  const reply = await fetch(url, init);
-  if (!reply.ok) throw new Error(`${init?.method ?? "GET"} ${url} was answered ${reply.status}: ${await reply.text()}`);
+  const reply = await fetch(url, init).catch((cause: unknown) => {
+    throw new Failure(`Nothing answers at ${url} (${reasonOf(cause)})`, { cause });
+  });
+  if (!reply.ok) {
+    throw new Failure(`${init?.method ?? "GET"} ${url} was answered ${reply.status}: ${await reply.text()}`);
+  }
   return reply.json();
 }
 
