@@ -37,7 +37,7 @@ const REMOVE = `
   redis.call(unpack(ARGV, 3))
   return listed`;
 
-/** When no poller settles anything for so long, in ms, an accident that would befall one is left out. */
+/** When no poller settles anything for so long, in ms, what would befall one happens without it. */
 const PATIENCE_MS = 20_000;
 
 /** What becomes of the poller itself; undefined: it goes on. */
@@ -75,11 +75,12 @@ export function createDisasters(
     "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
   };
 
-  async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: PollerFate): Promise<void> {
+  /** @returns whether it happened: without a poller none is killed */
+  async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: PollerFate): Promise<boolean> {
     const struck = interceptor.lay(() => database.direct(work), fate);
     // So that there is a batch to have in hand.
     for (const kind of ["unknown", "malformed", "without_pk"] as const) await refunds.askInvalid(kind);
-    await struck;
+    return (await struck) || fate === undefined;
   }
 
   async function remove(client: DirectClient, from: string, to: string, removal: readonly string[]): Promise<void> {
@@ -112,30 +113,37 @@ export function createDisasters(
   const dates = Map.groupBy(Object.keys(accidents).flatMap(datesOf), ({ order }) => order);
   return async (order) => {
     for (const { name } of dates.get(order) ?? []) {
-      const happened = accidents[name]?.().then(() => faults.count(name));
-      await Promise.race([happened, wait(PATIENCE_MS, undefined, { ref: false })]);
+      if ((await accidents[name]?.()) !== false) faults.count(name);
     }
   };
 }
 
 /** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
 export function createInterceptor() {
-  const waiting: (() => Promise<PollerFate>)[] = [];
+  const waiting = new Set<(hasPoller: boolean) => Promise<PollerFate>>();
 
   return {
-    /** Resolves once `work` has been done, before the next settling that a living poller sends. */
-    lay(work: () => Promise<unknown>, fate: PollerFate): Promise<void> {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiting.push(async () => {
-        await work().then(() => resolve(), reject);
+    /**
+     * Resolves once `work` has been done, before the next settling that a living poller sends.
+     * @returns whether there was a poller
+     */
+    lay(work: () => Promise<unknown>, fate: PollerFate): Promise<boolean> {
+      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+      const patience = setTimeout(() => void happen(false), PATIENCE_MS);
+      async function happen(hasPoller: boolean): Promise<PollerFate> {
+        clearTimeout(patience);
+        waiting.delete(happen);
+        await work().then(() => resolve(hasPoller), reject);
         return fate;
-      });
+      }
+      waiting.add(happen);
       return promise;
     },
     /** Runs what waits for this call of the poller. */
     async spring(body: string): Promise<PollerFate> {
       // Of the poller's calls only the one that settles names the outbox.
-      return body.includes(PENDING_KEY) ? waiting.shift()?.() : undefined;
+      const [next] = waiting;
+      return body.includes(PENDING_KEY) ? next?.(true) : undefined;
     },
   };
 }
