@@ -80,10 +80,17 @@ export function readOnlyEnvironment(settings: Settings): Record<string, string> 
   return settings.UPSTASH_REDIS_REST_TOKEN === undefined ? { UPSTASH_REDIS_REST_TOKEN: READ_ONLY_TOKEN } : {};
 }
 
-/** Invokes a function by Lambda's Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html). */
-export function invokeFunction({ ORDERS_LAMBDA_PORT }: Settings, deployedName: string): Promise<Response> {
+/**
+ * Invokes a function by Lambda's Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
+ * @param options such as a signal that ends the wait
+ */
+export function invokeFunction(
+  { ORDERS_LAMBDA_PORT }: Settings,
+  deployedName: string,
+  options: RequestInit = {},
+): Promise<Response> {
   const url = `http://127.0.0.1:${ORDERS_LAMBDA_PORT}/2015-03-31/functions/${deployedName}/invocations`;
-  return fetch(url, { method: "POST", body: "{}" });
+  return fetch(url, { method: "POST", body: "{}", ...options });
 }
 
 interface NamedPort {

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { styleText } from "node:util";
-import { Redis } from "@upstash/redis";
 import { Listr } from "listr2";
 import { ulid } from "ulid";
 import { z } from "zod";
 import type { Order } from "../lib/orders/order.ts";
+import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 import { redisFailure } from "../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../lib/redis/keys.ts";
-import { readSettings, type Settings, TOKEN } from "../local/settings.ts";
+import { invokeFunction, localEnvironment, readSettings, type Settings } from "../local/settings.ts";
 import { table } from "../test/support/markdown.ts";
 import { describeRedisError, Failure, type Outcome, parseOptions, printLine, runTool, waitFor } from "./command.ts";
 import { orderService } from "./order-service.ts";
@@ -28,7 +28,6 @@ const LABEL_WIDTH = 13;
 const START_HINT = "start it with `npm start` in another terminal, or set";
 const API_HINT = `${START_HINT} ORDERS_API_PORT to its port`;
 const REDIS_HINT = `${START_HINT} ORDERS_UPSTASH_PORT, or UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, as for npm start`;
-const POLLER = "2015-03-31/functions/orders-dev-drainRefunds/invocations";
 /** The time-out of the refund poller in serverless.yml, with 10 s to spare. */
 const POLLER_TIMEOUT_MS = 60_000;
 const SHOW_CURSOR = "\u001B[?25h";
@@ -40,6 +39,9 @@ const Options = z.object({
   orders: z.coerce.number().int().min(1).max(20).default(5),
   timeout: z.coerce.number().min(1).max(600).default(90),
 });
+
+/** Stream entries as Redis sends them: an id, then fields and values in turn. */
+const Entries = z.array(z.tuple([z.string(), z.array(z.string())]));
 
 type Report = (state: string, detail?: string) => void;
 
@@ -64,8 +66,10 @@ async function runDemo({
 }: z.infer<typeof Options> & { settings: Settings }): Promise<Outcome> {
   const startedAt = performance.now();
   const service = orderService(`http://localhost:${settings.ORDERS_API_PORT}`, API_HINT);
-  const url = settings.UPSTASH_REDIS_REST_URL ?? `http://127.0.0.1:${settings.ORDERS_UPSTASH_PORT}`;
-  const redis = new Redis({ url, token: settings.UPSTASH_REDIS_REST_TOKEN ?? TOKEN, retry: false });
+  // Only the database's part of what the functions get is used: region and target do not matter.
+  const env = RedisEnv.parse(localEnvironment(settings, "", ""));
+  const url = env.UPSTASH_REDIS_REST_URL;
+  const redis = createRedis(env);
   const [startSeconds] = await redis.time().catch((error: unknown) => {
     throw describeRedisError(url, redisFailure(error), REDIS_HINT);
   });
@@ -141,11 +145,8 @@ async function runDemo({
   /** Invokes it now. If that is not possible, its own timer runs it within 60 s. */
   async function runPoller(report: Report): Promise<void> {
     await Promise.all(requested.map(({ promise }) => promise));
-    const reply = await fetch(`http://127.0.0.1:${settings.ORDERS_LAMBDA_PORT}/${POLLER}`, {
-      method: "POST",
-      body: "{}",
-      signal: AbortSignal.timeout(POLLER_TIMEOUT_MS),
-    }).catch(() => undefined);
+    const signal = AbortSignal.timeout(POLLER_TIMEOUT_MS);
+    const reply = await invokeFunction(settings, "orders-dev-drainRefunds", { signal }).catch(() => undefined);
     const hasRun = reply?.ok && !reply.headers.has("x-amz-function-error");
     report(hasRun ? "ran" : "could not be invoked, runs at the next full minute");
   }
@@ -156,11 +157,11 @@ async function runDemo({
 
   /** The entries of a stream that were written since the demo started, by the clock of Redis. */
   async function entriesOf(stream: string): Promise<Record<string, string>[]> {
-    const entries = await redis.xrange(stream, `${startSeconds}000`, "+");
-    return Object.entries(entries).map(([id, fields]) => ({
-      ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)])),
-      id,
-    }));
+    const entries = Entries.parse(await redis.xrange(stream, `${startSeconds}000`, "+"));
+    return entries.map(([id, words]) => {
+      const pairs = words.flatMap((word, at) => (at % 2 === 0 ? [[word, words[at + 1] ?? ""] as const] : []));
+      return { ...Object.fromEntries(pairs), id };
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { invokeFunction, readSettings } from "../../local/settings.ts";
 import { shopServer } from "../shop/main.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
 import { freePorts, listen } from "../support/servers.ts";
@@ -94,10 +95,7 @@ describe.skipIf(NO_CHROMIUM || NO_PYTHON)("the example shop", { timeout: 3 * PAT
     await expect
       .poll(
         async () => {
-          await fetch(`${urlOf(service, "LAMBDA")}/2015-03-31/functions/orders-dev-drainRefunds/invocations`, {
-            method: "POST",
-            body: "{}",
-          });
+          await invokeFunction(readSettings(service.env), "orders-dev-drainRefunds");
           return shown.innerText();
         },
         { timeout: PATIENCE_MS, interval: 1_000 },
