@@ -67,7 +67,10 @@ export function parseOptions<Schema extends z.ZodObject>(schema: Schema, args: r
   const { values, positionals } = parseArgs({ args: [...args], options: optionsOf(schema), allowPositionals });
   const parsed = schema.safeParse({ ...values, ...(allowPositionals && { positionals }) });
   if (parsed.success) return parsed.data;
-  throw new Error(parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`).join("; "));
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path[0] === "positionals" ? message : `--${path.join(".")}: ${message}`,
+  );
+  throw new Error(problems.join("; "));
 }
 
 /**

@@ -31,7 +31,7 @@ const { functions: declared } = await readServerlessYml();
 
 /** The parameters of a built handler, and the modules of Node.js that a new process has loaded after its first event. */
 async function firstEvent(source: string, event: unknown) {
-  await using built = await bundle(source);
+  using built = await bundle(source);
   // The context is what the middy stacks use of it.
   const program = `
     const { handler } = await import(${JSON.stringify(pathToFileURL(built.path).href)});

@@ -31,7 +31,7 @@ beforeAll(async () => {
   built = await bundle("functions/docs.ts");
   ({ handler } = DocsModule.parse(await import(built.path)));
 });
-afterAll(() => built[Symbol.asyncDispose]());
+afterAll(() => built[Symbol.dispose]());
 
 const invoke = async (event: unknown) => DocsReply.parse(await handler(event, lambdaContext("docs")));
 

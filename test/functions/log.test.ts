@@ -74,7 +74,7 @@ test("the bundle of createOrder without credentials in its environment says wher
   const Module = z.object({ handler: z.custom<Handler>((value) => typeof value === "function") });
   vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
   vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
-  await using built = await bundle("functions/create-order.ts");
+  using built = await bundle("functions/create-order.ts");
   const { handler } = Module.parse(await import(built.path));
 
   const reply = await handler(placeOrderEvent({ id: "tea-green", quantity: 2 }), lambdaContext("createOrder"));

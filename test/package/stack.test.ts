@@ -359,7 +359,7 @@ test.for(Object.keys(functions))("%s is small, minified, and made of deployed co
 });
 
 test("what tests, benchmarks and the fault suite build is what is uploaded", async () => {
-  await using built = await bundle("functions/create-order.ts");
+  using built = await bundle("functions/create-order.ts");
 
   expect(await readFile(built.path, "utf8")).toBe(packageOf("dev").files.get(`${bundleOf("createOrder")}.mjs`));
 });

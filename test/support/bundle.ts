@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { parse } from "yaml";
 import { z } from "zod";
+import { temporaryFolder } from "../../tools/lambda-host/temporary-folder.ts";
 
-export interface Bundle extends AsyncDisposable {
+export interface Bundle extends Disposable {
   /** The module's path, for a dynamic import. */
   readonly path: string;
 }
@@ -13,10 +13,10 @@ export interface Bundle extends AsyncDisposable {
 /** Builds one function as `serverless package` does, in a temporary folder. */
 export async function bundle(source: string): Promise<Bundle> {
   const { options, extension } = await buildOptions();
-  const folder = await mkdtemp(join(tmpdir(), "orders-bundle-"));
-  const path = join(folder, `function${extension}`);
+  const folder = await temporaryFolder("orders-bundle-");
+  const path = join(folder.path, `function${extension}`);
   await build({ ...options, entryPoints: [source], outfile: path, logLevel: "error" });
-  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+  return { path, [Symbol.dispose]: folder[Symbol.dispose] };
 }
 
 const PROJECT = join(import.meta.dirname, "../..");

@@ -22,7 +22,7 @@ export function rowsTable(rows: readonly Row[]): string {
       amount(row.value, row.unit),
       ...(row.baseline === undefined ? ["", ""] : [amount(row.baseline, row.unit), comparedText(row, compared(row))]),
       targetText(row),
-      { true: "met", false: "**missed**", undefined: "" }[`${meetsTarget(row)}`],
+      verdict(row),
     ]),
   );
 }
@@ -76,6 +76,12 @@ function commit(): string {
 function targetText(row: Row): string {
   if (row.atMost !== undefined) return `≤ ${comparedText(row, row.atMost)}`;
   return row.atLeast === undefined ? "" : `≥ ${comparedText(row, row.atLeast)}`;
+}
+
+function verdict(row: Row): string {
+  const met = meetsTarget(row);
+  if (met === undefined) return "";
+  return met ? "met" : "**missed**";
 }
 
 /** @param value as `compared` gives it */

@@ -10,9 +10,8 @@ import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost } from "../lambda-host/host.ts";
-import type { Outcome } from "../lambda-host/instance.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import type { Usage } from "../lambda-host/messages.ts";
+import type { Outcome, Usage } from "../lambda-host/messages.ts";
 import type { RecordedRequest } from "./baseline.ts";
 
 /** Longer than any run: a held schedule does not fire. */

@@ -81,21 +81,13 @@ export function createBoundaries({ faults, journal, interceptor, prices }: Conte
     }
 
     async function toScheduler(call: Call): Promise<void> {
+      async function spare(): Promise<void> {
+        const reply = await call.forward();
+        await deliveries.deliverEarly(call);
+        await call.answer(reply);
+      }
       const kinds = { ...SCHEDULER_FAULTS, ...INSTANCE_FAULTS };
-      await treat(
-        "scheduler",
-        call,
-        call.path,
-        kinds,
-        { ...RARE, throttled: 2 },
-        {
-          async spare() {
-            const reply = await call.forward();
-            await deliveries.deliverEarly(call);
-            await call.answer(reply);
-          },
-        },
-      );
+      await treat("scheduler", call, call.path, kinds, { ...RARE, throttled: 2 }, { spare });
     }
 
     async function toInventory(call: Call): Promise<void> {

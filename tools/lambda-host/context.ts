@@ -1,5 +1,6 @@
 import type { Context } from "aws-lambda";
 
+/** Of an invocation that is given no other. */
 export const REQUEST_ID = "5f0c5f5e-2d0c-4d5c-9b1c-3b1f1c6f7a10";
 
 /** The context that Lambda's Node 24 runtime gives a handler; by default 10 seconds are left for ever. */

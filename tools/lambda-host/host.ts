@@ -1,7 +1,8 @@
 import pLimit from "p-limit";
 import { readServerlessYml, type ServerlessYml } from "../../test/support/bundle.ts";
 import type { Bundles } from "./bundles.ts";
-import { failure, type Instance, type Outcome, startInstance } from "./instance.ts";
+import { failure, type Instance, startInstance } from "./instance.ts";
+import type { Outcome } from "./messages.ts";
 
 const DEFAULT_ROUTE = "$default";
 

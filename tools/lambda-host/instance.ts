@@ -2,8 +2,6 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Outcome } from "./messages.ts";
 
-export type { Outcome };
-
 interface InstanceOptions {
   readonly functionName: string;
   /** Of `buildBundles`. */

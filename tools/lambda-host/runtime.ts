@@ -1,8 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import type { Context } from "aws-lambda";
+import * as z from "zod/mini";
 import { lambdaContext } from "./context.ts";
 import type { Outcome, Usage } from "./messages.ts";
+
+const Bundle = z.object({
+  handler: z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function"),
+});
 
 // The process of one instance: imports the bundle that the command line names, and handles one event after the other. It
 // ends with its host.
@@ -11,7 +17,7 @@ const { AWS_LAMBDA_FUNCTION_NAME: functionName = "", LAMBDA_CLOCK_SKEW_MS: skewM
 
 process.on("disconnect", () => process.exit());
 if (Number(skewMs) !== 0) skewClock(Number(skewMs));
-const { handler } = await import(pathToFileURL(bundlePath).href);
+const { handler } = Bundle.parse(await import(pathToFileURL(bundlePath).href));
 let initMs: number | undefined = performance.now();
 process.on("message", handle);
 process.send?.("ready");
