@@ -1,17 +1,19 @@
 import { readEnv } from "../lib/env.ts";
 import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
 import { parseCaller, parseJsonBody, parseOrderRequest } from "../lib/http/request.ts";
-import { createCompletionScheduler, SchedulerEnv } from "../lib/integrations/completion-scheduler.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
+import { CompletionEnv } from "../lib/orders/completion-delay.ts";
 import { parseIdempotencyKey } from "../lib/orders/idempotency-key.ts";
-import { placeOrder } from "../lib/orders/place-order.ts";
+import { type CompletionScheduler, placeOrder } from "../lib/orders/place-order.ts";
 import { OrderRetentionEnv } from "../lib/orders/retention.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
-const redis = createRedis(readEnv(RedisEnv));
-const scheduler = createCompletionScheduler(readEnv(SchedulerEnv));
-const inventory = createInventory(readEnv(InventoryEnv));
-const { ORDER_RETENTION_DAYS } = readEnv(OrderRetentionEnv);
+const dependencies = {
+  redis: createRedis(readEnv(RedisEnv)),
+  scheduler: readEnv(CompletionEnv).COMPLETION === "scheduler" ? loadScheduler() : undefined,
+  inventory: createInventory(readEnv(InventoryEnv)),
+  retentionDays: readEnv(OrderRetentionEnv).ORDER_RETENTION_DAYS,
+};
 
 async function createOrder(event: ApiEvent) {
   const input = {
@@ -20,11 +22,22 @@ async function createOrder(event: ApiEvent) {
     request: parseOrderRequest(parseJsonBody(event)),
     now: Date.now(),
   };
-  const { order, replayed } = await placeOrder(redis, scheduler, input, inventory, ORDER_RETENTION_DAYS);
+  const { order, replayed } = await placeOrder(dependencies, input);
   return jsonReply(order, {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),
   });
+}
+
+/**
+ * Imported only where it is used: loading and configuring the AWS client is more than half of a cold start. Not by a top-level
+ * `await`, because `serverless invoke local` loads the handler with `require`.
+ */
+function loadScheduler(): CompletionScheduler {
+  const loading = import("../lib/integrations/completion-scheduler.ts").then((integration) =>
+    integration.createCompletionScheduler(readEnv(integration.SchedulerEnv)),
+  );
+  return { schedule: async (pk, due) => (await loading).schedule(pk, due) };
 }
 
 export const handler = api(createOrder);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BaseUrl } from "../lib/env.ts";
+import { Completion } from "../lib/orders/completion-delay.ts";
 import { MAX_RETENTION_DAYS } from "../lib/orders/retention.ts";
 
 /** `MAXLEN ~` trims whole nodes, of 100 entries each by default: a smaller bound has no effect. */
@@ -52,6 +53,7 @@ const Parameters = z
   .strictObject(
     {
       preflight: oneOf("run", "skip"),
+      completion: oneOf(...Completion.options),
       alarmEmail: emailOrUndecided,
       ticketEmail: optional(z.email(EMAIL)),
       docsUrl: httpsUrl,

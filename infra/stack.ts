@@ -8,8 +8,8 @@ import { roleResources } from "./roles.ts";
 /** The functions that each order runs. Reserved concurrency also limits them, so a flood of orders cannot use up the account's. */
 const ORDER_FUNCTIONS = ["createOrder", "completeOrder"];
 
-/** Pollers run once a minute; a retry by Lambda may overlap the next minute's run. */
-const POLLER_CONCURRENCY = 2;
+/** Pollers run once a minute. The runs of `completion: sweep` overlap, and a retry by Lambda may overlap both. */
+const POLLER_CONCURRENCY = 3;
 
 /**
  * The part of the CloudFormation stack that depends on parameters or on the list of functions, for `resources` of

@@ -138,8 +138,12 @@ export default class LocalStackPlugin {
       const server = await startedApiServer(pluginManager.getPlugins());
       emulateApiGateway(server, allowedOrigins(service.provider.httpApi.cors));
       limitConcurrency(server, MAX_CONCURRENT_CALLS);
-      // It creates the stream of completed orders. On AWS it runs within a minute of a deploy.
-      await invokeFunction(settings, service.functions[SWEEP_ORDERS]?.name ?? SWEEP_ORDERS);
+      // It creates the stream of completed orders. On AWS it runs within a minute of a deploy. With `completion: sweep` it
+      // lasts more than a minute, so nobody waits for it.
+      const sweep = service.functions[SWEEP_ORDERS];
+      const swept = invokeFunction(settings, sweep?.name ?? SWEEP_ORDERS);
+      if (sweep?.environment?.COMPLETION === "sweep") swept.catch(exitWith);
+      else await swept;
       await releaseStartupMemory();
       process.stdout.write(banner(settings, stack));
     } catch (error) {

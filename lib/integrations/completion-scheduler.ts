@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-scheduler";
 import * as z from "zod/mini";
 import type { DueOrder } from "../orders/complete-orders.ts";
+import type { CompletionScheduler } from "../orders/place-order.ts";
 
 /** The time-out of one attempt. Two attempts and the pause between them take 2.5 s. */
 const ATTEMPT_TIMEOUT_MS = 1_000;
@@ -32,17 +33,11 @@ export const SchedulerEnv = z.object({
 
 export type SchedulerEnv = z.infer<typeof SchedulerEnv>;
 
-export interface CompletionScheduler {
-  /**
-   * Schedules an invocation of `completeOrder` for when the order is due.
-   * @param due in ms since the epoch; rounded up to the second, so that it is never early. AWS fires within 60 s after
-   *   that (EventBridge Scheduler user guide, "Schedule types")
-   * @throws the SDK's error, after its retries
-   */
-  schedule(pk: string, due: number): Promise<void>;
-}
-
-/** EventBridge Scheduler with one one-time schedule per order, which is deleted after it fires. */
+/**
+ * EventBridge Scheduler with one one-time schedule per order, which is deleted after it fires. The time is rounded up to the
+ * second, so that it is never early. AWS fires within 60 s after that (EventBridge Scheduler user guide, "Schedule types").
+ * It throws the SDK's error, after its retries.
+ */
 export function createCompletionScheduler(env: SchedulerEnv): CompletionScheduler {
   const client = new SchedulerClient({
     maxAttempts: ATTEMPTS,

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { BaseUrl } from "../env.ts";
 import { redacted, ServiceError } from "../errors.ts";
 import { createHttpClient, type HttpClient, isBrokenConnection, TimeoutError } from "../http-client.ts";
+import type { Inventory } from "../orders/place-order.ts";
 import { UnitPrice } from "../orders/prices.ts";
 import { countMetric, durationMetric } from "../telemetry.ts";
 
@@ -20,17 +21,12 @@ export type InventoryEnv = z.infer<typeof InventoryEnv>;
 /** Created once: that takes 25 µs. */
 const Product = z.object({ id: z.nullish(z.unknown()), pk: z.nullish(z.unknown()), price: UnitPrice });
 
-export interface Inventory {
-  /**
-   * The unit price of a product.
-   * @throws ServiceError `unknown_product` for a 404; `inventory_timed_out` after 2 s; `inventory_failed` for any
-   *   other failure, its cause without the reply's text. The shop's own inventory replies 500 for an unknown product, which
-   *   looks like any other failure.
-   */
-  priceOf(productId: string): Promise<number>;
-}
-
-/** The shop's product inventory, `GET {INVENTORY_URL}/products/{id}`. Undefined without one: then orders have no price. */
+/**
+ * The shop's product inventory, `GET {INVENTORY_URL}/products/{id}`. Undefined without one: then orders have no price.
+ *
+ * A 404 is `unknown_product`, no reply within 2 s `inventory_timed_out`, and any other failure `inventory_failed`, its cause
+ * without the reply's text. The shop's own inventory replies 500 for an unknown product, which looks like any other failure.
+ */
 export function createInventory({ INVENTORY_URL }: InventoryEnv): Inventory | undefined {
   if (!INVENTORY_URL) return undefined;
   const send = createHttpClient(INVENTORY_URL, MAX_REPLY_BYTES);

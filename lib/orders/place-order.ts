@@ -3,8 +3,6 @@ import type { Redis } from "@upstash/redis";
 import { ulid } from "ulid";
 import * as z from "zod/mini";
 import { ServiceError } from "../errors.ts";
-import type { CompletionScheduler } from "../integrations/completion-scheduler.ts";
-import type { Inventory } from "../integrations/inventory.ts";
 import { runCommand, script, scriptCommand } from "../redis/commands.ts";
 import { orderKey, PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, logger } from "../telemetry.ts";
@@ -27,6 +25,29 @@ const createOrderScript = script(createOrderLua);
 const CreateOrderCode = { created: 1, replayed: 2, reused: 3, inUse: 4 } as const;
 const CreateOrderReply = z.tuple([z.enum(CreateOrderCode), z.string()]);
 
+/** Creates the schedules of orders. Without one, the sweep alone completes orders. */
+export interface CompletionScheduler {
+  /**
+   * @param due when the order is to be completed, in ms since the epoch; never earlier
+   * @throws Error after its retries
+   */
+  schedule(pk: string, due: number): Promise<void>;
+}
+
+/** Knows the unit prices of products. Without one, orders have no price. */
+export interface Inventory {
+  /** @throws ServiceError `unknown_product`, `inventory_failed`, `inventory_timed_out` */
+  priceOf(productId: string): Promise<number>;
+}
+
+export interface PlaceOrderDependencies {
+  readonly redis: Redis;
+  readonly scheduler?: CompletionScheduler | undefined;
+  readonly inventory?: Inventory | undefined;
+  /** After how many days (a whole number) the order is deleted; 0: never. */
+  readonly retentionDays: number;
+}
+
 export interface PlaceOrderInput {
   readonly request: OrderRequest;
   /** A second call with the same key returns the first order. */
@@ -46,17 +67,12 @@ export interface PlaceOrderResult {
 /**
  * Stores an order and schedules its completion. A stored order is durable: if scheduling fails, that is logged and counted,
  * and the sweep completes the order.
- * @param inventory gives the unit price of a new order; without it orders have no price
- * @param orderRetentionDays after how many days (a whole number) the order is deleted; 0: never
  * @throws ServiceError `idempotency_key_reused`, `idempotency_key_in_use` and what `priceOf` throws: this request has stored
  *   nothing; `redis_failed`, `redis_invalid_reply`: it may have stored the order
  */
 export async function placeOrder(
-  redis: Redis,
-  scheduler: CompletionScheduler,
+  { redis, scheduler, inventory, retentionDays }: PlaceOrderDependencies,
   input: PlaceOrderInput,
-  inventory?: Inventory,
-  orderRetentionDays = 0,
 ): Promise<PlaceOrderResult> {
   const { request, idempotencyKey, caller, now } = input;
   const key = idempotencyKey === undefined ? undefined : idempotencyRedisKey(idempotencyKey, caller);
@@ -69,13 +85,13 @@ export async function placeOrder(
   const prices = inventory && (await lookUpPrices(redis, inventory, request, key, pk));
   const order = newOrder(pk, request, now, prices);
   const due = now + COMPLETION_DELAY_MS;
-  const [code, firstPk] = await createOrder(redis, order, due, orderRetentionDays * DAY_S, key, prices);
+  const [code, firstPk] = await createOrder(redis, order, due, retentionDays * DAY_S, key, prices);
   if (code === CreateOrderCode.inUse) throw new ServiceError("idempotency_key_in_use");
   if (code === CreateOrderCode.reused) throw new ServiceError("idempotency_key_reused");
   if (code === CreateOrderCode.replayed) return replay(redis, firstPk);
   countMetric("OrdersCreated");
   logger.info("Order placed", { pk });
-  await scheduleOrLeaveToSweep(scheduler, pk, due);
+  if (scheduler) await scheduleOrLeaveToSweep(scheduler, pk, due);
   return { order, replayed: false };
 }
 

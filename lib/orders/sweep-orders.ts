@@ -1,99 +1,213 @@
+import { randomInt } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { type Command, MAX_PIPELINE_MS, reportGauge, runPipeline, script, scriptCommand } from "../redis/commands.ts";
+import { type Command, reportGauge, runPipeline, script, scriptCommand } from "../redis/commands.ts";
 import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
 import completedStreamLagLua from "./completed-stream-lag.lua" with { type: "text" };
-import { dueTime, SWEEP_GRACE_MS } from "./completion-delay.ts";
-import { OrderPk } from "./order.ts";
+import { COMPLETION_DELAY_MS, type Completion, SWEEP_GRACE_MS } from "./completion-delay.ts";
 
+/** One script completes a batch, and holds the keys of its orders and of the stream for about 6 ms. */
 const BATCH_SIZE = 200;
 
-/** The sweep starts no batch that might not end in time. */
-const RESERVE_MS = MAX_PIPELINE_MS + 1_000;
-
 /**
- * How many passes in a row may list only orders of the previous batch. One happens when the script cache was lost (the list ran
- * before the script). After two the sweep stops: a member that is not valid UTF-8 cannot be removed over REST.
+ * How long a run may last. Runs start once a minute, so with `sweep` the next one has begun before this one ends. The
+ * function's time-out (serverless.yml) leaves room for the last requests.
  */
-const MAX_IDLE_PASSES = 2;
+const RUN_MS = 65_000;
+
+/** A shorter wait would read the index more often than completions on time need. */
+const MIN_WAIT_MS = 200;
+
+/** No order becomes due sooner than this after it was placed. */
+const MAX_WAIT_MS = COMPLETION_DELAY_MS;
+
+/** The pause after a request that failed in spite of its retries. */
+const FAILURE_WAIT_MS = 1_000;
+
+/** How late an order is with `sweep` when it counts as overdue. */
+const LATE_MS = 10_000;
 
 /** How many entries of `order_completed` the slowest consumer group has not read. Creates the stream if it is missing. */
 const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
+/** Members and scores in turn. */
+const PendingOrders = z.pipe(z.array(z.string()), z.transform(toPendingOrders));
+
+interface PendingOrder {
+  readonly pk: string;
+  /** In ms since the epoch. */
+  readonly due: number;
+}
+
+export interface Sweep {
+  readonly redis: Redis;
+  readonly completion: Completion;
+  /** About how many entries `order_completed` keeps. */
+  readonly streamMaxLength: number;
+  /** Gives the time, in ms since the epoch. */
+  readonly clock: () => number;
+  /** Waits some ms. */
+  readonly wait?: (ms: number) => Promise<unknown>;
+}
+
 /**
- * Completes the orders that are overdue by more than the grace, oldest first, until none is left or the time is nearly up.
- * An order that cannot be completed stays pending. Completing a batch and listing the next share one
- * request.
- * @param clock gives the time, in ms since the epoch
- * @param streamMaxLength about how many entries `order_completed` keeps
- * @param remainingTimeMs gives the time that is left, in ms
+ * Completes pending orders, oldest first, a batch per script. An order that cannot be completed stays pending.
+ *
+ * With `scheduler` it completes the orders that are overdue by more than the grace, and ends. With `sweep` it lasts 65 s: it
+ * completes each order once it is due, waits until the next one is (at least 200 ms, at most the delay of an order), and
+ * survives failures of Redis. Runs may overlap: the script is idempotent.
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`: completed batches stay completed
  */
-export async function sweepOrders(
-  redis: Redis,
-  clock: () => number,
-  streamMaxLength: number,
-  remainingTimeMs: () => number,
-): Promise<void> {
-  const overdueSince = clock() - SWEEP_GRACE_MS;
-  const list = (offset: number) => listOverdue(overdueSince, offset);
-  const count = countOverdue(overdueSince);
-
-  let listing = list(0);
-  let replies = await runPipeline(redis, [listing, count, consumerLag]);
-  reportGauge("OverdueOrders", replies, count);
-  reportGauge("ConsumerLag", replies, consumerLag);
-  let overdue = replies.of(listing);
-  let batch: string[] = [];
-  let failures = 0;
-  let idlePasses = 0;
-  while (overdue.length > 0 && idlePasses < MAX_IDLE_PASSES && remainingTimeMs() > RESERVE_MS) {
-    const previous = new Set(batch);
-    const due = overdue.filter((pk) => !previous.has(pk));
-    listing = list(failures);
-    if (due.length > 0) {
-      const completedAt = clock();
-      const complete = completeOrdersCommand(due, completedAt, streamMaxLength);
-      replies = await runPipeline(redis, [complete, listing]);
-      failures += report(due, replies.of(complete), completedAt);
-      batch = due;
-      idlePasses = 0;
-    } else {
-      replies = await runPipeline(redis, [listing]);
-      idlePasses += 1;
+export async function sweepOrders(sweep: Sweep): Promise<void> {
+  const { redis, completion, clock, wait = setTimeout } = sweep;
+  const run = new SweepRun(sweep);
+  // The threshold is the run's start: orders that become overdue while it works are the next run's.
+  const gauges = overdueGauges(clock() - (completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS));
+  let reported = false;
+  let failure: unknown;
+  do {
+    try {
+      await run.completeDue().finally(async () => {
+        // After the first pass, so that orders which it has completed do not count. Also when it fails: alarms need them then.
+        if (!reported) await reportGauges(redis, gauges);
+        reported = true;
+      });
+      failure = undefined;
+    } catch (error) {
+      failure = error;
+      if (completion === "sweep") logger.error("The sweep failed and tries again", { error });
     }
-    overdue = replies.of(listing);
-  }
-  if (overdue.length > 0) logger.warn("The sweep left overdue orders. The next one continues");
+    if (completion === "scheduler") break;
+    await wait(failure === undefined ? run.untilNextMs() : FAILURE_WAIT_MS);
+  } while (!run.isOver());
+  if (failure !== undefined) throw failure;
+  if (run.hasDue()) logger.warn("The sweep left overdue orders. The next one continues");
 }
 
-/** @param offset how many of the oldest to skip: those that failed in this sweep */
-function listOverdue(since: number, offset: number): Command<string[]> {
-  return {
-    reply: z.array(z.string()),
-    add: (pipeline) => pipeline.zrange(PENDING_KEY, "-inf", since, { byScore: true, offset, count: BATCH_SIZE }),
+/** The orders that one run has listed, and what it learned about them. */
+class SweepRun {
+  readonly #sweep: Sweep;
+  readonly #endsAt: number;
+  /** With `scheduler`: the time until which orders must have been due. */
+  readonly #overdueSince: number;
+  /** The oldest pending orders, as last listed. */
+  #pending: readonly PendingOrder[] = [];
+  /** The script does not know them: it has removed them from the index, except pks that no reply can carry. */
+  readonly #unknown = new Set<string>();
+  /** Could not be completed in this pass. */
+  #failed = new Set<string>();
+  /** Redis refused every order of the last batch. */
+  #refused = false;
+
+  constructor(sweep: Sweep) {
+    this.#sweep = sweep;
+    const now = sweep.clock();
+    this.#endsAt = now + RUN_MS;
+    this.#overdueSince = now - SWEEP_GRACE_MS;
+  }
+
+  isOver(): boolean {
+    return this.#sweep.clock() >= this.#endsAt;
+  }
+
+  hasDue(): boolean {
+    return this.#due().length > 0;
+  }
+
+  /** How long to wait before the next pass, in ms. */
+  untilNextMs(): number {
+    const [next] = this.#refused ? [] : this.#pending.filter(this.#isOpen);
+    if (next === undefined) return MAX_WAIT_MS;
+    // A timer may fire a millisecond early.
+    return Math.min(Math.max(next.due - this.#sweep.clock() + 1, MIN_WAIT_MS), MAX_WAIT_MS);
+  }
+
+  /**
+   * Completes what is due, until nothing is, the time is up or Redis refuses a whole batch. One request completes a batch and
+   * lists the next.
+   */
+  async completeDue(): Promise<void> {
+    const { redis, clock, streamMaxLength } = this.#sweep;
+    this.#failed = new Set();
+    do {
+      const batch = this.#nextBatch();
+      const listing = this.#list();
+      if (batch.length === 0) {
+        this.#pending = (await runPipeline(redis, [listing])).of(listing);
+      } else {
+        const completedAt = clock();
+        const pks = batch.map(({ pk }) => pk);
+        const complete = completeOrdersCommand(pks, completedAt, streamMaxLength);
+        const replies = await runPipeline(redis, [complete, listing]);
+        this.#learn(batch, replies.of(complete), completedAt);
+        // If the script cache was lost, the list ran first and has the batch again, which changes nothing.
+        this.#pending = replies.of(listing);
+      }
+    } while (this.hasDue() && !this.#refused && !this.isOver());
+  }
+
+  #list(): Command<PendingOrder[]> {
+    const until = this.#sweep.completion === "scheduler" ? this.#overdueSince : "+inf";
+    return {
+      reply: PendingOrders,
+      add: (pipeline) =>
+        pipeline.zrange(PENDING_KEY, "-inf", until, {
+          byScore: true,
+          withScores: true,
+          offset: this.#failed.size,
+          count: BATCH_SIZE,
+        }),
+    };
+  }
+
+  #due(): PendingOrder[] {
+    const now = this.#sweep.clock();
+    return this.#pending.filter((order) => order.due <= now && this.#isOpen(order));
+  }
+
+  readonly #isOpen = ({ pk }: PendingOrder): boolean => !this.#unknown.has(pk) && !this.#failed.has(pk);
+
+  /** While Redis refuses writes, one order tries whether it takes them again: any one, because it may have failed by itself. */
+  #nextBatch(): PendingOrder[] {
+    const due = this.#due();
+    return this.#refused && due.length > 0 ? due.splice(randomInt(due.length), 1) : due;
+  }
+
+  #learn(batch: readonly PendingOrder[], completions: Completions, completedAt: number): void {
+    const [codes, errors] = completions;
+    const withCode = (code: CompletionCode) => batch.filter((_, index) => codes[index] === code);
+    const pksOf = (orders: readonly PendingOrder[]) => orders.map(({ pk }) => pk);
+    const completed = withCode(CompletionCode.completed);
+    const unknown = pksOf(withCode(CompletionCode.unknown));
+    countMetric("OrdersCompletedBySweep", completed.length);
+    for (const { due } of completed) durationMetric("CompletionLag", completedAt - due);
+    if (completed.length > 0) logger.info("Orders completed by the sweep", { pks: pksOf(completed) });
+    if (unknown.length > 0)
+      logger.warn("Pending orders without an order were dropped from the index", { pks: unknown });
+    reportFailures(pksOf(batch), completions);
+    for (const pk of unknown) this.#unknown.add(pk);
+    for (const pk of pksOf(withCode(CompletionCode.failed))) this.#failed.add(pk);
+    this.#refused = errors.length === batch.length;
+  }
+}
+
+function overdueGauges(overdueSince: number) {
+  const overdue: Command<number> = {
+    reply: z.int(),
+    add: (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", overdueSince),
   };
+  return { OverdueOrders: overdue, ConsumerLag: consumerLag } as const;
 }
 
-function countOverdue(since: number): Command<number> {
-  return { reply: z.int(), add: (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", since) };
+async function reportGauges(redis: Redis, { OverdueOrders, ConsumerLag }: ReturnType<typeof overdueGauges>) {
+  const replies = await runPipeline(redis, [OverdueOrders, ConsumerLag]);
+  reportGauge("OverdueOrders", replies, OverdueOrders);
+  reportGauge("ConsumerLag", replies, ConsumerLag);
 }
 
-/** @returns how many orders of the batch failed */
-function report(pks: readonly string[], completions: Completions, completedAt: number): number {
-  const [codes, errors] = completions;
-  const withCode = (code: CompletionCode) => pks.filter((_, index) => codes[index] === code);
-  const completed = withCode(CompletionCode.completed);
-  const unknown = withCode(CompletionCode.unknown);
-  countMetric("OrdersCompletedBySweep", completed.length);
-  for (const pk of completed) {
-    // Another writer's pk may not be a ULID, and has no time then.
-    if (OrderPk.safeParse(pk).success) durationMetric("CompletionLag", completedAt - dueTime(pk));
-  }
-  if (completed.length > 0) logger.info("Overdue orders completed", { pks: completed });
-  if (unknown.length > 0) logger.warn("Pending orders without an order were dropped from the index", { pks: unknown });
-  reportFailures(pks, completions);
-  return errors.length;
+function toPendingOrders(flat: string[]): PendingOrder[] {
+  return flat.flatMap((pk, index) => (index % 2 === 0 ? [{ pk, due: Number(flat[index + 1]) }] : []));
 }

@@ -51,7 +51,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
   ])("a completed order, %s, of %o", async ([kind, request, price]) => {
     const inventory = price === undefined ? undefined : { priceOf: async () => price };
     const placing = { request, idempotencyKey: undefined, now: Date.now() };
-    const { order } = await placeOrder(store.redis, { schedule: async () => undefined }, placing, inventory);
+    const { order } = await placeOrder({ redis: store.redis, inventory, retentionDays: 0 }, placing);
     await runCommand(store.redis, completeOrdersCommand([order.pk], Date.now() + DELAY_MS, STREAM_MAX_LENGTH));
 
     const [entry = {}] = await entries(COMPLETED_STREAM);

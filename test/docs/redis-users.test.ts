@@ -46,20 +46,14 @@ test("the user that writes may do all that the service does", async () => {
   const gateway = await startUpstashGateway({ redisUrl: await addressOf("orders-2") });
   onTestFinished(() => gateway.stop());
   const service = createRedis({ UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: "local" });
-  const timer = { schedule: async () => {} };
   const now = Date.now();
   // when
-  const { order } = await placeOrder(service, timer, {
-    request: { id: "tea-green", quantity: 2 },
-    idempotencyKey: "basket-7f3a1c90e2",
-    now,
-  });
-  await sweepOrders(
-    service,
-    () => now + 5_001 + SWEEP_GRACE_MS,
-    STREAM_MAX_LENGTH,
-    () => 50_000,
+  const { order } = await placeOrder(
+    { redis: service, retentionDays: 0 },
+    { request: { id: "tea-green", quantity: 2 }, idempotencyKey: "basket-7f3a1c90e2", now },
   );
+  const clock = () => now + 5_001 + SWEEP_GRACE_MS;
+  await sweepOrders({ redis: service, completion: "scheduler", streamMaxLength: STREAM_MAX_LENGTH, clock });
   // then
   expect(await findOrder(service, order.pk)).toMatchObject({ status: "completed" });
   // when

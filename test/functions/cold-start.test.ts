@@ -30,7 +30,7 @@ const functions = useFunctions(useRedis(), inventory);
 const { functions: declared } = await readServerlessYml();
 
 /** The parameters of a built handler, and the modules of Node.js that a new process has loaded after its first event. */
-async function firstEvent(source: string, event: unknown) {
+async function firstEvent(source: string, event: unknown, env: Readonly<Record<string, string>> = {}) {
   using built = await bundle(source);
   // The context is what the middy stacks use of it.
   const program = `
@@ -39,6 +39,7 @@ async function firstEvent(source: string, event: unknown) {
     process.send({ parameters: handler.length, modules: process.moduleLoadList }, () => process.exit());`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
+    env: { ...process.env, ...env },
   });
   onTestFinished(() => void child.kill());
   const [message] = await Promise.race([once(child, "message"), once(child, "exit")]);
@@ -57,3 +58,12 @@ test.for(Object.entries(declared))(
     expect(called.map((requests) => requests.length > 0)).toEqual(CALLS[name] ?? REDIS);
   },
 );
+
+test("with completion: sweep createOrder neither calls EventBridge Scheduler nor reads its variables", async () => {
+  const env = { COMPLETION: "sweep", SCHEDULE_GROUP: "", AWS_REGION: "" };
+
+  await firstEvent("functions/create-order.ts", await sampleEvent("createOrder"), env);
+
+  expect(functions.upstash.requests.length).toBeGreaterThan(0);
+  expect(functions.scheduler.requests).toEqual([]);
+});

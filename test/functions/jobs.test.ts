@@ -105,37 +105,19 @@ test("drainRefunds names a request that it could not settle, and why", async () 
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundFailures: 1 }));
 });
 
-test("sweepOrders begins no batch with little time left, and says so", async () => {
-  const pk = await storeOrder(redis.client);
-  await redis.client.zAdd("orders:pending", { value: pk, score: Date.now() - 61_000 });
-
-  await functions.invokeJob("sweepOrders", {}, () => 1_000);
-
-  expect(await statusOf(redis.client, pk)).toBe("pending");
-  expect(log.logged.at(-1)).toMatchObject({
-    level: "WARN",
-    message: "The sweep left overdue orders. The next one continues",
-  });
-});
-
-test("sweepOrders passes over each order that fails, says why, and completes them when it can", async () => {
+test("sweepOrders stops at a batch in which every order fails, says why, and completes them when it can", async () => {
   // given
-  const pks = await storeOrders(redis.client, MANY);
+  await storeOrders(redis.client, MANY);
   const allow = await forbid(redis.client, "hset");
 
   // when
   await functions.invokeJob("sweepOrders", {});
 
   // then
-  expect(log.metrics).toContainEqual(expect.objectContaining({ OverdueOrders: MANY, CompletionFailures: [200, 50] }));
-  const failures = log.logged;
-  expect(new Set(failures.map(({ message }) => message))).toEqual(
-    new Set(["Orders could not be completed: they stay pending"]),
-  );
-  expect(failures.flatMap((line) => line.pks).toSorted()).toEqual(pks.toSorted());
-  expect(failures).toContainEqual(
-    expect.objectContaining({ errors: [expect.stringContaining("can't run this command")] }),
-  );
+  expect(log.metrics).toContainEqual(expect.objectContaining({ OverdueOrders: MANY, CompletionFailures: 200 }));
+  expect(log.logged).toMatchObject([
+    { message: "Orders could not be completed: they stay pending", pks: { length: 200 }, errors: [/hset/i] },
+  ]);
   expect(await redis.client.xLen("order_completed")).toBe(0);
 
   // when
@@ -153,7 +135,6 @@ test("sweepOrders makes order_completed, logs nothing where nothing is overdue, 
   await redis.client.xGroupCreate("order_completed", "inventory", "$");
   await storeOrders(redis.client, 3);
   await functions.invokeJob("sweepOrders", {});
-  await functions.invokeJob("sweepOrders", {});
 
-  expect(log.metrics.flatMap(({ ConsumerLag }) => ConsumerLag)).toEqual([0, 0, 3]);
+  expect(log.metrics.flatMap(({ ConsumerLag }) => ConsumerLag)).toEqual([0, 3]);
 });

@@ -40,7 +40,7 @@ function refusal(pk: string | undefined): string {
 }
 
 const COMPLETION_DELAY_MS = 5_000;
-const SWEEP_GRACE_MS = 60_000;
+const SWEEP_GRACE_MS = 65_000;
 const RECLAIM_IDLE_MS = 60_000;
 const KEY_RETENTION_MS = 24 * 60 * 60 * 1_000;
 

@@ -74,7 +74,7 @@ export class Real {
       this.scheduled.push(pk);
     };
     try {
-      return await placeOrder(this.#redis, { schedule }, placing, inventory);
+      return await placeOrder({ redis: this.#redis, scheduler: { schedule }, inventory, retentionDays: 0 }, placing);
     } catch (error) {
       if (error instanceof ServiceError && error.code === "idempotency_key_reused") return error.code;
       throw error;
@@ -90,7 +90,12 @@ export class Real {
   }
 
   sweep(now: number): Promise<void> {
-    return sweepOrders(this.#redis, () => now, STREAM_MAX_LENGTH, PLENTY_MS);
+    return sweepOrders({
+      redis: this.#redis,
+      completion: "scheduler",
+      streamMaxLength: STREAM_MAX_LENGTH,
+      clock: () => now,
+    });
   }
 
   requestRefund(fields: Fields): Promise<string> {

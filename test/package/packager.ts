@@ -14,6 +14,7 @@ const SERVERLESS = join(PROJECT, "node_modules/serverless/bin/serverless.js");
 const SOURCES = [
   "serverless.yml",
   "package.json",
+  "tsconfig.json",
   "openapi.yaml",
   "asyncapi.yaml",
   "functions",

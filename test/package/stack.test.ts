@@ -40,6 +40,7 @@ const PACKAGES = {
     ...["--stage", "prod"],
     ...Object.entries({
       access: "jwt",
+      completion: "sweep",
       jwtIssuer: ISSUER,
       jwtAudience: "orders,shop",
       docsPage: "closed",
@@ -316,12 +317,15 @@ test("parameters reach the functions they are for", () => {
     ORDER_RETENTION_DAYS: "365",
     PROBLEM_TYPES_URL: "https://docs.example.com/problems#",
   });
+  for (const id of ["CreateOrderLambdaFunction", "SweepOrdersLambdaFunction"]) {
+    expect(functions.get(id)?.Environment.Variables).toMatchObject({ COMPLETION: "sweep" });
+  }
   const reserved = [...functions].map(([id, { ReservedConcurrentExecutions }]) => [id, ReservedConcurrentExecutions]);
   expect(reserved.filter(([, executions]) => executions !== undefined)).toEqual([
     ["CreateOrderLambdaFunction", 200],
     ["CompleteOrderLambdaFunction", 200],
-    ["DrainRefundsLambdaFunction", 2],
-    ["SweepOrdersLambdaFunction", 2],
+    ["DrainRefundsLambdaFunction", 3],
+    ["SweepOrdersLambdaFunction", 3],
   ]);
 });
 

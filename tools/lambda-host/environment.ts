@@ -22,6 +22,7 @@ export function functionEnvironment(instance: {
   return {
     UPSTASH_REDIS_REST_URL: instance.upstashUrl,
     UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    COMPLETION: "scheduler",
     COMPLETED_STREAM_MAX_LENGTH: "1000000",
     POWERTOOLS_SERVICE_NAME: "orders",
     SCHEDULE_GROUP,

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { createInventory, type Inventory } from "../../../lib/integrations/inventory.ts";
+import { createInventory } from "../../../lib/integrations/inventory.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
-import { placeOrder } from "../../../lib/orders/place-order.ts";
+import { type Inventory, placeOrder } from "../../../lib/orders/place-order.ts";
 import { logger } from "../../../lib/telemetry.ts";
 import { readTimeouts } from "../../support/bundle.ts";
 import { useInventory } from "../../support/inventory.ts";
@@ -29,9 +29,12 @@ interface Placing {
   readonly retentionDays?: number;
 }
 
-function place({ request = REQUEST, key, redis = store.redis, retentionDays }: Placing = {}, inventory?: Inventory) {
+function place(
+  { request = REQUEST, key, redis = store.redis, retentionDays = 0 }: Placing = {},
+  inventory?: Inventory,
+) {
   const input = { request, idempotencyKey: key, now: Date.now() };
-  return placeOrder(redis, { schedule }, input, inventory, retentionDays);
+  return placeOrder({ redis, scheduler: { schedule }, inventory, retentionDays }, input);
 }
 
 const placePriced = (placing?: Placing) => place(placing, createInventory({ INVENTORY_URL: shop.url }));
