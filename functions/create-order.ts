@@ -1,5 +1,6 @@
 import { readEnv } from "../lib/env.ts";
-import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
+import { type ApiEvent, api } from "../lib/http/api.ts";
+import { orderReply } from "../lib/http/order-reply.ts";
 import { parseCaller, parseJsonBody, parseOrderRequest } from "../lib/http/request.ts";
 import { createCompletionScheduler, SchedulerEnv } from "../lib/integrations/completion-scheduler.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
@@ -21,7 +22,7 @@ async function createOrder(event: ApiEvent) {
     now: Date.now(),
   };
   const { order, replayed } = await placeOrder(redis, scheduler, input, inventory, ORDER_RETENTION_DAYS);
-  return jsonReply(order, {
+  return orderReply(order, Date.now(), {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),
   });
