@@ -1,10 +1,10 @@
 import { readEnv } from "../lib/env.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { orderReply } from "../lib/http/order-reply.ts";
-import { parseCaller, parseJsonBody, parseOrderRequest } from "../lib/http/request.ts";
+import { parseCaller, parseIdempotencyKey, parseJsonBody } from "../lib/http/request.ts";
 import { createCompletionScheduler, SchedulerEnv } from "../lib/integrations/completion-scheduler.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
-import { parseIdempotencyKey } from "../lib/orders/idempotency-key.ts";
+import { parseOrderRequest } from "../lib/orders/order-request.ts";
 import { placeOrder } from "../lib/orders/place-order.ts";
 import { OrderRetentionEnv } from "../lib/orders/retention.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
