@@ -1,9 +1,10 @@
 import { readEnv } from "../lib/env.ts";
-import { type ApiEvent, api, jsonReply } from "../lib/http/api.ts";
-import { parseCaller, parseJsonBody, parseOrderRequest } from "../lib/http/request.ts";
+import { type ApiEvent, api } from "../lib/http/api.ts";
+import { orderReply } from "../lib/http/order-reply.ts";
+import { parseCaller, parseIdempotencyKey, parseJsonBody } from "../lib/http/request.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
 import { CompletionEnv } from "../lib/orders/completion-delay.ts";
-import { parseIdempotencyKey } from "../lib/orders/idempotency-key.ts";
+import { parseOrderRequest } from "../lib/orders/order-request.ts";
 import { type CompletionScheduler, placeOrder } from "../lib/orders/place-order.ts";
 import { OrderRetentionEnv } from "../lib/orders/retention.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
@@ -23,7 +24,7 @@ async function createOrder(event: ApiEvent) {
     now: Date.now(),
   };
   const { order, replayed } = await placeOrder(dependencies, input);
-  return jsonReply(order, {
+  return orderReply(order, Date.now(), {
     location: `/orders/${order.pk}`,
     ...(replayed && { "idempotent-replayed": "true" }),
   });

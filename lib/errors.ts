@@ -1,7 +1,6 @@
 /** Every domain error, by code. `http/problem.ts` maps the codes to HTTP. */
 const MESSAGES = {
   invalid_order: "The order is not valid.",
-  invalid_idempotency_key: "The Idempotency-Key is not valid.",
   idempotency_key_reused: "The Idempotency-Key was used before with a different order.",
   idempotency_key_in_use: "Another request with this Idempotency-Key is being processed.",
   order_not_found: "There is no order with this pk.",

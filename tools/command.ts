@@ -6,7 +6,7 @@ import { isTokenRefused } from "../lib/redis/commands.ts";
 import { reasonOf } from "../local/error-reason.ts";
 
 /** Often enough to watch, seldom enough to leave the machine to the service. */
-const POLL_INTERVAL_MS = 400;
+export const POLL_INTERVAL_MS = 400;
 
 /** Redis starts its errors with a word in capitals: WRONGTYPE, OOM, ERR. */
 const REDIS_ERROR_REPLY = /^[A-Z]{3,} /;
@@ -76,12 +76,14 @@ export function parseOptions<Schema extends z.ZodObject>(schema: Schema, args: r
 /**
  * Polls until `read` finds something.
  * @param timeoutMs when to give up; it reads at least once
+ * @param pauseMs how long to wait before the next read
  * @throws Failure with `timeoutMessage` at the time-out, and whatever `read` throws
  */
 export async function waitFor<Found>(
   read: () => Promise<Found | undefined>,
   timeoutMs: number,
   timeoutMessage: () => string,
+  pauseMs: () => number = () => POLL_INTERVAL_MS,
 ): Promise<Found> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -89,7 +91,7 @@ export async function waitFor<Found>(
     if (found !== undefined) return found;
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) throw new Failure(timeoutMessage());
-    await sleep(Math.min(POLL_INTERVAL_MS, remainingMs));
+    await sleep(Math.min(pauseMs(), remainingMs));
   }
 }
 

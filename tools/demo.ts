@@ -3,14 +3,13 @@ import { styleText } from "node:util";
 import { Listr } from "listr2";
 import { ulid } from "ulid";
 import { z } from "zod";
-import type { Order } from "../lib/orders/order.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 import { redisFailure } from "../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../lib/redis/keys.ts";
 import { invokeFunction, localEnvironment, readSettings, type Settings } from "../local/settings.ts";
 import { table } from "../test/support/markdown.ts";
 import { describeRedisError, Failure, type Outcome, parseOptions, printLine, runTool, waitFor } from "./command.ts";
-import { orderService } from "./order-service.ts";
+import { type OrderReply, orderService } from "./order-service.ts";
 
 const USAGE = `npm run demo -- [--orders 5] [--timeout 90]
 
@@ -79,16 +78,16 @@ async function runDemo({
   // One run of the poller settles every refund request, so it waits for all of them.
   const requested = placed.map(() => Promise.withResolvers<void>());
   const failures = await runRows([
-    ...placed.map((order, at) => ({
-      label: `${order.product_id} ×${order.quantity}`,
-      pk: order.pk,
-      work: (report: Report) => followOrder(order, report, () => requested[at]?.resolve()),
+    ...placed.map((reply, at) => ({
+      label: `${reply.order.product_id} ×${reply.order.quantity}`,
+      pk: reply.order.pk,
+      work: (report: Report) => followOrder(reply, report, () => requested[at]?.resolve()),
     })),
     { label: "unknown order", pk: unknown, work: followUnknownOrder },
     { label: "refund poller", work: runPoller },
   ]);
 
-  const announced = (await entriesOf(COMPLETED_STREAM)).filter(({ pk }) => placed.some((order) => order.pk === pk));
+  const announced = (await entriesOf(COMPLETED_STREAM)).filter(({ pk }) => placed.some(({ order }) => order.pk === pk));
   const refused = (await entriesOf(DEAD_REFUND_STREAM)).filter(({ pk }) => pk === unknown);
   printEntries(`${COMPLETED_STREAM}, of these orders`, ["id", "pk", "product_id", "quantity", "status"], announced);
   printEntries(`${DEAD_REFUND_STREAM}, of this run`, ["id", "pk", "dead_reason", "dead_id"], refused);
@@ -100,44 +99,47 @@ async function runDemo({
   const counts = `${orders} placed, 1 replayed, ${orders} completed, ${orders} refunded, ${refused.length} dead letter`;
   return { output: `\nTotal: ${counts}, in ${seconds} s\n` };
 
-  async function placeOrders(): Promise<Order[]> {
+  async function placeOrders(): Promise<OrderReply[]> {
     const keys = Array.from({ length: orders }, () => randomUUID());
     const place = (key: string, at: number) =>
       service.place({ id: PRODUCTS[at % PRODUCTS.length] ?? "", quantity: 1 + at }, key);
-    const results: Order[] = [];
-    for (const [at, key] of keys.entries()) results.push((await place(key, at)).order);
-    const [first = ""] = results.map(({ pk }) => pk);
+    const results: OrderReply[] = [];
+    for (const [at, key] of keys.entries()) results.push(await place(key, at));
+    const [first = ""] = results.map(({ order }) => order.pk);
     const again = await place(keys[0] ?? "", 0);
     if (!again.replayed || again.order.pk !== first) throw new Failure(`Order ${first} was not replayed`);
     printLine(`Order ${first} posted again with its Idempotency-Key: replayed\n`);
     return results;
   }
 
-  async function followOrder({ pk, created_at, ...order }: Order, report: Report, onRequested: () => void) {
-    async function reach(status: "completed" | "refunded"): Promise<void> {
-      let current = order.status;
-      const time = await poll(
-        async () => {
-          const found = await service.find(pk);
-          current = found.status;
-          return found[`${status}_at`];
+  async function followOrder(placed: OrderReply, report: Report, onRequested: () => void): Promise<void> {
+    const { pk, created_at, product_id } = placed.order;
+    async function reach(status: "completed" | "refunded", last: OrderReply): Promise<void> {
+      let current = last.order.status;
+      const time = await service.follow(last, {
+        find(order) {
+          current = order.status;
+          return order[`${status}_at`];
         },
-        () => `order ${pk} is still ${current}, not ${status},`,
-      );
+        timeoutMs: timeout * 1_000,
+        timeoutMessage: () => `order ${pk} is still ${current}, not ${status}, after ${timeout} s`,
+      });
       report(status, `${((Date.parse(time) - Date.parse(created_at)) / 1_000).toFixed(1)} s`);
     }
     report("pending", "0.0 s");
-    await reach("completed")
-      .then(() => redis.xadd(REFUND_STREAM, "*", { pk, product_id: order.product_id }))
+    await reach("completed", placed)
+      .then(() => redis.xadd(REFUND_STREAM, "*", { pk, product_id }))
       .finally(onRequested);
-    await reach("refunded");
+    // Nothing says when a refund is due, so it is read as often as anything else.
+    await reach("refunded", { order: placed.order, retryAfterMs: undefined });
   }
 
   async function followUnknownOrder(report: Report): Promise<void> {
     report("refund requested");
-    const letter = await poll(
+    const letter = await waitFor(
       async () => (await entriesOf(DEAD_REFUND_STREAM)).find(({ dead_id }) => dead_id === unknownRequest),
-      () => `refund request ${unknownRequest}, for an unknown order, is no dead letter`,
+      timeout * 1_000,
+      () => `refund request ${unknownRequest}, for an unknown order, is no dead letter after ${timeout} s`,
     );
     report("dead letter", letter.dead_reason);
   }
@@ -149,10 +151,6 @@ async function runDemo({
     const reply = await invokeFunction(settings, "orders-dev-drainRefunds", { signal }).catch(() => undefined);
     const hasRun = reply?.ok && !reply.headers.has("x-amz-function-error");
     report(hasRun ? "ran" : "could not be invoked, runs at the next full minute");
-  }
-
-  function poll<Found>(read: () => Promise<Found | undefined>, problem: () => string): Promise<Found> {
-    return waitFor(read, timeout * 1_000, () => `${problem()} after ${timeout} s`);
   }
 
   /** The entries of a stream that were written since the demo started, by the clock of Redis. */

@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { Order } from "../lib/orders/order.ts";
 import type { OrderRequest } from "../lib/orders/order-request.ts";
 import { reasonOf } from "../local/error-reason.ts";
-import { Failure } from "./command.ts";
+import { Failure, POLL_INTERVAL_MS, waitFor } from "./command.ts";
 
 /** API Gateway's own limit: no reply comes later. */
 const API_TIMEOUT_MS = 30_000;
@@ -11,7 +12,21 @@ const UNAUTHORIZED = new Set([401, 403]);
 
 const Problem = z.object({ detail: z.string(), request_id: z.string() });
 
-export type OrderService = ReturnType<typeof orderService>;
+/** A reply with an order. */
+export interface OrderReply {
+  readonly order: Order;
+  /** After how many ms to read a pending order (Retry-After). */
+  readonly retryAfterMs: number | undefined;
+}
+
+interface Follow<Found> {
+  /** What is waited for in the order; undefined while it is not there. */
+  readonly find: (order: Order) => Found | undefined;
+  readonly timeoutMs: number;
+  readonly timeoutMessage: () => string;
+  /** Called with a read that failed, before the next. Without it, the first one ends the wait. */
+  readonly onFailure?: (failure: Failure) => void;
+}
 
 /**
  * The HTTP API, as a shop sees it. Its functions throw a `Failure` when nothing, something else or a problem answers.
@@ -31,11 +46,14 @@ export function orderService(url: string, hint: string, tokenHint?: string, auth
     }
   }
 
-  async function readOrder(reply: Response): Promise<Order> {
+  async function readOrder(reply: Response): Promise<OrderReply> {
     // The schemas of the replies refuse whatever is not JSON.
     const body: unknown = await reply.json().catch(() => undefined);
     const order = Order.safeParse(body);
-    if (reply.ok && order.success) return order.data;
+    const retryAfter = reply.headers.get("retry-after");
+    if (reply.ok && order.success) {
+      return { order: order.data, retryAfterMs: retryAfter === null ? undefined : Number(retryAfter) * 1_000 };
+    }
     const message = `The service replied ${reply.status} at ${reply.url}`;
     const problem = Problem.safeParse(body);
     if (problem.success) throw new Failure(`${message}: ${problem.data.detail} (request ${problem.data.request_id})`);
@@ -53,8 +71,31 @@ export function orderService(url: string, hint: string, tokenHint?: string, auth
         headers: { "content-type": "application/json", "idempotency-key": idempotencyKey, ...credentials },
         body: JSON.stringify(request),
       });
-      return { order: await readOrder(reply), replayed: reply.headers.get("idempotent-replayed") === "true" };
+      return { ...(await readOrder(reply)), replayed: reply.headers.get("idempotent-replayed") === "true" };
     },
-    find: async (pk: string) => readOrder(await send(`/orders/${pk}`, { headers: credentials })),
+    /**
+     * Reads a placed order, each time when the last reply said so, until something is found in it.
+     * @param last the last reply with this order
+     */
+    async follow<Found>(last: OrderReply, { find, timeoutMs, ...given }: Follow<Found>): Promise<Found> {
+      const startedAt = performance.now();
+      let pauseMs = last.retryAfterMs ?? POLL_INTERVAL_MS;
+      async function read(): Promise<Found | undefined> {
+        try {
+          const { order, retryAfterMs } = await readOrder(
+            await send(`/orders/${last.order.pk}`, { headers: credentials }),
+          );
+          pauseMs = retryAfterMs ?? POLL_INTERVAL_MS;
+          return find(order);
+        } catch (error) {
+          if (!(error instanceof Failure && given.onFailure)) throw error;
+          given.onFailure(error);
+          return undefined;
+        }
+      }
+      await sleep(Math.min(pauseMs, timeoutMs));
+      const remainingMs = timeoutMs - (performance.now() - startedAt);
+      return waitFor(read, remainingMs, given.timeoutMessage, () => pauseMs);
+    },
   };
 }

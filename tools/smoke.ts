@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { z } from "zod";
-import type { Order } from "../lib/orders/order.ts";
-import { Failure, type Outcome, parseOptions, printLine, runTool, waitFor } from "./command.ts";
-import { type OrderService, orderService } from "./order-service.ts";
+import { Failure, type Outcome, parseOptions, printLine, runTool } from "./command.ts";
+import { orderService } from "./order-service.ts";
 
 const USAGE = `npm run smoke -- <url>
 npm run smoke -- --stage dev [--region eu-central-1]
@@ -47,27 +46,18 @@ async function smoke({ positionals: [url], ...options }: z.infer<typeof Options>
     process.env.SMOKE_AUTHORIZATION,
   );
   const startedAt = performance.now();
-  const { order } = await service.place({ id: product, quantity: 1 }, randomUUID());
-  printLine(`placed     ${order.pk} in ${Math.round(performance.now() - startedAt)} ms`);
-  const completed = await waitFor(
-    () => findCompleted(service, order.pk),
-    timeout * 1_000,
-    () => `Order ${order.pk} is not completed after ${timeout} s`,
-  );
-  const seconds = (Date.parse(completed.completed_at ?? "") - Date.parse(order.created_at)) / 1_000;
+  const placed = await service.place({ id: product, quantity: 1 }, randomUUID());
+  const { pk, created_at } = placed.order;
+  printLine(`placed     ${pk} in ${Math.round(performance.now() - startedAt)} ms`);
+  const completedAt = await service.follow(placed, {
+    find: ({ completed_at }) => completed_at,
+    timeoutMs: timeout * 1_000,
+    timeoutMessage: () => `Order ${pk} is not completed after ${timeout} s`,
+    // It proves nothing: a replica may not have the order yet, and the API may throttle.
+    onFailure: ({ message }) => printLine(`retrying   ${message}`),
+  });
+  const seconds = (Date.parse(completedAt) - Date.parse(created_at)) / 1_000;
   return { output: `completed  ${seconds.toFixed(1)} s after it was placed\n` };
-}
-
-/** A failed read proves nothing: a replica may not have the order yet, and the API may throttle. */
-async function findCompleted(service: OrderService, pk: string): Promise<Order | undefined> {
-  try {
-    const order = await service.find(pk);
-    return order.status === "completed" ? order : undefined;
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    printLine(`retrying   ${error.message}`);
-    return undefined;
-  }
 }
 
 /**

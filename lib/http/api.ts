@@ -24,20 +24,6 @@ export function api(apiFunction: ApiFunction) {
     .use(problems);
 }
 
-/** A JSON reply. No cache may keep it: orders change without a request. */
-export function jsonReply(body: unknown, headers: Record<string, string> = {}): ApiReply {
-  return {
-    statusCode: 200,
-    headers: {
-      "content-type": "application/json",
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-      ...headers,
-    },
-    body: JSON.stringify(body),
-  };
-}
-
 /** Added before `problems`, so that it runs after it: middy runs `after` and `onError` in reverse order. */
 const headWithoutBody: MiddlewareObj<ApiEvent, ApiReply> = { after: removeBodyFromHead, onError: removeBodyFromHead };
 

@@ -112,6 +112,7 @@ interface ProblemKind {
 
 type HttpErrorCode =
   | "malformed_json"
+  | "invalid_idempotency_key"
   | "route_not_found"
   | "method_not_allowed"
   | "body_too_large"

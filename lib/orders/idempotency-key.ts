@@ -9,19 +9,6 @@ import type { OrderRequest } from "./order-request.ts";
 import releaseClaimLua from "./release-claim.lua" with { type: "text" };
 
 /**
- * A quoted string and the parameters that may follow it (RFC 9651 sections 3.1.2 and 3.3.3): the form that the IETF draft
- * gives the header. `\"` and `\\` are the only escapes.
- */
-const STRUCTURED_STRING =
-  /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:%?"(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"|[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+))?)*$/;
-
-/** Many clients send the key bare. White space, quotes and commas are refused: two headers arrive joined by a comma. */
-const BARE_KEY = /^[\x21\x23-\x2b\x2d-\x7e]*$/;
-
-const MIN_KEY_LENGTH = 16;
-const MAX_KEY_LENGTH = 255;
-
-/**
  * When a claim expires that is not released. It must outlast its request: Lambda ends createOrder after 20 s
  * (serverless.yml), and a command that it sent may reach Redis up to 10 s later.
  */
@@ -47,19 +34,6 @@ const HeldReply = z.nullable(
 export interface Caller {
   readonly issuer: string;
   readonly subject: string | undefined;
-}
-
-/**
- * The client's Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header), quoted or bare: 16 to 255 characters.
- * Parameters are ignored: the draft defines none, and RFC 9651 section 2.3 discourages refusing unknown ones.
- * @throws ServiceError `invalid_idempotency_key`
- */
-export function parseIdempotencyKey(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  const quoted = STRUCTURED_STRING.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, "$1");
-  const key = quoted ?? (BARE_KEY.test(header) ? header : "");
-  if (key.length < MIN_KEY_LENGTH || key.length > MAX_KEY_LENGTH) throw new ServiceError("invalid_idempotency_key");
-  return key;
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { type FieldError, ServiceError } from "../errors.ts";
 
 export const MAX_QUANTITY = 1_000_000;
 export const MAX_PRODUCT_ID_LENGTH = 128;
@@ -36,3 +37,18 @@ const Quantity = z.pipe(
 /** What a shop sends to place an order. */
 export const OrderRequest = z.strictObject({ id: ProductId, quantity: Quantity }, "must be a JSON object");
 export type OrderRequest = z.infer<typeof OrderRequest>;
+
+/**
+ * Validates what a client sent, of any type, as an order request.
+ * @throws ServiceError `invalid_order`, with an entry for every invalid field
+ */
+export function parseOrderRequest(body: unknown): OrderRequest {
+  const parsed = OrderRequest.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new ServiceError("invalid_order", { fields: parsed.error.issues.flatMap(fieldErrors) });
+}
+
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code !== "unrecognized_keys") return [{ path: issue.path, detail: issue.message }];
+  return issue.keys.map((key) => ({ path: [...issue.path, key], detail: "is not a field of an order" }));
+}

@@ -108,6 +108,7 @@ describe.for([false, true])("every example in openapi.yaml does what it says, wi
     const fresh = (route === PLACE ? ["pk", "created_at", "request_id"] : ["request_id"]).filter((key) => key in value);
     expect(reply.statusCode).toBe(status);
     expect(reply.body).toEqual({ ...value, ...Object.fromEntries(fresh.map((key) => [key, expect.any(String)])) });
+    expect("retry-after" in reply.headers).toBe(value.status === "pending" || status === 409);
     expect(reply.headers["idempotent-replayed"]).toBe(name === "replayed" ? "true" : undefined);
   });
 

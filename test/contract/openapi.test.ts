@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { MAX_BODY_BYTES } from "../../lib/http/request.ts";
-import { parseIdempotencyKey } from "../../lib/orders/idempotency-key.ts";
+import { MAX_BODY_BYTES, parseIdempotencyKey } from "../../lib/http/request.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { OrderRequest } from "../../lib/orders/order-request.ts";
 import { order } from "../model/http-requests.ts";

@@ -36,7 +36,7 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-test("the TypeScript program of the client guide is typed, and places and reads orders", async () => {
+test("the TypeScript program of the client guide is typed, places an order and waits for it", async () => {
   await redocly("generate-client", "openapi.yaml", "--output", join(folder, "client.ts"));
   await writeFile(join(folder, "program.ts"), blocksOf(GUIDE, "ts")[0] ?? "");
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
@@ -46,13 +46,13 @@ test("the TypeScript program of the client guide is typed, and places and reads 
   expect(checked).toMatchObject({ stdout: "" });
   const { stdout } = await run(process.execPath, [join(folder, "program.ts")], ENV);
 
-  expect(stdout).toBe("pending\ninvalid_order\n");
+  expect(stdout).toBe("completed\ninvalid_order\n");
 });
 
-test.skipIf(NO_PYTHON)("the Python program of the client guide places an order once", async () => {
+test.skipIf(NO_PYTHON)("the Python program of the client guide places an order once and waits for it", async () => {
   const { stdout } = await run(inject("python") ?? "", ["-c", blocksOf(GUIDE, "python")[0] ?? ""], ENV);
 
-  expect(stdout).toBe("pending\ninvalid_order\n");
+  expect(stdout).toBe("completed\ninvalid_order\n");
 });
 
 /** Python's `$` also matches before a last line break, and its `\d` takes every script's digits. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
-import { orderOf } from "../support/orders.ts";
+import { orderOf, storeOrder } from "../support/orders.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";
 
@@ -26,13 +26,16 @@ test("an order is read as it was placed, completed and refunded, with one call t
       "content-type": "application/json",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      "retry-after": expect.stringMatching(/^[1-6]$/),
     },
     body: placed,
   });
   expect(functions.upstash.requests).toEqual(["POST /pipeline"]);
 
   await functions.invokeJob("completeOrder", { pk: placed.pk });
-  const completed = orderOf(await read(placed.pk));
+  const reply = await read(placed.pk);
+  expect(reply.headers).not.toHaveProperty("retry-after");
+  const completed = orderOf(reply);
   expect(completed).toEqual({ ...placed, status: "completed", completed_at: expect.stringMatching(/Z$/) });
 
   await redis.client.xAdd("refund_order", "*", { pk: placed.pk });
@@ -48,7 +51,7 @@ test("an order is read as it was placed, completed and refunded, with one call t
 test.for(["HEAD /orders/{pk}", "GET /orders/{pk}"])(
   "HEAD gets the status and the headers of GET, the length among them, and no body: by the route %s",
   async (routeKey) => {
-    for (const pk of [(await place()).pk, UNKNOWN]) {
+    for (const pk of [await storeOrder(redis.client, "completed"), UNKNOWN]) {
       const { statusCode, headers, body } = await read(pk);
       const { requestContext, ...event } = getOrderEvent(pk);
       const http = { ...requestContext.http, method: "HEAD" };

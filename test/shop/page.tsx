@@ -3,7 +3,8 @@ import { useActionState, useEffect, useReducer, useState } from "react";
 import { type Container, createRoot } from "react-dom/client";
 import { z } from "zod";
 
-const POLL_MS = 500;
+/** How often a completed order is read: it may be refunded, but nobody knows when. */
+const COMPLETED_POLL_MS = 5_000;
 
 /** All that is used of the DOM: its whole library in tsconfig.json would give `window` to Lambda functions, too. */
 declare const document: { querySelector(selector: string): (Container & { dataset: { api: string } }) | null };
@@ -15,9 +16,15 @@ type Order = z.infer<typeof Order>;
 /** Of a problem document (RFC 9457), what a person reads. */
 const Problem = z.object({ detail: z.string() });
 
-interface Placed {
+/** A reply with an order. */
+interface Read {
   readonly order: Order;
-  /** Where the order is read. To a page of another origin this header is only there because the service exposes it. */
+  /** After how many ms to read it again. */
+  readonly pauseMs: number;
+}
+
+interface Placed extends Read {
+  /** Where the order is read. To a page of another origin its headers are only there because the service exposes them. */
   readonly location: string;
   /** Whether the order had been placed before, with the same key. */
   readonly replayed: boolean;
@@ -62,7 +69,14 @@ async function placeOrder(api: string, key: string, order: Outcome["sent"]): Pro
   const location = reply.headers.get("location");
   if (location === null) throw new Error("The service does not let this page see where the order is");
   const replayed = reply.headers.get("idempotent-replayed") === "true";
-  return { order: Order.parse(await reply.json()), location, replayed };
+  return { ...(await readReply(reply)), location, replayed };
+}
+
+/** A pending order is read when the service says that it should be completed (Retry-After). */
+async function readReply(reply: Response): Promise<Read> {
+  const retryAfter = reply.headers.get("retry-after");
+  const pauseMs = retryAfter === null ? COMPLETED_POLL_MS : Number(retryAfter) * 1_000;
+  return { order: Order.parse(await reply.json()), pauseMs };
 }
 
 function Shop({ api }: { readonly api: string }) {
@@ -112,18 +126,18 @@ function OrderForm({ api }: { readonly api: string }) {
 
 /** Follows an order to its end; one that is completed may still be refunded. */
 function Status({ api, placed }: { readonly api: string; readonly placed: Placed }) {
-  const [{ order, problem }, setSeen] = useState<{ order: Order; problem?: string }>({ order: placed.order });
+  const [{ order, pauseMs, problem }, setSeen] = useState<Read & { problem?: string }>(placed);
 
   // Each reply is drawn, and each drawing asks again.
   useEffect(() => {
     if (order.status === "refunded") return undefined;
     const timer = setTimeout(async () => {
       try {
-        setSeen({ order: Order.parse(await (await ask(`${api}${placed.location}`)).json()) });
+        setSeen(await readReply(await ask(`${api}${placed.location}`)));
       } catch (error) {
         setSeen((seen) => ({ ...seen, problem: messageOf(error) }));
       }
-    }, POLL_MS);
+    }, pauseMs);
     return () => clearTimeout(timer);
   });
 

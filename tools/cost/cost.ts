@@ -184,8 +184,8 @@ function reportOf(counts: Counts, infrastructure: Infrastructure): string {
     decimal(commandCount(operation)),
     `${Math.round(operation.logBytes)} B`,
   ]);
-  // Ten reads are those of the shop's page, which polls twice a second for 5 seconds.
-  const [few, many] = [ordersBill(counts, 1), ordersBill(counts, 10)];
+  // Two reads are those of a client that follows Retry-After, ten of one that reads twice a second for 5 seconds.
+  const [two, ten, one] = [ordersBill(counts, 2), ordersBill(counts, 10), ordersBill(counts, 1)];
   const month = monthlyBill(counts, infrastructure);
   const total = (...bills: (readonly Line[])[]) => bills.map((bill) => `**${dollars(totalUsd(bill))}**`);
   const amount = ({ part, quantity, unit }: Line) => [part, `${decimal(quantity)} ${unit}`];
@@ -193,10 +193,10 @@ function reportOf(counts: Counts, infrastructure: Infrastructure): string {
   return [
     table(["a call", "function", "billed (model)", "Redis requests", "Redis commands", "log"], calls, right),
     table(
-      [`a million orders, ${REFUNDS * 100} % refunded`, "with ten reads each", "USD", "USD with one read"],
+      [`a million orders, ${REFUNDS * 100} % refunded`, "with two reads each", "USD", "USD with ten", "USD with one"],
       [
-        ...many.map((each) => [...amount(each), dollars(each.usd), dollars(usdOf(few, each.part))]),
-        ["**total**", "", ...total(many, few)],
+        ...two.map((each) => [...amount(each), ...[two, ten, one].map((bill) => dollars(usdOf(bill, each.part)))]),
+        ["**total**", "", ...total(two, ten, one)],
       ],
       right,
     ),
@@ -207,7 +207,7 @@ function reportOf(counts: Counts, infrastructure: Infrastructure): string {
     ),
     table(
       ["Upstash plan", "USD per month", "cheaper than Pay-as-you-go from", "holds"],
-      plansOf(counts, many, month).map(({ name, usdPerMonth, breakEvenOrders, capacityOrders }) => [
+      plansOf(counts, two, month).map(({ name, usdPerMonth, breakEvenOrders, capacityOrders }) => [
         name,
         dollars(usdPerMonth),
         `${decimal(Number(breakEvenOrders.toPrecision(3)))} orders per month`,

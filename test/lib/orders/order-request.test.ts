@@ -2,9 +2,13 @@ import fc from "fast-check";
 import { ulid } from "ulid";
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../../lib/errors.ts";
-import { parseOrderRequest } from "../../../lib/http/request.ts";
 import { OrderPk } from "../../../lib/orders/order.ts";
-import { MAX_PRODUCT_ID_LENGTH, MAX_QUANTITY, OrderRequest } from "../../../lib/orders/order-request.ts";
+import {
+  MAX_PRODUCT_ID_LENGTH,
+  MAX_QUANTITY,
+  OrderRequest,
+  parseOrderRequest,
+} from "../../../lib/orders/order-request.ts";
 
 const accepts = (request: unknown) => OrderRequest.safeParse(request).success;
 const acceptsId = (id: unknown) => accepts({ id, quantity: 1 });

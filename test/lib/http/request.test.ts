@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseCaller } from "../../../lib/http/request.ts";
-import { idempotencyRedisKey, parseIdempotencyKey } from "../../../lib/orders/idempotency-key.ts";
+import { parseCaller, parseIdempotencyKey } from "../../../lib/http/request.ts";
+import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
 
 const KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 
