@@ -5,6 +5,7 @@ import { openDatabase } from "./database.ts";
 import { createLimitCheck, type Limits, PAY_AS_YOU_GO } from "./limits.ts";
 import { encodeError, UpstashError } from "./reply.ts";
 import { type Backend, reply } from "./rest.ts";
+import { withUpstashScripts } from "./scripts.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -45,7 +46,7 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
       [readOnlyToken, "read-only"],
       [token, "standard"],
     ]),
-    database,
+    database: withUpstashScripts(database),
     limitCheck: createLimitCheck(limits, database),
     requestBytes: limits.requestBytes,
   };
