@@ -46,7 +46,7 @@ export async function startUpstashGateway(options: UpstashGatewayOptions): Promi
       [readOnlyToken, "read-only"],
       [token, "standard"],
     ]),
-    database: withUpstashScripts(database),
+    database: withUpstashScripts(database, limits.pendingPerConsumer),
     limitCheck: createLimitCheck(limits, database),
     requestBytes: limits.requestBytes,
   };

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Command } from "./command.ts";
 import type { Database } from "./database.ts";
+import { pendingPreamble } from "./pending.ts";
 import type { Outcome } from "./reply.ts";
 
 /** https://upstash.com/docs/redis/features/key-locking: the script locks its KEYS, not the whole database. Redis refuses it. */
@@ -19,11 +20,11 @@ interface Translation {
 }
 
 /**
- * A database that runs scripts for Upstash: the flag `allow-key-locking` is removed from their first line. Clients know a script
- * by the hash of the text that they sent, Redis by the hash of what it got, so EVALSHA, SCRIPT LOAD and SCRIPT EXISTS
- * translate it. Only hashes are kept here, not scripts: after SCRIPT FLUSH or a restart, Redis replies with NOSCRIPT as usual.
+ * A database that runs the scripts of Upstash's users: the flag `allow-key-locking` is removed from their first line, and their
+ * XREADGROUP is refused above `pendingPerConsumer` entries. Clients know a script by the hash of the text that they sent, Redis by
+ * the hash of what it got, so EVALSHA, SCRIPT LOAD and SCRIPT EXISTS translate it. Only hashes are kept here, not scripts: after SCRIPT FLUSH or a restart, Redis replies with NOSCRIPT as usual.
  */
-export function withUpstashScripts(database: Database): Database {
+export function withUpstashScripts(database: Database, pendingPerConsumer: number): Database {
   /** By the hash that clients know, the one that Redis knows, where they differ. */
   const hashes = new Map<string, string>();
 
@@ -31,7 +32,9 @@ export function withUpstashScripts(database: Database): Database {
 
   function sourceOf(source: Command[number]): Command[number] {
     const text = Buffer.from(source).toString("latin1"); // a character per byte, so that every byte is kept
-    const adapted = withoutKeyLocking(text);
+    const [shebang = ""] = /^#!.*\n?/.exec(text) ?? [];
+    const body = text.slice(shebang.length);
+    const adapted = withoutKeyLocking(shebang) + pendingPreamble(pendingPerConsumer, body) + body;
     if (adapted === text) return source;
     const bytes = Buffer.from(adapted, "latin1");
     hashes.set(sha1(Buffer.from(source)), sha1(bytes));
@@ -71,15 +74,13 @@ export function withUpstashScripts(database: Database): Database {
 }
 
 /** `#!lua flags=no-writes,allow-key-locking` without that flag, and without `flags=` if no flag is left. */
-function withoutKeyLocking(source: string): string {
-  return source.replace(/^#!.*/, (shebang) =>
-    shebang.replace(/\s+flags=(\S*)/g, (word, list: string) => {
-      const flags = list.split(",");
-      if (!flags.includes(KEY_LOCKING)) return word;
-      const others = flags.filter((flag) => flag !== KEY_LOCKING);
-      return others.length > 0 ? ` flags=${others.join(",")}` : "";
-    }),
-  );
+function withoutKeyLocking(shebang: string): string {
+  return shebang.replace(/\s+flags=(\S*)/g, (word, list: string) => {
+    const flags = list.split(",");
+    if (!flags.includes(KEY_LOCKING)) return word;
+    const others = flags.filter((flag) => flag !== KEY_LOCKING);
+    return others.length > 0 ? ` flags=${others.join(",")}` : "";
+  });
 }
 
 function sha1(bytes: Buffer): string {
