@@ -1,5 +1,5 @@
 import type { Command } from "./command.ts";
-import type { CommandTraits, Database } from "./database.ts";
+import { type Call, type Database, keyPositions } from "./database.ts";
 import { pendingQuestion } from "./pending.ts";
 
 const MIB = 1024 * 1024;
@@ -41,8 +41,8 @@ export const PAY_AS_YOU_GO: Limits = {
   pendingPerConsumer: 1000,
 };
 
-/** @returns the error with which Upstash refuses the command, or undefined. `name` is its name in the command table. */
-export type LimitCheck = (command: Command, name: string, traits: CommandTraits) => Promise<string | undefined>;
+/** @returns the error with which Upstash refuses the command, or undefined */
+export type LimitCheck = (call: Call) => Promise<string | undefined>;
 
 /**
  * Checks commands against `limits`; `requestBytes` is checked when the body is read. Reads and deletes always pass, so that
@@ -86,7 +86,8 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     return "error" in outcome ? undefined : outcome.result;
   }
 
-  return async (command, name, traits) => {
+  return async (call) => {
+    const { command, name, traits } = call;
     if (name === "xreadgroup") {
       const problem = await ask(pendingQuestion(limits.pendingPerConsumer, command));
       return Buffer.isBuffer(problem) ? String(problem) : undefined;
@@ -94,7 +95,7 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     if (!traits.flags.has("denyoom") && !SCRIPTS.has(name)) return undefined;
     const { serverBytes, dataBytes } = await measureMemory();
     if (dataBytes > limits.databaseBytes) return capacityExceeded(limits.databaseBytes, dataBytes);
-    return serverBytes > limits.recordBytes ? recordProblem(keysOf(command, name, traits)) : undefined;
+    return serverBytes > limits.recordBytes ? recordProblem(keysOf(call)) : undefined;
   };
 }
 
@@ -104,12 +105,8 @@ function capacityExceeded(threshold: number, usage: number): string {
   return `ERR DB capacity quota exceeded. ${sizes}. See ${PAGES}/db_capacity_quota_exceeded for details`;
 }
 
-function keysOf(command: Command, name: string, { firstKey, lastKey, keyStep }: CommandTraits): Command[number][] {
-  if (SCRIPTS.has(name)) return command.slice(3, 3 + Math.max(0, Number(command[2]) || 0));
-  const end = lastKey < 0 ? command.length + lastKey : lastKey;
-  return firstKey === 0
-    ? []
-    : command.filter((_, at) => at >= firstKey && at <= end && (at - firstKey) % keyStep === 0);
+function keysOf(call: Call): Command[number][] {
+  return keyPositions(call).flatMap((position) => call.command[position] ?? []);
 }
 
 /** A field of an INFO reply; 0 when there is none. */

@@ -175,9 +175,12 @@ test("an empty database of which Redis counts less than nothing takes a write", 
     transact: async () => [],
     close: () => undefined,
   };
-  const write = { flags: new Set(["denyoom"]), categories: new Set<string>(), firstKey: 1, lastKey: 1, keyStep: 1 };
+  const traits = { flags: new Set(["denyoom"]), categories: new Set<string>(), firstKey: 1, lastKey: 1, keyStep: 1 };
 
-  const problem = await createLimitCheck(PAY_AS_YOU_GO, database)(["SET", "key", "1"], "set", write);
+  const problem = await createLimitCheck(
+    PAY_AS_YOU_GO,
+    database,
+  )({ command: ["SET", "key", "1"], name: "set", traits });
 
   expect(problem).toBeUndefined();
 });
