@@ -1,8 +1,9 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
@@ -29,7 +30,14 @@ export function usePackedPackage(name: string, client: string) {
 
   /** Starts its command as npx does. It ends with the test. */
   function start(...args: readonly string[]) {
-    const child = spawn(join(folder, "node_modules/.bin", name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    return startIn({}, ...args);
+  }
+
+  function startIn(env: NodeJS.ProcessEnv, ...args: readonly string[]) {
+    const child = spawn(join(folder, "node_modules/.bin", name), args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     onTestFinished(() => void child.kill("SIGKILL"));
     return child;
   }
@@ -54,15 +62,14 @@ export function usePackedPackage(name: string, client: string) {
     },
     start,
     /** Runs its command to its end. */
-    async cli(...args: readonly string[]) {
-      const child = start(...args);
-      // All at once: when a process exits, Node discards what nobody reads yet.
-      const [stdout, stderr, [code]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, "close"),
-      ]);
-      return { code, output: stdout + stderr };
-    },
+    cli: (...args: readonly string[]) => end(start(...args)),
+    /** The same with environment variables. */
+    cliIn: (env: NodeJS.ProcessEnv, ...args: readonly string[]) => end(startIn(env, ...args)),
   };
+}
+
+async function end(child: ChildProcessByStdio<null, Readable, Readable>) {
+  // All at once: when a process exits, Node discards what nobody reads yet.
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code, output: stdout + stderr };
 }

@@ -11,8 +11,8 @@ const IDLE_RUNS = 50;
 /** Fewer drains than that would be one cold start and little else. */
 const MIN_REFUNDS = 10;
 
-/** What connections send for themselves, and the commands that read and reset these numbers. */
-const HOUSEKEEPING = /^(hello|info|auth|select|ping|command|client\|.+|config\|.+)$/;
+/** What connections and the local gateway send for themselves, and the commands that read and reset these numbers. */
+const HOUSEKEEPING = /^(hello|info|auth|select|ping|command|client\|.+|config\|.+|xinfo\|consumers)$/;
 const COMMAND_STATISTIC = /^cmdstat_(?<name>[^:]+):calls=(?<calls>\d+)/gm;
 
 /** What one call of a function uses, as the mean of all its calls. */

@@ -12,6 +12,9 @@ const TYPE_MAPPING = { [RESP_TYPES.NUMBER]: String, [RESP_TYPES.BLOB_STRING]: Bu
 
 const SUBCOMMANDS_FIELD = 9;
 
+/** Their third word is the number of keys that follow. */
+const RUNS_SCRIPT = /^(eval|evalsha|fcall)(_ro)?$/;
+
 const entry = z
   .tuple([z.string(), z.number(), z.array(z.string()), z.number(), z.number(), z.number(), z.array(z.string())])
   .rest(z.unknown());
@@ -28,6 +31,13 @@ export interface CommandTraits {
 
 /** Traits by lower-case name; a subcommand is `config|get`. */
 export type CommandTable = ReadonlyMap<string, CommandTraits>;
+
+/** A command that may run, with its name in the command table. */
+export interface Call {
+  readonly command: Command;
+  readonly name: string;
+  readonly traits: CommandTraits;
+}
 
 /** The one connection to Redis that all requests share. Every method throws a 500 UpstashError while Redis is down. */
 export interface Database {
@@ -112,6 +122,13 @@ export function openDatabase(url: string, log: (line: string) => void): Database
   return { attempted: attempted.promise, commandTable, run, transact, close: () => client.destroy() };
 }
 
+/** Where the keys are among the words of a command. None for a command such as XREAD, whose keys have no fixed place. */
+export function keyPositions({ command, name, traits: { firstKey, lastKey, keyStep } }: Call): number[] {
+  if (RUNS_SCRIPT.test(name)) return range(3, 2 + (Number(command[2]) || 0), 1);
+  const last = lastKey < 0 ? command.length + lastKey : lastKey;
+  return firstKey === 0 ? [] : range(firstKey, Math.min(last, command.length - 1), keyStep);
+}
+
 /** The error of every request while Redis is away. */
 export function unreachable(cause: unknown): UpstashError {
   return new UpstashError(500, `ERR the database cannot be reached: ${reasonOf(cause)}`, { cause });
@@ -131,6 +148,12 @@ function executedOf(outcomes: readonly Outcome[]): Outcome[] {
 function discarded(outcomes: readonly Outcome[]): UpstashError {
   const [reason] = outcomes.flatMap((outcome) => ("error" in outcome ? outcome.error : []));
   return new UpstashError(400, `EXECABORT Transaction discarded because of: ${reason}`);
+}
+
+function range(first: number, last: number, step: number): number[] {
+  const numbers: number[] = [];
+  for (let number = first; number <= last; number += step) numbers.push(number);
+  return numbers;
 }
 
 /** Host and port only: a Redis URL may hold a password. */

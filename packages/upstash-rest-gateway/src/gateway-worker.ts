@@ -1,12 +1,18 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { MessagePort, parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { startUpstashGateway } from "./gateway.ts";
+import { parseFaults, parseOptions } from "./options.ts";
 
-/** What gateway-thread.ts passes on. */
-const Options = z.object({ redisUrl: z.string(), port: z.number(), token: z.string(), readOnlyToken: z.string() });
+/** Of `setFaults` of gateway-thread.ts, which waits for a message on the port. */
+const Message = z.object({ faults: z.unknown(), done: z.instanceof(MessagePort) });
 
-const { url } = await startUpstashGateway({
-  ...Options.parse(workerData),
+const { url, setFaults } = await startUpstashGateway({
+  ...parseOptions(workerData),
   log: (line) => parentPort?.postMessage({ log: line }),
+});
+parentPort?.on("message", async (value: unknown) => {
+  const { faults, done } = Message.parse(value);
+  await setFaults(parseFaults(faults));
+  done.postMessage("done");
 });
 parentPort?.postMessage({ url });

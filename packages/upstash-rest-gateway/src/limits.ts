@@ -1,6 +1,6 @@
-import { z } from "zod";
-import { type Command, parseStreamRead } from "./command.ts";
-import type { CommandTraits, Database } from "./database.ts";
+import type { Command } from "./command.ts";
+import { type Call, type Database, keyPositions } from "./database.ts";
+import { pendingQuestion } from "./pending.ts";
 
 const MIB = 1024 * 1024;
 
@@ -20,14 +20,6 @@ for _, key in ipairs(KEYS) do
   if bytes and bytes > tonumber(ARGV[1]) then return bytes end
 end
 return false`;
-
-/** The summary of XPENDING: total, first id, last id, and consumers with how many entries each has. */
-const PendingSummary = z.tuple([
-  z.unknown(),
-  z.unknown(),
-  z.unknown(),
-  z.array(z.tuple([z.instanceof(Buffer), z.instanceof(Buffer)])),
-]);
 
 /** The limits above which a database refuses requests, as Upstash does. */
 export interface Limits {
@@ -49,8 +41,8 @@ export const PAY_AS_YOU_GO: Limits = {
   pendingPerConsumer: 1000,
 };
 
-/** @returns the error with which Upstash refuses the command, or undefined. `name` is its name in the command table. */
-export type LimitCheck = (command: Command, name: string, traits: CommandTraits) => Promise<string | undefined>;
+/** @returns the error with which Upstash refuses the command, or undefined */
+export type LimitCheck = (call: Call) => Promise<string | undefined>;
 
 /**
  * Checks commands against `limits`; `requestBytes` is checked when the body is read. Reads and deletes always pass, so that
@@ -61,7 +53,6 @@ export type LimitCheck = (command: Command, name: string, traits: CommandTraits)
  * - A write is refused after the limit was exceeded. Upstash may refuse the write that would exceed it.
  * - A script is refused for any key that it declares. Users of Upstash report that a full database refuses a script that
  *   only reads; what a full record does with such a script is not documented.
- * - Entries that a script reads for a consumer are not counted.
  * - One refused command discards a transaction.
  */
 export function createLimitCheck(limits: Limits, database: Database): LimitCheck {
@@ -89,35 +80,22 @@ export function createLimitCheck(limits: Limits, database: Database): LimitCheck
     return `ERR max single record size exceeded. ${sizes}. See ${PAGES}/max_record_size_exceeded for details`;
   }
 
-  /** https://upstash.com/docs/redis/troubleshooting/stream_pel_limit; a read without COUNT counts as one entry. */
-  async function pendingProblem(command: Command): Promise<string | undefined> {
-    const { options, streams } = parseStreamRead(command);
-    const [group, consumer] = options.get("GROUP") ?? [];
-    if (group === undefined || options.has("NOACK")) return undefined;
-    const requested = Math.max(1, Number(options.get("COUNT")) || 0);
-    for (const { key, id } of streams) {
-      if (id !== ">") continue;
-      const pending = pendingOf(await ask(["XPENDING", key, group]), String(consumer));
-      if (pending + requested <= limits.pendingPerConsumer) continue;
-      const sizes = `Limit: ${limits.pendingPerConsumer}, Current PEL size: ${pending}, Requested Read: ${requested}`;
-      const owner = `Key: ${key}, Group: ${group}, Consumer: ${consumer}`;
-      return `ERR XReadGroup is cancelled. Pending Entries List limit per consumer is about to be reached. ${sizes}, ${owner}.`;
-    }
-    return undefined;
-  }
-
   /** The server's reply, or undefined for an error: a user's own Redis may not allow the command. */
   async function ask(command: Command): Promise<unknown> {
     const outcome = await database.run(command);
     return "error" in outcome ? undefined : outcome.result;
   }
 
-  return async (command, name, traits) => {
-    if (name === "xreadgroup") return pendingProblem(command);
+  return async (call) => {
+    const { command, name, traits } = call;
+    if (name === "xreadgroup") {
+      const problem = await ask(pendingQuestion(limits.pendingPerConsumer, command));
+      return Buffer.isBuffer(problem) ? String(problem) : undefined;
+    }
     if (!traits.flags.has("denyoom") && !SCRIPTS.has(name)) return undefined;
     const { serverBytes, dataBytes } = await measureMemory();
     if (dataBytes > limits.databaseBytes) return capacityExceeded(limits.databaseBytes, dataBytes);
-    return serverBytes > limits.recordBytes ? recordProblem(keysOf(command, name, traits)) : undefined;
+    return serverBytes > limits.recordBytes ? recordProblem(keysOf(call)) : undefined;
   };
 }
 
@@ -127,20 +105,11 @@ function capacityExceeded(threshold: number, usage: number): string {
   return `ERR DB capacity quota exceeded. ${sizes}. See ${PAGES}/db_capacity_quota_exceeded for details`;
 }
 
-function keysOf(command: Command, name: string, { firstKey, lastKey, keyStep }: CommandTraits): Command[number][] {
-  if (SCRIPTS.has(name)) return command.slice(3, 3 + Math.max(0, Number(command[2]) || 0));
-  const end = lastKey < 0 ? command.length + lastKey : lastKey;
-  return firstKey === 0
-    ? []
-    : command.filter((_, at) => at >= firstKey && at <= end && (at - firstKey) % keyStep === 0);
+function keysOf(call: Call): Command[number][] {
+  return keyPositions(call).flatMap((position) => call.command[position] ?? []);
 }
 
 /** A field of an INFO reply; 0 when there is none. */
 function fieldOf(info: unknown, name: string): number {
   return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(String(info))?.[1] ?? 0);
-}
-
-function pendingOf(reply: unknown, consumer: string): number {
-  const consumers = PendingSummary.safeParse(reply).data?.[3] ?? [];
-  return Number(String(consumers.find(([name]) => String(name) === consumer)?.[1] ?? 0));
 }

@@ -1,15 +1,12 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Access, accessProblem, commandName } from "./access.ts";
 import { type Command, commandOfPath, decodeSegment, parseCommand, parseCommands } from "./command.ts";
-import type { Database } from "./database.ts";
+import type { Call, Database } from "./database.ts";
 import type { LimitCheck } from "./limits.ts";
+import { type Allowed, denialReason } from "./origins.ts";
+import type { Session } from "./read-lag.ts";
 import { encodeOutcome, type Outcome, UpstashError } from "./reply.ts";
 import { streamMessages } from "./subscriptions.ts";
-
-const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
-
-/** `none` is an address that a person typed or opened. `same-site` can be another port of this machine, which is another origin. */
-const OWN_SITES = ["none", "same-origin"];
 
 const METHODS_WITH_BODY = ["POST", "PUT"];
 
@@ -34,8 +31,11 @@ export interface Backend {
   readonly tokens: ReadonlyMap<string, Access>;
   readonly database: Database;
   readonly limitCheck: LimitCheck;
+  /** Opens the session of a request. */
+  readonly openSession: (syncToken: string | undefined) => Session;
   /** The largest body of a request, in bytes. */
   readonly requestBytes: number;
+  readonly allowed: Allowed;
 }
 
 /**
@@ -50,8 +50,8 @@ export async function reply(
   response: ServerResponse,
   backend: Backend,
 ): Promise<string | undefined> {
-  const { tokens, database, limitCheck, requestBytes } = backend;
-  const foreign = denialReason(request.headers);
+  const { tokens, database, limitCheck, openSession, requestBytes, allowed } = backend;
+  const foreign = denialReason(request.headers, allowed);
   if (foreign !== undefined) throw new UpstashError(403, `ERR ${foreign}`);
   const { path, route, query } = targetOf(request.url ?? "");
   checkMethod(request.method ?? "", BODY_PATHS.has(route));
@@ -66,37 +66,46 @@ export async function reply(
   }
   const base64 = request.headers["upstash-encoding"] === "base64";
   const body = await readBody(request, requestBytes);
+  const session = openSession(String(request.headers["upstash-sync-token"]));
+  try {
+    return await run();
+  } finally {
+    response.setHeader("upstash-sync-token", session.syncToken());
+  }
 
-  async function refusalFor(command: Command): Promise<string | undefined> {
+  async function run(): Promise<string> {
+    if (route === "/pipeline") {
+      const outcomes: Promise<Outcome>[] = [];
+      for (const command of parseCommands(body)) {
+        const call = await admit(command);
+        const outcome = "error" in call ? Promise.resolve(call) : session.run(call);
+        // Promise.all throws it below; until then Node would count it as unhandled.
+        outcome.catch(() => undefined);
+        outcomes.push(outcome);
+      }
+      return encodeOutcomes(await Promise.all(outcomes), base64);
+    }
+    if (route === "/multi-exec") {
+      const calls: Call[] = [];
+      for (const command of parseCommands(body)) calls.push(accepted(await admit(command)));
+      return encodeOutcomes(await session.transact(calls), base64);
+    }
+    const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
+    const table = await database.commandTable();
+    if (route !== "/" && !table.has(command[0].toLowerCase()))
+      throw new UpstashError(404, `ERR no such path: ${route}`);
+    return encodeOutcome(accepted(await session.run(accepted(await admit(command)))), base64);
+  }
+
+  /** The call, or why it may not run. */
+  async function admit(command: Command): Promise<Call | { readonly error: string }> {
     const table = await database.commandTable();
     const name = commandName(table, command);
     const traits = table.get(name);
-    return accessProblem(command, table, access) ?? (traits && limitCheck(command, name, traits));
+    const call = traits && { command, name, traits };
+    const error = accessProblem(command, table, access) ?? (call && (await limitCheck(call)));
+    return call && error === undefined ? call : { error: error ?? "ERR the command is unknown" };
   }
-
-  if (route === "/pipeline") {
-    const outcomes: Promise<Outcome>[] = [];
-    for (const command of parseCommands(body)) {
-      const refusal = await refusalFor(command);
-      const outcome = refusal === undefined ? database.run(command) : Promise.resolve({ error: refusal });
-      // Promise.all throws it below; until then Node would count it as unhandled.
-      outcome.catch(() => undefined);
-      outcomes.push(outcome);
-    }
-    return encodeOutcomes(await Promise.all(outcomes), base64);
-  }
-  if (route === "/multi-exec") {
-    const commands = parseCommands(body);
-    for (const command of commands) refuse(await refusalFor(command));
-    return encodeOutcomes(await database.transact(commands), base64);
-  }
-  const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
-  const table = await database.commandTable();
-  if (route !== "/" && !table.has(command[0].toLowerCase())) throw new UpstashError(404, `ERR no such path: ${route}`);
-  refuse(await refusalFor(command));
-  const outcome = await database.run(command);
-  if ("error" in outcome) throw new UpstashError(400, outcome.error);
-  return encodeOutcome(outcome, base64);
 }
 
 /** `path` is raw, as `commandOfPath` wants it; `route` is the same without slashes at the end. */
@@ -128,8 +137,10 @@ function checkFormat(request: IncomingMessage): void {
   if (format !== "json") throw new UpstashError(400, "ERR the only Upstash-Response-Format here is json");
 }
 
-function refuse(refusal: string | undefined): void {
-  if (refusal !== undefined) throw new UpstashError(400, refusal);
+/** @throws UpstashError with status 400 for an error */
+function accepted<T extends object>(value: T | { readonly error: string }): T {
+  if ("error" in value) throw new UpstashError(400, value.error);
+  return value;
 }
 
 function encodeOutcomes(outcomes: readonly Outcome[], base64: boolean): string {
@@ -151,17 +162,4 @@ async function readBody(request: IncomingMessage, limitBytes: number): Promise<B
   if (size <= limitBytes) return Buffer.concat(chunks, size);
   const sizes = `Limit: ${limitBytes} bytes, Actual: ${size} bytes`;
   throw new UpstashError(413, `ERR max request size exceeded. ${sizes}. See ${SIZE_PAGE} for details`);
-}
-
-/**
- * Returns the reason to refuse a request, or undefined. It refuses a `Host` that is not loopback (a page whose host name
- * resolves to 127.0.0.1, called DNS rebinding, could read the replies) and every request that a browser sends for a page of
- * another origin. A browser requests images and scripts without `Origin`, so `Sec-Fetch-Site` counts too
- * (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site). Other clients send neither.
- */
-function denialReason(headers: IncomingHttpHeaders): string | undefined {
-  const { host = "", origin = `http://${host}`, "sec-fetch-site": site = "none" } = headers;
-  if (!LOOPBACK_HOST.test(host)) return "The Host header is not loopback. Use localhost, 127.0.0.1 or [::1]";
-  const isOwn = origin === `http://${host}` && OWN_SITES.includes(String(site));
-  return isOwn ? undefined : "Web pages of another origin cannot use this port";
 }

@@ -88,24 +88,55 @@ describe("without Redis", () => {
   }
 });
 
-test("on its own thread a gateway logs and serves until it is stopped, alone on its port, which it frees", async () => {
-  const log: string[] = [];
-  const tokens = { token: TOKEN, readOnlyToken: READ_ONLY_TOKEN };
-  const start = async (port: number) => {
+describe("on its own thread", () => {
+  test("a gateway logs and serves until it is stopped, alone on its port, which it frees", async () => {
+    const log: string[] = [];
+    const tokens = { token: TOKEN, readOnlyToken: READ_ONLY_TOKEN };
+    const start = async (port: number) => {
+      const redisUrl = "redis://127.0.0.1:1";
+      const gateway = await startGatewayThread({ redisUrl, port, ...tokens, log: (line) => log.push(line) });
+      onTestFinished(() => gateway.stop());
+      return gateway;
+    };
+    const gateway = await start(0);
+    const port = Number(new URL(gateway.url).port);
+    const { post } = gatewayAt(() => gateway.url);
+    expect(await post("/", ["PING"])).toMatchObject(UNREACHABLE);
+    expect(log).toEqual([expect.stringContaining("127.0.0.1:1 cannot be reached")]);
+    await expect(start(port)).rejects.toThrow("EADDRINUSE");
+
+    await gateway.stop();
+
+    await expect(post("/", ["PING"])).rejects.toThrow("fetch failed");
+    expect((await start(port)).url).toBe(gateway.url);
+  });
+
+  test("it has the same options and faults, and its errors name the option", async () => {
     const redisUrl = "redis://127.0.0.1:1";
-    const gateway = await startGatewayThread({ redisUrl, port, ...tokens, log: (line) => log.push(line) });
+    const gateway = await startGatewayThread({ redisUrl, limits: { requestBytes: 10 }, faults: { errorRate: 1 } });
     onTestFinished(() => gateway.stop());
-    return gateway;
-  };
-  const gateway = await start(0);
-  const port = Number(new URL(gateway.url).port);
-  const { post } = gatewayAt(() => gateway.url);
-  expect(await post("/", ["PING"])).toMatchObject(UNREACHABLE);
-  expect(log).toEqual([expect.stringContaining("127.0.0.1:1 cannot be reached")]);
-  await expect(start(port)).rejects.toThrow("EADDRINUSE");
+    const post = (body: unknown) => gatewayAt(() => gateway.url).post("/", body, { authorization: "Bearer local" });
 
-  await gateway.stop();
+    expect(await post(["PING"])).toMatchObject({ json: { error: "ERR this error was injected" } });
+    await gateway.setFaults({});
+    expect(await post(["PING"])).toMatchObject(UNREACHABLE);
+    expect(await post(["ECHO", "ten bytes"])).toMatchObject({ status: 413 });
+    await expect(gateway.setFaults({ errorRate: 2 })).rejects.toThrow("Invalid options: errorRate must be 1 or less");
+  });
+});
 
-  await expect(post("/", ["PING"])).rejects.toThrow("fetch failed");
-  expect((await start(port)).url).toBe(gateway.url);
+test.each([
+  [{ redisUrl: "localhost:6379" }, "redisUrl must be a URL such as redis://127.0.0.1:6379"],
+  [{ port: 65_536 }, "port must be a port number"],
+  [{ token: "" }, "token must not be empty"],
+  [
+    { limits: { recordBytes: -1 }, faults: { errorRate: 2 } },
+    "limits.recordBytes must be a number, 0 or more; faults.errorRate must be 1 or less",
+  ],
+  [{ tokens: [] }, 'Unrecognized key: "tokens"'],
+])("the options %j are refused by their names", async (wrong, message) => {
+  const options = { redisUrl: "redis://127.0.0.1:1", ...wrong };
+  for (const start of [startUpstashGateway, startGatewayThread]) {
+    await expect(start(options)).rejects.toThrow(`Invalid options: ${message}`);
+  }
 });

@@ -108,6 +108,32 @@ describe("a consumer with 8 pending entries, of 10 allowed", () => {
     expect(await gateway.post("/", read(undefined))).toMatchObject({ status: 400 });
   });
 
+  test.each([
+    ["call", "return redis.call(unpack(ARGV)) -- XREADGROUP"],
+    ["pcall", "#!lua flags=allow-key-locking\nlocal xreadgroup = redis.pcall(unpack(ARGV)) return xreadgroup"],
+    ["call in RESP3", "redis.setresp(3) return redis.call(unpack(ARGV)) -- XReadGroup"],
+    [
+      "a function of its own",
+      "local call = redis.call return (function(_, ...) return call('XREADGROUP', ...) end)(unpack(ARGV))",
+    ],
+  ])("is refused three more, and gets two, in a script by %s", async (_, source) => {
+    await fill();
+    const evaluate = (...words: unknown[]) => gateway.post("/", ["EVAL", source, 1, "stream", ...words]);
+    const error = expect.stringMatching(/^ERR XReadGroup is cancelled.* PEL size: 8, Requested Read: 3, Key: stream, /);
+
+    expect(await evaluate(...read(3))).toMatchObject({ status: 400, json: { error } });
+    expect((await redis.client.xPending("stream", "group")).pending).toBe(8);
+    expect(await evaluate(...read(2))).toMatchObject({ status: 200 });
+  });
+
+  test("is refused in a script what it claimed there just before", async () => {
+    await fill();
+    const claim = "redis.call('XAUTOCLAIM', KEYS[1], 'group', 'other', 0, '0')";
+    const readOn = "return redis.call('XREADGROUP', 'GROUP', 'group', 'other', 'COUNT', 3, 'STREAMS', KEYS[1], '>')";
+    const json = { error: expect.stringContaining("Current PEL size: 8, Requested Read: 3") };
+    expect(await gateway.post("/", ["EVAL", `${claim} ${readOn}`, 1, "stream"])).toMatchObject({ json });
+  });
+
   test("reads again once it has acknowledged, in the same pipeline too", async () => {
     await fill();
     const acknowledge = ["XACK", "stream", "group", "1-0", "2-0", "3-0"];
@@ -149,9 +175,12 @@ test("an empty database of which Redis counts less than nothing takes a write", 
     transact: async () => [],
     close: () => undefined,
   };
-  const write = { flags: new Set(["denyoom"]), categories: new Set<string>(), firstKey: 1, lastKey: 1, keyStep: 1 };
+  const traits = { flags: new Set(["denyoom"]), categories: new Set<string>(), firstKey: 1, lastKey: 1, keyStep: 1 };
 
-  const problem = await createLimitCheck(PAY_AS_YOU_GO, database)(["SET", "key", "1"], "set", write);
+  const problem = await createLimitCheck(
+    PAY_AS_YOU_GO,
+    database,
+  )({ command: ["SET", "key", "1"], name: "set", traits });
 
   expect(problem).toBeUndefined();
 });

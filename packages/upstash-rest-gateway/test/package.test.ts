@@ -8,7 +8,7 @@ import { listen } from "../../../test/support/servers.ts";
 import { usePackedPackage } from "../../packed-package.ts";
 
 const redis = useRedis();
-const { readmeProgram, checkTypes, startProgram, start, cli } = usePackedPackage(
+const { readmeProgram, checkTypes, startProgram, start, cli, cliIn } = usePackedPackage(
   "upstash-rest-gateway",
   "@upstash/redis",
 );
@@ -38,18 +38,37 @@ test("--help lists the options, and wrong ones and a port in use are errors in o
   onTestFinished(() => void other.close());
   const { port } = new URL(await listen(other));
 
-  const [help, unknown, notANumber, notAUrl, inUse] = await Promise.all([
-    cli("--help"),
-    cli("--prot", "1"),
-    cli("--port", "http"),
-    cli("--redis-url", "localhost"),
+  const line = (start: string) => expect.stringMatching(new RegExp(`^${start}.*\\n$`));
+  const [help, version, inUse, noHost, ...wrong] = await Promise.all([
+    cli("-h"),
+    cli("--version"),
     cli("--redis-url", redis.url, "--port", port),
+    cli("--redis-url", redis.url, "--host", "192.0.2.1", "--port", "0"),
+    cli("--prot", "1"),
+    cli("--port="),
+    cli("--port", "0x10", "--error-rate", "2", "--token="),
+    cli("--redis-url", "localhost"),
+    cliIn({ REDIS_URL: "localhost:6379" }),
   ]);
 
   expect(help).toEqual({ code: 0, output: expect.stringContaining("--read-only-token <text>") });
-  const line = (start: string) => expect.stringMatching(new RegExp(`^${start}.*\\n$`));
-  expect(unknown).toEqual({ code: 2, output: line("Unknown option '--prot'.*\\. Run with --help for the options\\.") });
-  expect(notANumber).toEqual({ code: 2, output: line("--port must be a port number\\. Run with --help") });
-  expect(notAUrl).toEqual({ code: 2, output: line("--redis-url must be a URL such as ") });
-  expect(inUse).toEqual({ code: 1, output: line(`Cannot listen on port ${port}: .*EADDRINUSE`) });
+  expect(version).toEqual({ code: 0, output: "0.1.0\n" });
+  expect(wrong).toEqual([
+    { code: 2, output: line("Unknown option '--prot'.*\\. Run with --help for the options\\.") },
+    { code: 2, output: line("--port must be a port number\\. Run with --help") },
+    {
+      code: 2,
+      output: line("--port must be a port number; --token must not be empty; --error-rate must be 1 or less\\."),
+    },
+    { code: 2, output: line("--redis-url must be a URL such as ") },
+    { code: 2, output: line("REDIS_URL must be a URL such as ") },
+  ]);
+  expect(noHost).toEqual({
+    code: 1,
+    output: line("Cannot listen on port 0 of 192.0.2.1: .*EADDRNOTAVAIL.* another --host"),
+  });
+  expect(inUse).toEqual({
+    code: 1,
+    output: line(`Cannot listen on port ${port} of 127.0.0.1: .*EADDRINUSE.* Stop the other process or`),
+  });
 });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { text } from "node:stream/consumers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { useRedis } from "../../../test/support/redis.ts";
 import { startUpstashGateway } from "../src/gateway.ts";
 import { TOKEN, useGateway } from "./use-gateway.ts";
@@ -89,6 +89,42 @@ test("a web page of another origin is refused, whatever token it has", async () 
   expect(await redis.client.exists("x")).toBe(0);
 });
 
+describe("a gateway that allows a host and an origin", () => {
+  const PAGE = { origin: "http://localhost:5173", "sec-fetch-site": "same-site" };
+  const open = useGateway(redis, {}, { allowedHosts: ["Redis.internal"], allowedOrigins: [PAGE.origin] });
+
+  test("is called by that name, and by no other", async () => {
+    for (const [host, status] of [
+      ["redis.internal:8079", 200],
+      ["LOCALHOST", 200],
+      ["evil.example:8079", 403],
+    ] as const) {
+      expect(await send("GET", "/ping", { host }, undefined, open.url), host).toMatchObject({ status });
+    }
+  });
+
+  test("answers pages of that origin as a browser wants it, and others not", async () => {
+    const asked = {
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization,upstash-encoding",
+    };
+    const preflight = await fetch(open.url, { method: "OPTIONS", headers: { ...PAGE, ...asked } });
+    expect([preflight.status, preflight.headers.get("access-control-allow-headers")]).toEqual([
+      204,
+      "authorization,upstash-encoding",
+    ]);
+    const reply = await fetch(`${open.url}/ping?_token=${TOKEN}`, { headers: PAGE });
+    expect([reply.status, reply.headers.get("access-control-allow-origin")]).toEqual([200, PAGE.origin]);
+    expect(reply.headers.get("access-control-expose-headers")).toBe("upstash-sync-token");
+
+    const other = { ...PAGE, origin: "http://localhost:5174" };
+    for (const method of ["OPTIONS", "GET"]) {
+      const refused = await fetch(`${open.url}/ping?_token=${TOKEN}`, { method, headers: other });
+      expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([403, null]);
+    }
+  });
+});
+
 test("a request without a token is refused before its body arrives", async () => {
   const unsent = { "content-length": String(MAX_BODY_BYTES), authorization: "" };
   const text = expect.stringContaining("WRONGPASS");
@@ -115,7 +151,7 @@ test("a client that hangs up while it sends is no failure of the gateway", async
   expect(log).toEqual([]);
 });
 
-test("only the loopback interface answers", async () => {
+test("only the loopback interface answers, unless another address is asked for", async () => {
   const { port } = new URL(gateway.url);
   const others = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
@@ -126,6 +162,9 @@ test("only the loopback interface answers", async () => {
   for (const address of [...others, "127.0.0.2", "[::1]"]) {
     await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow();
   }
+  const ipv6 = await startUpstashGateway({ redisUrl: redis.url, host: "::1" });
+  onTestFinished(() => ipv6.stop());
+  expect(await (await fetch(`${ipv6.url}/ping?_token=local`)).json()).toEqual({ result: "PONG" });
 });
 
 /** A request exactly as it is written here; one whose `body` is unfinished is never ended. */
@@ -134,8 +173,9 @@ async function send(
   path: string,
   headers: Record<string, string> = {},
   body?: "unfinished",
+  url = gateway.url,
 ): Promise<{ status: number; text: string }> {
-  const { hostname, port } = new URL(gateway.url);
+  const { hostname, port } = new URL(url);
   const sent = request({ hostname, port, method, path, headers: { authorization: `Bearer ${TOKEN}`, ...headers } });
   if (body === "unfinished") sent.write("[");
   else sent.end();

@@ -1,24 +1,33 @@
 import { afterAll, beforeAll } from "vitest";
+import type { Faults } from "../src/faults.ts";
 import { startUpstashGateway, type UpstashGateway } from "../src/gateway.ts";
 import type { Limits } from "../src/limits.ts";
+import type { UpstashGatewayOptions } from "../src/options.ts";
 
 export const TOKEN = "test-token";
 export const READ_ONLY_TOKEN = "test-read-only-token";
 
-export type TestGateway = ReturnType<typeof gatewayAt>;
-
 /** A gateway over `redis` for the calling test file, with limits of its own where it has some. */
-export function useGateway(redis: { readonly url: string }, limits: Partial<Limits> = {}): TestGateway {
+export function useGateway(
+  redis: { readonly url: string },
+  limits: Partial<Limits> = {},
+  others: Partial<UpstashGatewayOptions> = {},
+) {
   let gateway: UpstashGateway | undefined;
   beforeAll(async () => {
-    gateway = await startUpstashGateway({ redisUrl: redis.url, token: TOKEN, readOnlyToken: READ_ONLY_TOKEN, limits });
+    const tokens = { token: TOKEN, readOnlyToken: READ_ONLY_TOKEN };
+    gateway = await startUpstashGateway({ redisUrl: redis.url, ...tokens, limits, ...others });
   });
   afterAll(() => gateway?.stop());
 
-  return gatewayAt(() => {
+  function running(): UpstashGateway {
     if (!gateway) throw new Error("the gateway runs inside hooks and tests only: read it there");
-    return gateway.url;
-  });
+    return gateway;
+  }
+  return Object.assign(
+    gatewayAt(() => running().url),
+    { setFaults: (faults: Faults) => running().setFaults(faults) },
+  );
 }
 
 /** The same view of a gateway that a test started by itself. */
