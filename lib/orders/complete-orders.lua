@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Completes pending orders and announces each on the stream of completed orders.
 --
 -- KEYS[1]   orders:pending, sorted set
@@ -7,15 +8,15 @@
 -- ARGV[2]   the most entries that order_completed keeps, about: whole nodes of the stream are trimmed
 -- ARGV[3…]  pk, one per order, in the order of KEYS[3…]
 --
--- Returns {{code, …}, {error, …}}: a code per order, and Redis's error for each code 5, in the order of the codes.
+-- Returns {{code, …}, {error, …}}: a code per order, and the reason of each code 5, in the order of the codes.
 --   1  completed now
 --   2  was completed before
 --   3  was refunded before
 --   4  unknown: there is no such order, or its key holds something else
---   5  failed: Redis refused a write; nothing of this order has changed, and it stays in orders:pending
+--   5  failed: Redis refused a write, or another program has added more than 1,000 fields; nothing of this order has changed, and it
+--      stays in orders:pending
 -- Every other order is no longer in orders:pending afterwards. An order that fails does not stop the others.
--- Stream entries: to order_completed one for each code 1, the order's fields as flat strings;
--- a field that the order does not have (price, fee and total of one without prices) is left out.
+-- Stream entries: to order_completed one for each code 1: the order's fields as flat strings, then completed_at.
 local pending_key, completed_stream = KEYS[1], KEYS[2]
 local completed_at, max_length = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_PK = 3, 3
@@ -23,37 +24,39 @@ local FIRST_ORDER_KEY, FIRST_PK = 3, 3
 local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN, FAILED = 1, 2, 3, 4, 5
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
 
-local FIELDS = { 'pk', 'product_id', 'quantity', 'price', 'fee', 'total', 'status', 'created_at' }
-local STATUS = 7
-
-local function completed_entry(values)
-  local entry = {}
-  for i, field in ipairs(FIELDS) do
-    if values[i] then
-      table.insert(entry, field)
-      table.insert(entry, i == STATUS and 'completed' or values[i])
-    end
-  end
-  table.insert(entry, 'completed_at')
-  table.insert(entry, completed_at)
-  return entry
-end
+-- Lua cannot pass more than about 8,000 arguments.
+local MAX_NAMES_AND_VALUES = 2000
 
 local function error_of(reply)
   return type(reply) == 'table' and reply.err or nil
 end
 
-local function complete(order_key)
-  local values = redis.pcall('HMGET', order_key, unpack(FIELDS))
-  if error_of(values) then
-    -- A key of another type is not an order.
-    return string.find(values.err, '^WRONGTYPE') and UNKNOWN or FAILED, values.err
+-- The index of the status among names and values.
+local function status_index(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'status' then
+      return i + 1
+    end
   end
-  local status = values[STATUS]
+end
+
+local function complete(order_key)
+  local fields = redis.pcall('HGETALL', order_key)
+  if error_of(fields) then
+    -- A key of another type is not an order.
+    return string.find(fields.err, '^WRONGTYPE') and UNKNOWN or FAILED, fields.err
+  end
+  local index = status_index(fields)
+  local status = index and fields[index]
   if status ~= 'pending' then
     return CODE_OF[status] or UNKNOWN
+  elseif #fields > MAX_NAMES_AND_VALUES then
+    return FAILED, 'The order has too many fields to be announced'
   end
-  local id = redis.pcall('XADD', completed_stream, 'MAXLEN', '~', max_length, '*', unpack(completed_entry(values)))
+  fields[index] = 'completed'
+  table.insert(fields, 'completed_at')
+  table.insert(fields, completed_at)
+  local id = redis.pcall('XADD', completed_stream, 'MAXLEN', '~', max_length, '*', unpack(fields))
   if error_of(id) then
     return FAILED, error_of(id)
   end

@@ -19,8 +19,8 @@ const CLAIM = "claim";
 const releaseClaimScript = script(releaseClaimLua);
 const ReleaseClaimReply = z.union([z.literal(0), z.literal(1)]);
 
-/** The value at the Redis key of an Idempotency-Key: `{pk}:{fingerprint}` of the order that it placed, or `claim:{pk}`. */
-const HeldReply = z.nullable(
+/** What the Redis key of an Idempotency-Key holds: a record of the order that was placed with it, or a claim; null if it is free. */
+export const HeldReply = z.nullable(
   z.pipe(
     z.pipe(
       z.string(),
@@ -29,6 +29,8 @@ const HeldReply = z.nullable(
     z.union([z.tuple([z.literal(CLAIM), OrderPk]), z.tuple([OrderPk, z.string()])]),
   ),
 );
+
+type Held = z.infer<typeof HeldReply>;
 
 /** The caller of a request: issuer and subject (RFC 7519 section 4.1) of its JSON Web Token. A token may have no subject. */
 export interface Caller {
@@ -46,21 +48,18 @@ export function idempotencyRedisKey(idempotencyKey: string, caller?: Caller): st
   return `idempotency:${createHash("sha256").update(owned).digest("hex")}`;
 }
 
-/** A hash of product and quantity: equal for two requests that order the same, however their JSON is written. */
-export function fingerprint({ id, quantity }: OrderRequest): string {
-  return createHash("sha256")
-    .update(JSON.stringify([id, quantity]))
-    .digest("hex");
-}
+/** The value of a key with which the order `pk` was placed. The fingerprint is that of everything the request orders. */
+export const recordOf = (pk: string, request: OrderRequest): string => `${pk}:${fingerprint(request)}`;
+
+/** The value of a key while a request waits for the price of the order `pk`. */
+export const claimOf = (pk: string): string => `${CLAIM}:${pk}`;
 
 /**
  * Claims an Idempotency-Key for the order `pk`: for up to 30 s only this request may place an order with it. The claim names
  * the order, so that a command that is sent again recognizes its own claim.
  * @param key of `idempotencyRedisKey`
  * @returns the pk of the order that was placed with the key; undefined when the key is now claimed
- * @throws ServiceError `idempotency_key_in_use` when another request has claimed it (IETF
- *   draft-ietf-httpapi-idempotency-key-header-07, section 2.6); `idempotency_key_reused` when a different order was placed
- *   with it; `redis_failed`, `redis_invalid_reply`
+ * @throws ServiceError as `firstPkOf`; `redis_failed`, `redis_invalid_reply`
  */
 export async function claimKey(
   redis: Redis,
@@ -73,6 +72,18 @@ export async function claimKey(
     // NX with GET needs Redis 7.0 (https://redis.io/docs/latest/commands/set/): it returns an existing value and does not overwrite it.
     add: (pipeline) => pipeline.set(key, claimOf(pk), { nx: true, get: true, ex: CLAIM_EXPIRY_S }),
   });
+  return firstPkOf(held, pk, request);
+}
+
+/**
+ * Decides about a request by what its key holds.
+ * @param pk the order that the request is about to place
+ * @returns the pk of the order that was placed with the key; undefined when this request may place its order
+ * @throws ServiceError `idempotency_key_in_use` when another request has claimed it (IETF
+ *   draft-ietf-httpapi-idempotency-key-header-07, section 2.6); `idempotency_key_reused` when a different order was placed
+ *   with it
+ */
+export function firstPkOf(held: Held, pk: string, request: OrderRequest): string | undefined {
   if (held === null) return undefined;
   const [first, second] = held;
   if (first === CLAIM) {
@@ -92,4 +103,7 @@ export async function releaseClaim(redis: Redis, key: string, pk: string): Promi
   }
 }
 
-const claimOf = (pk: string): string => `${CLAIM}:${pk}`;
+/** Equal for two requests that order the same, however their JSON is written: parsing puts the fields into one order. */
+function fingerprint(request: OrderRequest): string {
+  return createHash("sha256").update(JSON.stringify(request)).digest("hex");
+}

@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Releases an Idempotency-Key whose request placed no order.
 --
 -- KEYS[1]  idempotency:{hash}, string

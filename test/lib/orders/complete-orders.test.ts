@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import * as z from "zod";
 import { completeOrder, completeOrdersCommand } from "../../../lib/orders/complete-orders.ts";
@@ -116,9 +116,25 @@ test("where orders:pending is something else, that is an error, and orders are a
 
 test("an order that cannot be read stays pending", async () => {
   const pk = await storeOrder(store.client);
-  await forbid(store.client, "hmget");
+  await forbid(store.client, "hgetall");
 
   expect(await complete(pk)).toEqual([FAILED]);
 
   expect(await store.client.zScore("orders:pending", pk)).toBe(DUE);
+});
+
+test("where the server has become a replica, the request is sent again, and no order counts as failed", async () => {
+  const [pk = "", first] = await storeOrders(store.client, 2);
+  await complete(first ?? "");
+  const replicate = (...source: string[]) => store.client.sendCommand(["REPLICAOF", ...source]);
+  onTestFinished(async () => void (await replicate("NO", "ONE")));
+  await replicate("127.0.0.1", "1");
+  const { redis, requests } = await countedRedis(store, async (number) => {
+    if (number === 2) await replicate("NO", "ONE");
+  });
+
+  await completeOrder(redis, { pk }, NOW, STREAM_MAX_LENGTH);
+
+  expect(requests()).toBe(2);
+  expect(await announcements(store.client)).toEqual({ [pk]: 1, [first ?? ""]: 1 });
 });

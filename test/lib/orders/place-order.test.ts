@@ -301,7 +301,6 @@ describe("with prices", () => {
 test.for([
   ["without a key", () => place()],
   ["with a key", () => place({ key: KEY })],
-  ["with a claimed key", () => placePriced({ key: KEY })],
 ] as const)("an order %s that cannot be stored leaves nothing behind, and can be placed again", async ([, placing]) => {
   const allow = await forbid(store.client, "hset");
 
@@ -310,6 +309,35 @@ test.for([
   expect(await dumpKeyspace(store.client)).toEqual({});
   await allow();
   expect(await placing()).toMatchObject({ replayed: false });
+});
+
+test("an order with a claimed key that cannot be stored keeps the claim, so that nobody is told that its key is free while its request is sent again", async () => {
+  await warmUpScripts();
+  const allow = await forbid(store.client, "hset");
+  const outcomes: string[] = [];
+  // Requests: the claim, the order (refused, and its reply is lost), the order again.
+  const { redis } = await countedRedis(store, async (number) => {
+    if (number === 3) {
+      shop.answerWith((_request, response) => response.writeHead(500).end());
+      await placePriced({ key: KEY }).catch(({ code }) => outcomes.push(code));
+      await allow();
+    }
+    return number === 2;
+  });
+
+  expect(await placePriced({ key: KEY, redis })).toMatchObject({ replayed: false });
+
+  expect(outcomes).toEqual(["idempotency_key_in_use"]);
+  expect(await store.client.keys("order:*")).toHaveLength(1);
+});
+
+test("of concurrent requests with one key and without prices, one places its order and all others get it", async () => {
+  const placed = await Promise.all(Array.from({ length: 30 }, () => place({ key: KEY })));
+
+  expect(placed.filter(({ replayed }) => !replayed)).toHaveLength(1);
+  expect(new Set(placed.map(({ order }) => order.pk)).size).toBe(1);
+  expect(await store.client.keys("order:*")).toHaveLength(1);
+  expect(schedule).toHaveBeenCalledTimes(1);
 });
 
 describe("an order that is kept for some days", () => {
