@@ -21,6 +21,7 @@ type CountMetric =
   | "OrdersCompletedBySweep"
   | "RefundsApplied"
   | "CompletionFailures"
+  | "AnnouncementsLost"
   | "RefundsDeadLettered"
   | "RefundsTrimmed"
   | "RefundFailures"

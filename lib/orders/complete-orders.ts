@@ -10,6 +10,12 @@ import { OrderPk } from "./order.ts";
 
 const completeOrdersScript = script(completeOrdersLua);
 
+/**
+ * The sweep trims the stream once a minute, because it can tell what a consumer group has not read. Announcing trims only what
+ * exceeds the bound by a quarter, so that the stream stays bounded without a sweep.
+ */
+const HARD_BOUND = 1.25;
+
 /** The codes of `complete-orders.lua`. */
 export const CompletionCode = { completed: 1, wasCompleted: 2, wasRefunded: 3, unknown: 4, failed: 5 } as const;
 export type CompletionCode = (typeof CompletionCode)[keyof typeof CompletionCode];
@@ -50,7 +56,7 @@ export function completeOrdersCommand(
     completeOrdersScript,
     pks.length === 1 ? ONE_COMPLETION : completionsOf(pks.length),
     [PENDING_KEY, COMPLETED_STREAM, ...pks.map(orderKey)],
-    [new Date(now).toISOString(), streamMaxLength, ...pks],
+    [new Date(now).toISOString(), Math.ceil(streamMaxLength * HARD_BOUND), ...pks],
   );
 }
 

@@ -2,11 +2,11 @@ import { randomInt } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
-import { type Command, reportGauge, runPipeline, script, scriptCommand } from "../redis/commands.ts";
-import { COMPLETED_STREAM, PENDING_KEY } from "../redis/keys.ts";
+import { type Command, reportGauge, runPipeline } from "../redis/commands.ts";
+import { PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
+import { announcements, consumerLag, groupsBehind, trimAnnouncements } from "./announcements.ts";
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
-import completedStreamLagLua from "./completed-stream-lag.lua" with { type: "text" };
 import { COMPLETION_DELAY_MS, type Completion, SWEEP_GRACE_MS } from "./completion-delay.ts";
 
 /** One script completes a batch, and holds the keys of its orders and of the stream for about 6 ms. */
@@ -27,11 +27,14 @@ const MAX_WAIT_MS = COMPLETION_DELAY_MS;
 /** The pause after a request that failed in spite of its retries. */
 const FAILURE_WAIT_MS = 1_000;
 
+/**
+ * How much of the stream a run may fill while a consumer group that reads is behind by as much: the group then has a minute for
+ * each such share.
+ */
+const SHARE_OF_STREAM = 1 / 4;
+
 /** How late an order is with `sweep` when it counts as overdue. */
 const LATE_MS = 10_000;
-
-/** How many entries of `order_completed` the slowest consumer group has not read. Creates the stream if it is missing. */
-const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
 /** Members and scores in turn. */
 const PendingOrders = z.pipe(z.array(z.string()), z.transform(toPendingOrders));
@@ -62,17 +65,18 @@ export interface Sweep {
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`: completed batches stay completed
  */
 export async function sweepOrders(sweep: Sweep): Promise<void> {
-  const { redis, completion, clock, wait = setTimeout } = sweep;
+  const { completion, clock, wait = setTimeout } = sweep;
   const run = new SweepRun(sweep);
-  // The threshold is the run's start: orders that become overdue while it works are the next run's.
-  const gauges = overdueGauges(clock() - (completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS));
+  // Orders that become overdue while the run works are the next run's.
+  const overdueSince = clock() - (completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS);
   let reported = false;
   let failure: unknown;
   do {
     try {
       await run.completeDue().finally(async () => {
+        if (reported) return;
         // After the first pass, so that orders which it has completed do not count. Also when it fails: alarms need them then.
-        if (!reported) await reportGauges(redis, gauges);
+        await reportLevels(sweep, overdueSince);
         reported = true;
       });
       failure = undefined;
@@ -80,7 +84,7 @@ export async function sweepOrders(sweep: Sweep): Promise<void> {
       failure = error;
       if (completion === "sweep") logger.error("The sweep failed and tries again", { error });
     }
-    if (completion === "scheduler") break;
+    if (completion === "scheduler" || run.isOver()) break;
     await wait(failure === undefined ? run.untilNextMs() : FAILURE_WAIT_MS);
   } while (!run.isOver());
   if (failure !== undefined) throw failure;
@@ -101,16 +105,21 @@ class SweepRun {
   #failed = new Set<string>();
   /** Redis refused every order of the last batch. */
   #refused = false;
+  /** How many orders were announced since `#shareStartedAt`. */
+  #announced = 0;
+  #shareStartedAt: number;
+  #isPaused = false;
 
   constructor(sweep: Sweep) {
     this.#sweep = sweep;
     const now = sweep.clock();
+    this.#shareStartedAt = now;
     this.#endsAt = now + RUN_MS;
     this.#overdueSince = now - SWEEP_GRACE_MS;
   }
 
   isOver(): boolean {
-    return this.#sweep.clock() >= this.#endsAt;
+    return this.#isPaused || this.#sweep.clock() >= this.#endsAt;
   }
 
   hasDue(): boolean {
@@ -145,6 +154,7 @@ class SweepRun {
         this.#learn(batch, replies.of(complete), completedAt);
         // If the script cache was lost, the list ran first and has the batch again, which changes nothing.
         this.#pending = replies.of(listing);
+        await this.#letConsumersRead();
       }
     } while (this.hasDue() && !this.#refused && !this.isOver());
   }
@@ -176,12 +186,25 @@ class SweepRun {
     return this.#refused && due.length > 0 ? due.splice(randomInt(due.length), 1) : due;
   }
 
+  /** Ends the run after a share of the stream if a group that reads has read none of it. Orders stay pending meanwhile. */
+  async #letConsumersRead(): Promise<void> {
+    const { redis, clock, streamMaxLength } = this.#sweep;
+    if (this.#announced < streamMaxLength * SHARE_OF_STREAM) return;
+    await trimAnnouncements(redis, streamMaxLength);
+    const groups = await groupsBehind(redis, this.#shareStartedAt);
+    this.#isPaused = groups.length > 0;
+    if (this.#isPaused) logger.warn("Completions wait for consumer groups that are behind", { groups });
+    this.#announced = 0;
+    this.#shareStartedAt = clock();
+  }
+
   #learn(batch: readonly PendingOrder[], completions: Completions, completedAt: number): void {
     const [codes, errors] = completions;
     const withCode = (code: CompletionCode) => batch.filter((_, index) => codes[index] === code);
     const pksOf = (orders: readonly PendingOrder[]) => orders.map(({ pk }) => pk);
     const completed = withCode(CompletionCode.completed);
     const unknown = pksOf(withCode(CompletionCode.unknown));
+    this.#announced += completed.length;
     countMetric("OrdersCompletedBySweep", completed.length);
     for (const { due } of completed) durationMetric("CompletionLag", completedAt - due);
     if (completed.length > 0) logger.info("Orders completed by the sweep", { pks: pksOf(completed) });
@@ -194,18 +217,16 @@ class SweepRun {
   }
 }
 
-function overdueGauges(overdueSince: number) {
-  const overdue: Command<number> = {
+/** @param overdueSince in ms since the epoch: orders that were due before are overdue */
+async function reportLevels({ redis, streamMaxLength }: Sweep, overdueSince: number): Promise<void> {
+  const overdueOrders: Command<number> = {
     reply: z.int(),
     add: (pipeline) => pipeline.zcount(PENDING_KEY, "-inf", overdueSince),
   };
-  return { OverdueOrders: overdue, ConsumerLag: consumerLag } as const;
-}
-
-async function reportGauges(redis: Redis, { OverdueOrders, ConsumerLag }: ReturnType<typeof overdueGauges>) {
-  const replies = await runPipeline(redis, [OverdueOrders, ConsumerLag]);
-  reportGauge("OverdueOrders", replies, OverdueOrders);
-  reportGauge("ConsumerLag", replies, ConsumerLag);
+  const replies = await runPipeline(redis, [overdueOrders, consumerLag, announcements]);
+  reportGauge("OverdueOrders", replies, overdueOrders);
+  reportGauge("ConsumerLag", replies, consumerLag);
+  if (replies.of(announcements) > streamMaxLength) await trimAnnouncements(redis, streamMaxLength);
 }
 
 function toPendingOrders(flat: string[]): PendingOrder[] {

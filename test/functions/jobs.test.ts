@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sampleEvent, useFunctions } from "../support/functions.ts";
+import { sampleEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { forbid, useRedis } from "../support/redis.ts";
@@ -127,6 +127,31 @@ test("sweepOrders stops at a batch in which every order fails, says why, and com
   // then
   expect(await redis.client.xLen("order_completed")).toBe(MANY);
   expect(log.metrics).toContainEqual(expect.objectContaining({ OrdersCompletedBySweep: 200 }));
+});
+
+test("sweepOrders counts and names what is trimmed before a group has read it, even if the reply to that is lost", async () => {
+  setHandlerEnv("COMPLETED_STREAM_MAX_LENGTH", "1000");
+  await Promise.all(
+    Array.from({ length: 1_500 }, (_, n) => redis.client.xAdd("order_completed", "*", { n: String(n) })),
+  );
+  for (const group of ["reads-all", "abandoned"]) await redis.client.xGroupCreate("order_completed", group, "0");
+  const read = (group: string, COUNT: number) =>
+    redis.client.xReadGroup(group, "consumer", { key: "order_completed", id: ">" }, { COUNT, NOACK: true });
+  await read("reads-all", 1_500);
+  await read("abandoned", 100);
+  functions.upstash.answerWith(async (call) => {
+    const reply = await call.forward();
+    if (String(reply.content).includes("abandoned")) {
+      functions.upstash.reset();
+      call.reset();
+    } else await call.answer(reply);
+  });
+
+  await functions.invokeJob("sweepOrders", {});
+
+  expect(await redis.client.xLen("order_completed")).toBe(1_000);
+  expect(log.metrics).toContainEqual(expect.objectContaining({ AnnouncementsLost: 400 }));
+  expect(log.logged).toMatchObject([{ level: "ERROR", group: "abandoned", lost: 400 }]);
 });
 
 test("sweepOrders makes order_completed, logs nothing where nothing is overdue, and reports how far its slowest consumer is behind", async () => {

@@ -28,9 +28,14 @@ export async function storeOrder(
   return pk;
 }
 
-/** Stores so many pending orders in one round trip. */
+/** Stores so many pending orders. A slow machine does not answer thousands of commands at once in time. */
 export async function storeOrders(client: TestRedisClient, count: number): Promise<string[]> {
-  return Promise.all(Array.from({ length: count }, () => storeOrder(client)));
+  const pks: string[] = [];
+  while (pks.length < count) {
+    const batch = Math.min(count - pks.length, 250);
+    pks.push(...(await Promise.all(Array.from({ length: batch }, () => storeOrder(client)))));
+  }
+  return pks;
 }
 
 export async function statusOf(client: TestRedisClient, pk: string): Promise<string | null> {

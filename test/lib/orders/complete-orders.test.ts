@@ -72,8 +72,8 @@ test.for([
   expect(await dumpKeyspace(store.client)).toEqual(before);
 });
 
-test("order_completed keeps no more than its bound and a node of entries, the newest ones", async () => {
-  const [bound, node] = [200, 100];
+test("without a sweep order_completed exceeds its bound by a quarter and a node of entries at most, and keeps the newest ones", async () => {
+  const [bound, node] = [200, 50 + 100];
   const pks = await storeOrders(store.client, 500);
 
   await runCommand(store.redis, completeOrdersCommand(pks, NOW, bound));
@@ -84,7 +84,7 @@ test("order_completed keeps no more than its bound and a node of entries, the ne
   expect(kept.length).toBeLessThan(bound + node);
 });
 
-test("the default bound keeps a full stream of priced orders under 80 MB, with the longest product ids too", async () => {
+test("the default bound keeps a full stream of priced orders under 100 MB without a sweep, with the longest product ids too", async () => {
   const { completedStreamMaxLength } = z
     .object({ completedStreamMaxLength: z.int() })
     .parse(parse(await readFile(new URL("../../../infra/parameters.yml", import.meta.url), "utf8")).default);
@@ -95,7 +95,7 @@ test("the default bound keeps a full stream of priced orders under 80 MB, with t
   await complete(...pks);
 
   const bytes = await store.client.memoryUsage("order_completed", { SAMPLES: 0 });
-  expect(((bytes ?? Number.NaN) / pks.length) * completedStreamMaxLength).toBeLessThan(80_000_000);
+  expect(((bytes ?? Number.NaN) / pks.length) * completedStreamMaxLength * 1.25).toBeLessThan(100_000_000);
 });
 
 test("where orders:pending is something else, that is an error, and orders are announced once, however often it runs", async () => {
