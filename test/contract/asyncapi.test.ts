@@ -4,7 +4,7 @@ import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
 import { type PlaceOrderInput, placeOrder } from "../../lib/orders/place-order.ts";
 import { runCommand } from "../../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { refundBatch } from "../../lib/refunds/refund-requests.ts";
+import { refundBatch } from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import { asyncapi, childOf, expectDocumentedEntry, namesOf, openapi } from "../support/contract.ts";
 import { newPk, STREAM_MAX_LENGTH, statusOf, storeOrder } from "../support/orders.ts";

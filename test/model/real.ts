@@ -8,15 +8,15 @@ import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { runCommand } from "../../lib/redis/commands.ts";
-import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import {
+  drainRefunds,
   RECLAIM,
   type RefundRequest,
   readRefundsCommand,
   refundBatch,
   SettlementCode,
   settleRefundsCommand,
-} from "../../lib/refunds/refund-requests.ts";
+} from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import type { HttpFront } from "../support/http-front.ts";
 import { pairs } from "../support/keyspace.ts";

@@ -6,7 +6,7 @@ import {
   type RefundRequest,
   readRefundsCommand,
   settleRefundsCommand,
-} from "../../lib/refunds/refund-requests.ts";
+} from "../../lib/refunds/drain-refunds.ts";
 import type { TestRedisClient } from "./redis.ts";
 import type { TestStore } from "./store.ts";
 

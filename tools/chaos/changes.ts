@@ -4,7 +4,7 @@ import type { Plugin } from "esbuild";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const CREATE = "lib/orders/create-order.lua";
-const REFUND = "lib/refunds/refund-or-dead-letter.lua";
+const REFUND = "lib/refunds/settle-refunds.lua";
 const IS_PENDING = /if is_pending\(id\) then/;
 
 /** Other text in a source file. */
@@ -83,7 +83,7 @@ const DEFECTS = {
     ],
   ],
   "refund-counted-twice": [
-    ["lib/refunds/refund-requests.ts", /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"],
+    ["lib/refunds/drain-refunds.ts", /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"],
   ],
 } satisfies Record<string, readonly Change[]>;
 

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { MAX_PIPELINE_MS } from "../../../lib/redis/commands.ts";
-import { drainRefunds } from "../../../lib/refunds/drain-refunds.ts";
-import { REFUND_BATCH_SIZE } from "../../../lib/refunds/refund-requests.ts";
+import { drainRefunds, REFUND_BATCH_SIZE } from "../../../lib/refunds/drain-refunds.ts";
 import { newPk, requestRefund, requestRefunds, statusOf, storeOrders } from "../../support/orders.ts";
 import { forbid } from "../../support/redis.ts";
 import { addRequest, crashPoller, leftOver, pendingIds } from "../../support/refunds.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RECLAIM, RECLAIM_IDLE_MS } from "../../../lib/refunds/refund-requests.ts";
+import { RECLAIM, RECLAIM_IDLE_MS } from "../../../lib/refunds/drain-refunds.ts";
 import { readTimeouts } from "../../support/bundle.ts";
 import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
 import { addRequest, crashPoller, GROUP, pendingIds, readBatch } from "../../support/refunds.ts";

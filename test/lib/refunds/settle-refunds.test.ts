@@ -1,7 +1,7 @@
 import { RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { refundBatch, settleRefundsCommand } from "../../../lib/refunds/refund-requests.ts";
+import { refundBatch, settleRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
 import { newPk, statusOf, storeOrder } from "../../support/orders.ts";
 import { forbid } from "../../support/redis.ts";
 import { addRequest, leftOver, pendingIds, readBatch, SETTLED_AT, settleRefunds } from "../../support/refunds.ts";
