@@ -30,7 +30,7 @@ const FAILURE_WAIT_MS = 1_000;
 /** How late an order is with `sweep` when it counts as overdue. */
 const LATE_MS = 10_000;
 
-/** How many entries of `order_completed` the slowest consumer group has not read. Creates the stream if it is missing. */
+/** How many entries the slowest consumer group of `order_completed` has not read or not acknowledged. Creates the stream if it is missing. */
 const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
 /** Members and scores in turn. */

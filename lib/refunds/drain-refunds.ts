@@ -191,7 +191,11 @@ class Drain {
         });
         this.#refuse(withCode(RefundCode.unknown).map(({ id }) => ({ id, reason: "unknown_order" })));
         if (failed.length === 0) return;
-        reportFailed("Refund requests could not be settled: they stay pending", failed, errors);
+        countMetric("RefundFailures", failed.length);
+        logger.error("Refund requests could not be settled: they stay pending", {
+          requests: failed,
+          errors: unique(errors),
+        });
         this.#failures += failed.length;
         this.#isStopped ||= failed.length === requests.length || this.#failures >= REFUND_BATCH_SIZE;
       }),
@@ -235,7 +239,9 @@ class Drain {
   #leave(refused: readonly RefusedRequest[], errors: readonly string[]): void {
     this.#keepsDeadLetters = false;
     if (!this.#readsUnheld) this.#toAcknowledge = [...this.#toAcknowledge, ...refused.map(({ id }) => id)];
-    reportFailed("Refused refund requests could not be kept: they stay on refund_order", refused, errors);
+    countMetric("RefundFailures", refused.length);
+    const details = { requests: refused, errors: unique(errors) };
+    logger.error("Refused refund requests could not be kept: they stay on refund_order", details);
   }
 
   /** Reports requests that are gone from the stream, then acknowledges them: when a reply is lost, they are found again. */
@@ -330,10 +336,7 @@ function outcome(
   }
 }
 
-function reportFailed(message: string, requests: readonly { readonly id: string }[], errors: readonly string[]): void {
-  countMetric("RefundFailures", requests.length);
-  logger.error(message, { requests, errors: [...new Set(errors)] });
-}
+const unique = (errors: readonly string[]): string[] => [...new Set(errors)];
 
 function pksOf(requests: readonly RefundRequest[]): string[] {
   return requests.map(({ pk }) => pk);
