@@ -161,8 +161,8 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     },
     "consumer-lag": {
       severity: "ticket",
-      description: "The slowest consumer group of order_completed has half of the stream or more still to read.",
-      // Until a new group has caught up once, Redis may not know its lag; then the length of the stream is used.
+      description:
+        "The slowest consumer group of order_completed has half of the stream or more still to read or acknowledge.",
       period: 60,
       datapointsToAlarm: 3,
       evaluationPeriods: 3,

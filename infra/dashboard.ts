@@ -60,7 +60,9 @@ function graphs(stack: string): Widget[] {
       ["schedules not created", own("ScheduleFailures"), "Sum"],
       ["completions that failed", own("CompletionFailures"), "Sum"],
     ]),
-    graph("Announcements not read by the slowest consumer", "Maximum", [["entries", own("ConsumerLag")]]),
+    graph("Announcements not read or acknowledged by the slowest consumer", "Maximum", [
+      ["entries", own("ConsumerLag")],
+    ]),
     graph("Refunds", "Sum", [
       ["applied", own("RefundsApplied")],
       ["dead-lettered", own("RefundsDeadLettered")],

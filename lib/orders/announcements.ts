@@ -12,7 +12,7 @@ const TRIM_SIZE = 1_000;
 /** A consumer group whose consumers have not asked for this long does not read, and nobody waits for it. */
 const MAX_IDLE_MS = 60_000;
 
-/** How many entries of `order_completed` the slowest consumer group has not read. Creates the stream if it is missing. */
+/** How many entries the slowest consumer group of `order_completed` has not read or not acknowledged. Creates the stream if it is missing. */
 export const consumerLag = scriptCommand(script(completedStreamLagLua), z.int(), [COMPLETED_STREAM], []);
 
 /** How many entries `order_completed` has. */

@@ -42,7 +42,7 @@ export interface Command<Reply> {
 }
 
 /** The replies of a pipeline. */
-interface Replies {
+export interface Replies {
   /**
    * What `command` replied. A command that failed throws only here, so that the other replies can be used.
    * @throws ServiceError `redis_failed`, its cause without the command's text; `redis_invalid_reply`

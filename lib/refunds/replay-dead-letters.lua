@@ -13,7 +13,7 @@ local dead_stream, stream = KEYS[1], KEYS[2]
 
 local REPLAYED, GONE = 1, 2
 
--- The fields that refund-or-dead-letter.lua adds before those of the request.
+-- The fields that keep-dead-letters.lua adds before those of the request.
 local HEAD = { 'dead_reason', 'dead_id', 'dead_at' }
 local FIRST_ID = 4
 

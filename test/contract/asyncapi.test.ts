@@ -4,11 +4,11 @@ import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
 import { type PlaceOrderInput, placeOrder } from "../../lib/orders/place-order.ts";
 import { runCommand } from "../../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { refundBatch } from "../../lib/refunds/refund-requests.ts";
+import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import { asyncapi, childOf, expectDocumentedEntry, namesOf, openapi } from "../support/contract.ts";
 import { newPk, STREAM_MAX_LENGTH, statusOf, storeOrder } from "../support/orders.ts";
-import { addRequest, readBatch, settleRefunds } from "../support/refunds.ts";
+import { addRequest } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
 
 const Examples = z.array(z.object({ name: z.string(), payload: z.record(z.string(), z.string()) }));
@@ -29,8 +29,8 @@ async function entries(stream: string): Promise<Record<string, string>[]> {
   return found.map(({ message }) => ({ ...message }));
 }
 
-async function settleAll(): Promise<void> {
-  await settleRefunds(store, refundBatch(await readBatch(store)).requests);
+function settleAll(): Promise<void> {
+  return drainRefunds(store.redis, Date.now, () => 50_000);
 }
 
 test("asyncapi.yaml has the streams and the group that the service uses", () => {

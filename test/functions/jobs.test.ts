@@ -3,7 +3,7 @@ import { sampleEvent, setHandlerEnv, useFunctions } from "../support/functions.t
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { forbid, useRedis } from "../support/redis.ts";
-import { crashPoller } from "../support/refunds.ts";
+import { crashPoller, pendingIds } from "../support/refunds.ts";
 
 const redis = useRedis();
 const functions = useFunctions(redis);
@@ -31,8 +31,8 @@ test("drainRefunds refunds orders and puts aside what cannot be refunded", async
   ]);
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsApplied: 2, RefundsDeadLettered: 1 }));
   expect(log.logged.slice(-2)).toMatchObject([
-    { level: "INFO", message: "Refund requests settled", refunded: [pending, completed], refunded_before: [completed] },
     { level: "WARN", message: "Refund requests were refused: see refund_order:dead" },
+    { level: "INFO", message: "Refund requests settled", refunded: [pending, completed], refunded_before: [completed] },
   ]);
 });
 
@@ -83,15 +83,68 @@ test("drainRefunds settles and reports what it has where Redis lets it take no m
   expect(await statusOf(redis.client, fresh)).toBe("refunded");
 });
 
-test("drainRefunds counts requests that were trimmed while they were pending", async () => {
+test("a request that was trimmed while a dead poller held it is reported though the first reply that names it is lost", async () => {
+  // given: a drain that has brought the script into the cache
+  await functions.invokeJob("drainRefunds", {});
   const id = await requestRefund(redis.client, newPk());
   await crashPoller(redis.client);
   await redis.client.xTrim("refund_order", "MAXLEN", 0);
+  functions.upstash.loseNextReply();
 
   await functions.invokeJob("drainRefunds", {});
 
   expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsTrimmed: 1 }));
   expect(log.logged).toMatchObject([{ level: "ERROR", count: 1, first: [id] }]);
+  expect(await pendingIds(redis.client)).toEqual([]);
+});
+
+test("a request that was trimmed before its dead letter is reported though the first reply that names it is lost", async () => {
+  // given: a drain that has brought both scripts into the cache
+  await requestRefund(redis.client, "malformed");
+  await functions.invokeJob("drainRefunds", {});
+  const id = await requestRefund(redis.client, "malformed");
+  functions.upstash.answerWith(async (call) => {
+    const reply = await call.forward();
+    await redis.client.xTrim("refund_order", "MAXLEN", 0);
+    functions.upstash.loseNextReply();
+    await call.answer(reply);
+  });
+
+  await functions.invokeJob("drainRefunds", {});
+
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsTrimmed: 1 }));
+  expect(log.logged.at(-1)).toMatchObject({ level: "ERROR", count: 1, first: [id] });
+  expect(await pendingIds(redis.client)).toEqual([]);
+});
+
+test("under steady traffic drainRefunds ends after a batch that is not full, and counts what arrived as not left", async () => {
+  const ask = async () => requestRefund(redis.client, await storeOrder(redis.client));
+  functions.upstash.answerWith(async (call) => {
+    await ask();
+    const reply = await call.forward();
+    await ask();
+    await call.answer(reply);
+  });
+  let calls = 0;
+
+  await functions.invokeJob("drainRefunds", {}, () => (++calls < 20 ? 45_000 : 0));
+
+  expect(log.metrics.flatMap(({ RefundBacklog }) => RefundBacklog)).toEqual([0]);
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundsApplied: expect.anything() }));
+});
+
+test.for<[string, string, () => Promise<string>]>([
+  ["a refund that Redis refuses", "hset", () => storeOrder(redis.client)],
+  ["a dead letter that Redis refuses", "xadd", async () => newPk()],
+])("%s is left behind, and counted", async ([, command, pk]) => {
+  await requestRefund(redis.client, await storeOrder(redis.client, "refunded"));
+  await requestRefund(redis.client, await pk());
+  await forbid(redis.client, command);
+
+  await functions.invokeJob("drainRefunds", {});
+
+  expect(log.metrics).toContainEqual(expect.objectContaining({ RefundBacklog: 1, RefundFailures: 1 }));
+  expect(log.logged.at(-1)).toMatchObject({ level: "ERROR", errors: [expect.stringContaining("can't run")] });
 });
 
 test("drainRefunds names a request that it could not settle, and why", async () => {

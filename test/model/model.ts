@@ -7,8 +7,10 @@ export type Fields = readonly string[];
 export interface Request {
   readonly id: string;
   readonly fields: Fields;
-  /** When a poller took it last. */
-  takenAt?: number;
+  /** When a poller took it last; undefined when none holds it. */
+  takenAt?: number | undefined;
+  /** It stays on the stream, because its dead letter could not be kept. */
+  parked?: boolean;
 }
 
 interface DeadLetter {
@@ -39,9 +41,12 @@ function refusal(pk: string | undefined): string {
   return ULID.test(pk) ? "unknown_order" : "malformed_pk";
 }
 
+const isUnknown = ({ fields }: Request): boolean => refusal(pkOf(fields)) === "unknown_order";
+
 const COMPLETION_DELAY_MS = 5_000;
 const SWEEP_GRACE_MS = 65_000;
 const RECLAIM_IDLE_MS = 60_000;
+const PROBE_SIZE = 8;
 const KEY_RETENTION_MS = 24 * 60 * 60 * 1_000;
 
 export interface Order {
@@ -59,7 +64,7 @@ export interface Order {
 }
 
 /** What settling makes of a request. */
-type Settled = "refunded" | "wasRefunded" | "dead" | "settledElsewhere" | "failed";
+type Settled = "refunded" | "wasRefunded" | "kept" | "settledElsewhere" | "failed";
 
 /** The streams to which the service adds. */
 export type OwnStream = "order_completed" | "refund_order:dead";
@@ -128,25 +133,22 @@ export class Model {
   }
 
   /** A poller takes requests: those that another one took and left, if there are any, else the new ones. */
-  take(reclaims = true): Request[] {
-    const left = this.requests.filter((request) => reclaims && this.idle(request) >= RECLAIM_IDLE_MS);
-    const taken = left.length > 0 ? left : this.requests.filter(({ takenAt }) => takenAt === undefined);
+  take(): Request[] {
+    const left = this.requests.filter((request) => this.idle(request) >= RECLAIM_IDLE_MS);
+    const taken =
+      left.length > 0 ? left : this.requests.filter(({ takenAt, parked }) => takenAt === undefined && !parked);
     for (const request of taken) request.takenAt = this.now;
     return taken;
   }
 
-  /** @param taken some of which another poller may have settled since */
-  settle(taken: readonly Request[]): Settled[] {
-    return taken.map((request) => {
-      if (!this.requests.includes(request)) return "settledElsewhere";
-      const pk = pkOf(request.fields);
-      const order = this.orders.get(pk ?? "");
-      if (!order && this.full.has("refund_order:dead")) return "failed";
-      this.requests = this.requests.filter((other) => other !== request);
-      if (order) return this.refund(order);
-      this.dead.push({ reason: refusal(pk), at: this.time(), ...firstIdAndFields(request) });
-      return "dead";
-    });
+  /**
+   * @param taken some of which another poller may have settled since
+   * @returns what became of each, by id
+   */
+  settle(taken: readonly Request[]): Record<string, Settled> {
+    // Whether there is an order is known later than whether there can be one.
+    const inTurn = [...taken].sort((a, b) => Number(isUnknown(a)) - Number(isUnknown(b)));
+    return Object.fromEntries(inTurn.map((request) => [request.id, this.settleOne(request)]));
   }
 
   /** @param newIds of the requests that the dead letters become, each with its first id before its own fields */
@@ -156,10 +158,24 @@ export class Model {
     for (const [at, fields] of requests.entries()) this.requestRefund(newIds[at] ?? "", fields);
   }
 
-  /** @param sent how often each read is sent: what the first one took, the poller is never told */
+  /**
+   * A poller settles what is left and what is new, and leaves the rest on the stream. Then it tries what others have left there.
+   * @param sent how often each read is sent: what the first one took, the poller is never told
+   */
   drain(sent: number): void {
-    const read = (reclaims: boolean) => Array.from({ length: sent }, () => this.take(reclaims)).at(-1) ?? [];
-    for (let taken = read(true); taken.length > 0; taken = read(false)) this.settle(taken);
+    let keepsAll = true;
+    const read = () => Array.from({ length: sent }, () => this.take()).at(-1) ?? [];
+    const settle = (taken: readonly Request[]) => {
+      const outcomes = this.settle(taken);
+      for (const request of taken.filter(({ id }) => outcomes[id] === "failed")) {
+        request.takenAt = undefined;
+        request.parked = true;
+        keepsAll = false;
+      }
+    };
+    for (let taken = read(); taken.length > 0; taken = read()) settle(taken);
+    const unheld = this.requests.filter(({ takenAt }) => takenAt === undefined);
+    for (const some of [unheld.slice(0, PROBE_SIZE), unheld.slice(PROBE_SIZE)]) if (keepsAll) settle(some);
   }
 
   /** How long ago a poller took it, in ms; a clock that was put back counts as no time. */
@@ -173,6 +189,16 @@ export class Model {
     const forgotten = [...this.keys].filter(([, { usedAt }]) => this.now >= usedAt + KEY_RETENTION_MS);
     for (const [key] of forgotten) this.keys.delete(key);
     return forgotten.map(([key]) => key);
+  }
+
+  private settleOne(request: Request): Settled {
+    if (!this.requests.includes(request)) return "settledElsewhere";
+    const order = this.orders.get(pkOf(request.fields) ?? "");
+    if (!order && this.full.has("refund_order:dead")) return "failed";
+    this.requests = this.requests.filter((other) => other !== request);
+    if (order) return this.refund(order);
+    this.dead.push({ reason: refusal(pkOf(request.fields)), at: this.time(), ...firstIdAndFields(request) });
+    return "kept";
   }
 
   private refund(order: Order): Settled {

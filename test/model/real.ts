@@ -7,16 +7,19 @@ import { findOrder } from "../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../lib/orders/idempotency-key.ts";
 import { placeOrder } from "../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../lib/orders/sweep-orders.ts";
-import { runCommand } from "../../lib/redis/commands.ts";
-import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
+import { type Command, runCommand } from "../../lib/redis/commands.ts";
 import {
-  RECLAIM,
+  DeadLetterCode,
+  drainRefunds,
+  keepDeadLettersCommand,
+  NEW,
+  RefundCode,
   type RefundRequest,
+  type RefusedRequest,
   readRefundsCommand,
-  refundBatch,
-  SettlementCode,
+  refundRequest,
   settleRefundsCommand,
-} from "../../lib/refunds/refund-requests.ts";
+} from "../../lib/refunds/drain-refunds.ts";
 import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import type { HttpFront } from "../support/http-front.ts";
 import { pairs } from "../support/keyspace.ts";
@@ -31,7 +34,13 @@ const CONSUMER = "drain-refunds";
 /** Idle times are set in whole steps, so that what a busy machine adds never makes the difference. */
 const IDLE_STEP_MS = 10_000;
 
-const NAMES = new Map<number, string>(Object.entries(SettlementCode).map(([name, code]) => [code, name]));
+const namesOf = (codes: Readonly<Record<string, number>>) =>
+  new Map(Object.entries(codes).map(([name, code]) => [code, name]));
+
+const REFUND_CODES = namesOf(RefundCode);
+const DEAD_LETTER_CODES = namesOf(DeadLetterCode);
+
+type Batch = readonly (RefundRequest | RefusedRequest)[];
 
 const PLENTY_MS = () => 50_000;
 
@@ -43,7 +52,7 @@ export class Real {
   readonly #redis: Redis;
   readonly #front: HttpFront;
   /** What pollers took and did not settle, each beside what the model says they took. */
-  readonly held: { readonly batch: readonly RefundRequest[]; readonly expected: readonly Request[] }[] = [];
+  readonly held: { readonly batch: Batch; readonly expected: readonly Request[] }[] = [];
   /** The orders for which a completion was scheduled. */
   readonly scheduled: string[] = [];
 
@@ -110,14 +119,29 @@ export class Real {
   }
 
   /** A poller that takes a batch and then does not go on, or not soon. */
-  async take(): Promise<RefundRequest[]> {
-    return [...refundBatch(await runCommand(this.#redis, readRefundsCommand(RECLAIM))).requests];
+  async take(): Promise<Batch> {
+    const [entries] = await runCommand(this.#redis, readRefundsCommand(NEW));
+    return entries.map(([id, pk]) => refundRequest(id, pk));
   }
 
-  /** That poller settles the batch after all. */
-  async settle(batch: readonly RefundRequest[], now: number): Promise<(string | undefined)[]> {
-    const [codes] = await runCommand(this.#redis, settleRefundsCommand(batch, now));
-    return codes.map((code) => NAMES.get(code));
+  /** That poller settles the batch after all. Returns what became of each request. */
+  async settle(batch: Batch, now: number): Promise<Record<string, string | undefined>> {
+    const requests = batch.filter((request) => "pk" in request);
+    const refused = batch.filter((request) => "reason" in request);
+    const outcomes =
+      requests.length > 0 ? await this.#run(requests, REFUND_CODES, settleRefundsCommand(requests, now)) : {};
+    for (const { id } of requests) if (outcomes[id] === "unknown") refused.push({ id, reason: "unknown_order" });
+    if (refused.length === 0) return outcomes;
+    return { ...outcomes, ...(await this.#run(refused, DEAD_LETTER_CODES, keepDeadLettersCommand(refused, now))) };
+  }
+
+  async #run(
+    requests: readonly { readonly id: string }[],
+    names: ReadonlyMap<number, string>,
+    command: Command<readonly [readonly number[], ...unknown[]]>,
+  ): Promise<Record<string, string | undefined>> {
+    const [codes] = await runCommand(this.#redis, command);
+    return Object.fromEntries(requests.map(({ id }, index) => [id, names.get(codes[index] ?? 0)]));
   }
 
   /** Puts back all dead letters, and returns the ids that they have on the stream of requests. */

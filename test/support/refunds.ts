@@ -1,27 +1,13 @@
 import * as z from "zod";
 import { runCommand } from "../../lib/redis/commands.ts";
-import {
-  RECLAIM,
-  RECLAIM_IDLE_MS,
-  type RefundRequest,
-  readRefundsCommand,
-  settleRefundsCommand,
-} from "../../lib/refunds/refund-requests.ts";
+import { NEW, RECLAIM_IDLE_MS, readRefundsCommand } from "../../lib/refunds/drain-refunds.ts";
 import type { TestRedisClient } from "./redis.ts";
 import type { TestStore } from "./store.ts";
 
 export const GROUP = "payment-group";
-export const SETTLED_AT = "2026-11-23T06:01:00.000Z";
-
 /** Runs the script that reads a batch, and returns its reply. */
-export async function readBatch(store: TestStore, cursor = RECLAIM) {
-  return runCommand(store.redis, readRefundsCommand(cursor));
-}
-
-/** Runs the script that settles a batch, and returns a code for each request. */
-export async function settleRefunds(store: TestStore, requests: readonly RefundRequest[]): Promise<readonly number[]> {
-  const [codes] = await runCommand(store.redis, settleRefundsCommand(requests, Date.parse(SETTLED_AT)));
-  return codes;
+export async function readBatch(store: TestStore, from = NEW) {
+  return runCommand(store.redis, readRefundsCommand(from));
 }
 
 /** Adds a request of any fields and bytes, and returns its id. */
@@ -33,9 +19,14 @@ export async function addRequest(client: TestRedisClient, fields: readonly (stri
 export async function crashPoller(client: TestRedisClient, idleMs = RECLAIM_IDLE_MS, consumer = "drain-refunds") {
   await client.xGroupCreate("refund_order", GROUP, "0", { MKSTREAM: true }).catch(ignoreExistingGroup);
   await client.xReadGroup(GROUP, consumer, { key: "refund_order", id: ">" }, { COUNT: 10_000 });
-  for (const id of await pendingIds(client)) {
-    await client.sendCommand(["XCLAIM", "refund_order", GROUP, consumer, "0", id, "IDLE", String(idleMs), "JUSTID"]);
-  }
+  if (idleMs > 0) await agePending(client, idleMs, consumer);
+}
+
+/** Makes all that is pending look as if its consumer took it so long ago. */
+export async function agePending(client: TestRedisClient, idleMs = RECLAIM_IDLE_MS, consumer = "drain-refunds") {
+  const ids = await pendingIds(client);
+  if (ids.length === 0) return;
+  await client.sendCommand(["XCLAIM", "refund_order", GROUP, consumer, "0", ...ids, "IDLE", String(idleMs), "JUSTID"]);
 }
 
 export async function pendingIds(client: TestRedisClient): Promise<string[]> {

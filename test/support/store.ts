@@ -13,6 +13,7 @@ export interface TestStore {
   readonly redis: Redis;
   /** Redis itself, past the gateway: to arrange and to look. */
   readonly client: TestRedisClient;
+  readonly redisUrl: string;
   /** Address and token of the gateway. */
   readonly url: string;
   readonly token: string;
@@ -40,6 +41,9 @@ export function useStore(): TestStore {
     },
     get client() {
       return server.client;
+    },
+    get redisUrl() {
+      return server.url;
     },
     get url() {
       return started(gateway).url;
@@ -69,7 +73,7 @@ interface CountedRedis {
  * @param beforeRequest runs before the request of this number, 1 the first, is passed on; true loses its reply
  */
 export async function countedRedis(
-  store: TestStore,
+  store: Pick<TestStore, "url" | "token">,
   beforeRequest: (number: number) => unknown = () => undefined,
 ): Promise<CountedRedis> {
   const front = await startHttpFront(store.url);

@@ -4,8 +4,9 @@ import type { Plugin } from "esbuild";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const CREATE = "lib/orders/create-order.lua";
-const REFUND = "lib/refunds/refund-or-dead-letter.lua";
-const IS_PENDING = /if is_pending\(id\) then/;
+const DRAIN = "lib/refunds/drain-refunds.ts";
+const SETTLE = "lib/refunds/settle-refunds.lua";
+const KEEP = "lib/refunds/keep-dead-letters.lua";
 
 /** Other text in a source file. */
 type Change = readonly [file: string, find: RegExp, replacement: string];
@@ -30,26 +31,37 @@ const UNDONE = {
   ],
   "pending-check": [
     // As consumers are often written: do the work, then acknowledge it in a request of its own.
+    [DRAIN, /countMetric\("RefundsDeadLettered", kept\.length\);/, "$& this.kept = kept.map(({ id }) => id);"],
     [
-      "lib/refunds/drain-refunds.ts",
-      /reportSettled\(.*\);/,
+      DRAIN,
+      /for \(const \{ apply \} of steps\) apply\(replies\);/,
       `$&
-        const ids = batch.requests.map(({ id }) => id);
-        await redis.xack(REFUND_STREAM, "payment-group", ids);
-        await redis.xdel(REFUND_STREAM, ids);`,
+        if (drain.kept?.length > 0) {
+          await redis.xack(REFUND_STREAM, REFUND_GROUP, drain.kept);
+          await redis.xdel(REFUND_STREAM, drain.kept);
+        }
+        drain.kept = undefined;`,
     ],
-    [REFUND, IS_PENDING, "do"],
-    [REFUND, /redis\.call\('XACK'[^)]*\)/, ""],
-    [REFUND, /redis\.call\('XDEL'[^)]*\)/, ""],
+    [KEEP, /redis\.call\('XACK'[^)]*\)/, ""],
+    [KEEP, /redis\.call\('XDEL'[^)]*\)/, ""],
   ],
-  "effect-first": [[REFUND, IS_PENDING, "if redis.call('XACK', stream, group, id) == 1 then"]],
+  "effect-first": [
+    [SETTLE, /if is_unsettled\(id\) then/, "if is_unsettled(id) and redis.call('XDEL', stream, id) == 1 then"],
+    [
+      KEEP,
+      /(?=local first_id, fields = first)/,
+      "redis.call('XACK', stream, group, id) redis.call('XDEL', stream, id) ",
+    ],
+  ],
+  // A refused request whose dead letter cannot be kept stays pending, as every request that fails.
+  "leave-refused": [[DRAIN, /if \(!this\.#readsUnheld\)(?= this\.#toAcknowledge)/, "if (false)"]],
   "idempotency-key": [[CREATE, /if idempotency_key then(?=\s+local first)/, "if false then"]],
   claim: [
     ["lib/orders/idempotency-key.ts", /throw new ServiceError\("idempotency_key_in_use"\)/, "return undefined"],
     [CREATE, /if claimed_pk and claimed_pk ~= pk then/, "if false then"],
   ],
   sweep: [["lib/orders/sweep-orders.ts", /let listing = list\(0\);/, "return; $&"]],
-  reclaim: [["lib/refunds/read-refund-requests.lua", /for _ = 1, MAX_CLAIMS do/, "for _ = 1, 0 do"]],
+  reclaim: [["lib/refunds/read-refund-requests.lua", /\n {2}read_left_pending\(\)/, ""]],
 } satisfies Record<string, readonly Change[]>;
 
 /** Bugs that the suite must find. */
@@ -82,9 +94,7 @@ const DEFECTS = {
         `,
     ],
   ],
-  "refund-counted-twice": [
-    ["lib/refunds/refund-requests.ts", /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"],
-  ],
+  "refund-counted-twice": [[DRAIN, /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"]],
 } satisfies Record<string, readonly Change[]>;
 
 export const PROTECTIONS = keysOf(UNDONE);

@@ -21,6 +21,12 @@ const AGE = `
     redis.call('XCLAIM', KEYS[1], ARGV[1], entry[2], 0, entry[1], 'IDLE', 120000, 'JUSTID')
   end`;
 
+/** At its highest id a stream takes no entry, as a record at Upstash's limit. */
+const FILL_STREAM = `
+  redis.call('XGROUP', 'CREATE', KEYS[1], 'fault', '$', 'MKSTREAM')
+  redis.call('XGROUP', 'DESTROY', KEYS[1], 'fault')
+  redis.call('XSETID', KEYS[1], '18446744073709551615-18446744073709551615')`;
+
 const Entries = z.array(z.tuple([z.unknown(), z.array(z.instanceof(Buffer))]).transform(([, fields]) => fields));
 
 export type DirectClient = ReturnType<typeof connect>;
@@ -117,6 +123,17 @@ export async function readFacts(client: DirectClient) {
 export async function entriesOf(client: DirectClient, command: readonly string[]): Promise<Buffer[][]> {
   const raw = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.MAP]: Array });
   return Entries.parse(await raw.sendCommand([...command]));
+}
+
+/** From now on Redis refuses to add to the stream. */
+export async function fillStream(client: DirectClient, stream: string): Promise<void> {
+  await client.eval(FILL_STREAM, { keys: [stream] });
+}
+
+/** Lets Redis add to the stream again. */
+export async function makeRoom(client: DirectClient, stream: string): Promise<void> {
+  const [newest] = (await client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
+  await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
 }
 
 /** Nobody holds anything in a group that is not there, or whose stream is not. */

@@ -7,7 +7,7 @@ import {
   REFUND_STREAM,
 } from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
-import { type ChaosDatabase, type DirectClient, entriesOf, withoutGroup } from "./database.ts";
+import { type ChaosDatabase, type DirectClient, entriesOf, fillStream, makeRoom, withoutGroup } from "./database.ts";
 import type { Refunds } from "./refunds.ts";
 import type { Context } from "./run.ts";
 
@@ -24,12 +24,6 @@ const MAX_TRIMMED = 3;
 
 /** Long enough for a few polls and retries of what is refused. */
 const FULL_MS = 2_000;
-
-/** At its highest id a stream takes no entry, as a record at Upstash's limit. */
-const FILL_STREAM = `
-  redis.call('XGROUP', 'CREATE', KEYS[1], 'fault', '$', 'MKSTREAM')
-  redis.call('XGROUP', 'DESTROY', KEYS[1], 'fault')
-  redis.call('XSETID', KEYS[1], '18446744073709551615-18446744073709551615')`;
 
 /** The list and the removal are one script, so that it is known what was removed. */
 const REMOVE = `
@@ -59,11 +53,11 @@ export function createDisasters(
     "redis.killed": () => database.killAndRestart(),
     "redis.database_full": () => database.alone(fillDatabase),
     "redis.order_completed_full": async () => {
-      await database.direct((client) => client.eval(FILL_STREAM, { keys: [COMPLETED_STREAM] }));
+      await database.direct((client) => fillStream(client, COMPLETED_STREAM));
       await makeRoomLater(COMPLETED_STREAM);
     },
     "redis.dead_letters_full": async () => {
-      await underPoller((client) => client.eval(FILL_STREAM, { keys: [DEAD_REFUND_STREAM] }));
+      await underPoller((client) => fillStream(client, DEAD_REFUND_STREAM));
       await makeRoomLater(DEAD_REFUND_STREAM);
     },
     "refunds.group_deleted": () =>
@@ -95,10 +89,7 @@ export function createDisasters(
 
   async function makeRoomLater(stream: string): Promise<void> {
     await wait(FULL_MS);
-    await database.direct(async (client) => {
-      const [newest] = (await client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
-      await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
-    });
+    await database.direct((client) => makeRoom(client, stream));
   }
 
   function datesOf(name: string): { name: string; order: number }[] {

@@ -130,6 +130,7 @@ test.each<[string, Given, string]>([
   ["an invalid request was not kept whole", { deadLetters: [letter("no pk", "no")] }, "4 wrong_state"],
   ["a dead letter has no time", { deadLetters: [letter("dead_at", "died_at")] }, "4 wrong_state"],
   ["a valid request is a dead letter", { deadLetters: [letter(), letter("request-2", "request-1")] }, "4 wrong_state"],
+  ["a valid request waited for dead letters", { requests: asked({ ...valid, heldUp: true }, invalid) }, "4 stuck"],
   ["a dead letter is nobody's", { deadLetters: [letter(), letter("request-2", "request-9")] }, "4 wrong_state"],
   ["a request is still pending", { requestsLeft: 1, pendingEntriesLeft: 1 }, "5 stuck"],
   ["a request is still on the stream", { requestsLeft: 1 }, "5 stuck"],

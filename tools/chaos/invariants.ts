@@ -130,7 +130,7 @@ function* announcedOnce({ facts }: Evidence): Flaws {
 }
 
 /**
- * 4. Every valid refund request moved its order exactly once; every invalid one is in `refund_order:dead` exactly once,
+ * 4. Every valid refund request moved its order exactly once, also while invalid ones could not be kept; every invalid one is in `refund_order:dead` exactly once,
  * with its reason and its fields, or what 4 KB hold of them. That nothing is refunded twice shows in its `refunded_at`, which
  * invariant 6 holds fast.
  */
@@ -146,6 +146,8 @@ function* refundedOnce({ facts, requests }: Evidence): Flaws {
       const refunded = facts.orders.get(pk)?.status === "refunded";
       if (!refunded && !mayBeLost) yield { kind: "lost", order, ref, detail: `${pk} was not refunded` };
       if (own.length > 0) yield { kind: "wrong_state", order, ref, detail: "a valid request is a dead letter" };
+      if (request.heldUp)
+        yield { kind: "stuck", order, ref, detail: `${pk} waited for dead letters that were not kept` };
       continue;
     }
     const { reason } = expected;

@@ -39,6 +39,7 @@ const PROOFS: readonly Partial<Options>[] = [
   { orders: 300, seed: 16, undo: "atomicity" },
   { orders: 300, seed: 17, undo: "pending-check" },
   { orders: 300, seed: 7, undo: "effect-first" },
+  { orders: 60, seed: 18, undo: "leave-refused" },
   { orders: 200, seed: 19, undo: "idempotency-key" },
   { orders: 300, seed: 20, undo: "claim", priced: true },
   { orders: 200, seed: 21, undo: "sweep" },

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
-import { REFUND_STREAM } from "../../lib/redis/keys.ts";
-import type { ChaosDatabase } from "./database.ts";
+import { DEAD_REFUND_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { type ChaosDatabase, fillStream, makeRoom } from "./database.ts";
 import type { Context } from "./run.ts";
 
 /** The weights of the ways in which an order is refunded. */
@@ -19,6 +19,12 @@ const TIMES: Readonly<Record<keyof typeof PLANS, readonly (readonly [from: numbe
 
 /** The flood holds so many requests for each order of the run: 5,000 for 2,000 orders. */
 const FLOOD_PER_ORDER = 2.5;
+
+/** More than Upstash lets one consumer leave pending: 1,000. */
+const INVALID_WHILE_FULL = 1_100;
+
+/** How many valid requests follow these. */
+const VALID_WHILE_FULL = 20;
 
 /** The weights of the ways in which a request is wrong. */
 const INVALID = { unknown: 4, without_pk: 3, malformed: 3, empty_pk: 1, binary_pk: 3, big_pk: 1 };
@@ -38,6 +44,8 @@ export interface RefundRequest {
     | { readonly reason: "missing_pk" | "malformed_pk" | "unknown_order" };
   /** Someone removed it from the stream before it was settled: then nobody can know what becomes of it. */
   mayBeLost: boolean;
+  /** It was not settled while the dead letters of others could not be kept. */
+  heldUp?: boolean;
 }
 
 export type Refunds = ReturnType<typeof createRefunds>;
@@ -47,21 +55,26 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
   const requests = new Map<string, RefundRequest>();
   const underWay: Promise<void>[] = [];
   const forFlood: { order: number; pk: string }[] = [];
+  const notAsked: { order: number; pk: string }[] = [];
 
-  async function add(expected: RefundRequest["expected"], fields: (ref: string) => (string | Buffer)[]): Promise<void> {
+  async function add(
+    expected: RefundRequest["expected"],
+    fields: (ref: string) => (string | Buffer)[],
+  ): Promise<RefundRequest> {
     const ref = `request-${requests.size + 1}`;
     const request: RefundRequest = { ref, expected, fields: [...fields(ref), REF, ref], mayBeLost: false };
     requests.set(ref, request);
     if ("order" in expected) journal.note(expected.order, `${ref} asks for a refund of ${expected.pk}`);
     await database.direct((client) => client.sendCommand(["XADD", REFUND_STREAM, "*", ...request.fields]));
+    return request;
   }
 
-  function ask(order: number, pk: string): Promise<void> {
+  function ask(order: number, pk: string): Promise<RefundRequest> {
     return add({ order, pk }, () => ["pk", pk, "reason", "arrived broken"]);
   }
 
   /** A request that can only be refused. */
-  function askInvalid(kind: keyof typeof INVALID): Promise<void> {
+  function askInvalid(kind: keyof typeof INVALID): Promise<RefundRequest> {
     const note = ["note", Buffer.from([0x00, 0xff, 0x80])];
     if (kind === "without_pk") return add({ reason: "missing_pk" }, () => note);
     const reason = kind === "unknown" ? "unknown_order" : "malformed_pk";
@@ -76,7 +89,13 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
     return Buffer.from([0xff, 0x00, 0xfe, chance.between(`binary ${ref}`, 0, 255), 0xc3, 0x28, 0x0a]);
   }
 
-  async function later(what: string, from: number, to: number, work: () => Promise<void>, kind: string): Promise<void> {
+  async function later(
+    what: string,
+    from: number,
+    to: number,
+    work: () => Promise<unknown>,
+    kind: string,
+  ): Promise<void> {
     await wait(chance.between(what, from, to));
     await work();
     faults.count(`refunds.${kind}`);
@@ -89,6 +108,7 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
     follow(order: number, pk: string): void {
       const plan = chance.pick(`refund of order ${order}`, PLANS, PLANS);
       if (plan === "in_flood") forFlood.push({ order, pk });
+      if (plan === "none") notAsked.push({ order, pk });
       for (const [index, [from, to]] of TIMES[plan].entries()) {
         underWay.push(later(`refund ${index + 1} of ${order}`, from, to, () => ask(order, pk), plan));
       }
@@ -107,6 +127,24 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
       });
       await Promise.all(asked);
       faults.count("refunds.flood");
+    },
+    /**
+     * Asks for refunds behind more invalid requests than may be pending, while Redis refuses every dead letter.
+     * @param drain runs the poller once, and must settle the valid ones
+     */
+    async behindInvalid(drain: () => Promise<unknown>): Promise<void> {
+      await database.direct((client) => fillStream(client, DEAD_REFUND_STREAM));
+      await Promise.all(Array.from({ length: INVALID_WHILE_FULL }, () => askInvalid("unknown")));
+      const valid = notAsked.slice(0, VALID_WHILE_FULL);
+      const asked = await Promise.all(valid.map(({ order, pk }) => ask(order, pk)));
+      await drain();
+      for (const [index, request] of asked.entries()) {
+        const key = orderKey(valid[index]?.pk ?? "");
+        const status = await database.direct((client) => client.hGet(key, "status"));
+        request.heldUp = status !== "refunded";
+      }
+      await database.direct((client) => makeRoom(client, DEAD_REFUND_STREAM));
+      faults.count("refunds.behind_invalid");
     },
     /** Resolves when everything planned has been asked. */
     done: () => Promise.all(underWay),

@@ -104,6 +104,10 @@ export async function run(options: Options, log: (line: string) => void): Promis
   log("the faults have ended: one sweep, and the pollers");
   await stopTimers();
   await settle(stack);
+  if (options.faults > 0) {
+    await refunds.behindInvalid(() => stack.host.invoke("drainRefunds", {}));
+    await drainAll(stack);
+  }
   await reader.stop();
 
   const facts = await database.direct(readFacts);
@@ -113,17 +117,21 @@ export async function run(options: Options, log: (line: string) => void): Promis
 
 /**
  * The calm after the faults: the sweep's clock passes every order's time and it runs once, while late deliveries arrive,
- * and the last schedules fire for what the sweep has completed. The pollers run until the refund stream is empty, or it
- * is clear that it will not be.
+ * and the last schedules fire for what the sweep has completed. Then the pollers run.
  */
 async function settle(stack: ChaosStack): Promise<void> {
-  const { host, deliveries, database, scheduler } = stack;
+  const { host, deliveries, scheduler } = stack;
   stack.sweepAheadMs = CALM_AHEAD_MS;
   await host.recycle("sweepOrders");
   await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
   scheduler.advance(MAX_DUE_MS);
   await untilAllFired(scheduler.url);
   await deliveries.flush();
+  await drainAll(stack);
+}
+
+/** Runs the pollers until the refund stream is empty, or it is clear that it will not be. */
+async function drainAll({ host, database }: ChaosStack): Promise<void> {
   for (let round = 1; round <= POLLER_ROUNDS; round += 1) {
     await database.ageRequests(0);
     await Promise.all([host.invoke("drainRefunds", {}), host.invoke("drainRefunds", {})]);

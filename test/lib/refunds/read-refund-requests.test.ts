@@ -1,11 +1,13 @@
-import { expect, test } from "vitest";
-import { RECLAIM, RECLAIM_IDLE_MS } from "../../../lib/refunds/refund-requests.ts";
+import { startUpstashGateway } from "upstash-rest-gateway";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { runCommand } from "../../../lib/redis/commands.ts";
+import { NEW, RECLAIM_IDLE_MS, readRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
 import { readTimeouts } from "../../support/bundle.ts";
 import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
 import { addRequest, crashPoller, GROUP, pendingIds, readBatch } from "../../support/refunds.ts";
-import { useStore } from "../../support/store.ts";
+import { redisAt, useStore } from "../../support/store.ts";
 
-const DONE = "";
+const END = "";
 const LAST_PK = newPk();
 
 const store = useStore();
@@ -21,13 +23,13 @@ test.for<[string, (string | Buffer)[], string]>([
 ])("a pk %s", async ([, fields, pk]) => {
   const id = await addRequest(store.client, fields);
 
-  expect(await readBatch(store)).toEqual([DONE, [[id, pk]], []]);
+  expect(await readBatch(store)).toEqual([[[id, pk]], [], 1, END]);
 });
 
-test.for([RECLAIM, DONE])("a stream that is something else is an error, cursor '%s'", async (cursor) => {
+test.for([">", "0-0"])("a stream that is something else is an error, from '%s'", async (from) => {
   await store.client.set("refund_order", "other");
 
-  await expect(readBatch(store, cursor)).rejects.toMatchObject({
+  await expect(readBatch(store, from)).rejects.toMatchObject({
     code: "redis_failed",
     cause: { message: expect.stringMatching(/^WRONGTYPE/) },
   });
@@ -37,11 +39,11 @@ test("what a poller holds is left alone for as long as it can run", async () => 
   await requestRefund(store.client, newPk());
   await crashPoller(store.client, (await readTimeouts())("drainRefunds"));
 
-  expect(await readBatch(store)).toEqual([DONE, [], []]);
+  expect(await readBatch(store)).toEqual([[], [], 1, END]);
 });
 
-test("what a crashed poller left is found behind thousands of entries that a live poller holds", async () => {
-  const held = await requestRefunds(store.client, Array.from({ length: 5_000 }, newPk));
+test("what a crashed poller left is found behind 1,000 entries that a live poller holds", async () => {
+  const held = await requestRefunds(store.client, Array.from({ length: 1_000 }, newPk));
   await crashPoller(store.client, 0, "live");
   const id = await requestRefund(store.client, newPk());
   await store.client.xReadGroup(GROUP, "dead", { key: "refund_order", id: ">" });
@@ -49,8 +51,87 @@ test("what a crashed poller left is found behind thousands of entries that a liv
     ...["XCLAIM", "refund_order", GROUP, "dead", "0", id, "IDLE", String(RECLAIM_IDLE_MS), "JUSTID"],
   ]);
 
-  const [, entries] = await readBatch(store);
+  const [entries] = await readBatch(store);
 
   expect(entries.map(([found]) => found)).toEqual([id]);
   expect(await pendingIds(store.client)).toHaveLength(held.length + 1);
+});
+
+describe("a script blocks the database, so one read has few requests of a megabyte", () => {
+  const BYTES = 1_000_000;
+  const COUNT = 20;
+
+  const addLarge = () =>
+    Promise.all(Array.from({ length: COUNT }, () => addRequest(store.client, ["note", Buffer.alloc(BYTES)])));
+
+  test.for<[string, () => Promise<void>, string]>([
+    ["new ones", async () => {}, ">"],
+    ["those that a poller left pending", () => crashPoller(store.client), ">"],
+    [
+      "those that no run holds",
+      async () => {
+        await crashPoller(store.client);
+        await store.client.xAck("refund_order", GROUP, await pendingIds(store.client));
+      },
+      "0-0",
+    ],
+  ])("%s", async ([, arrange, from]) => {
+    const ids = await addLarge();
+    await arrange();
+
+    let next = from;
+    const read: string[] = [];
+    while (next !== END) {
+      const [entries, , length, following] = await readBatch(store, next);
+      expect(entries.length).toBeLessThanOrEqual(8);
+      expect(length).toBe(COUNT);
+      read.push(...entries.map(([id]) => id));
+      next = following;
+    }
+
+    expect(read).toEqual(ids);
+  });
+});
+
+test("what was handed out before Redis refuses to hand out more is returned", async () => {
+  const gateway = await startUpstashGateway({
+    redisUrl: store.redisUrl,
+    token: store.token,
+    limits: { pendingPerConsumer: 20 },
+  });
+  onTestFinished(() => gateway.stop());
+  const ids = await requestRefunds(store.client, Array.from({ length: 30 }, newPk));
+  const limited = redisAt(gateway.url, store.token);
+
+  const [entries, , , next] = await runCommand(limited, readRefundsCommand(NEW));
+  expect(entries.map(([id]) => id)).toEqual(ids.slice(0, 16));
+  expect(next).toBe(NEW);
+
+  await expect(runCommand(limited, readRefundsCommand(NEW))).rejects.toMatchObject({
+    cause: { message: expect.stringContaining("XReadGroup is cancelled") },
+  });
+});
+
+test("requests that no run holds are read past those that one does, and past new ones", async () => {
+  const ids = await requestRefunds(store.client, Array.from({ length: 40 }, newPk));
+  await crashPoller(store.client, 0);
+  const free = ids.filter((_, index) => index % 20 === 19);
+  await store.client.xAck("refund_order", GROUP, free);
+
+  const [entries, trimmed, length, next] = await readBatch(store, "0-0");
+
+  expect([entries.map(([id]) => id), trimmed, length, next]).toEqual([free, [], 40, END]);
+  expect(await pendingIds(store.client)).toHaveLength(38);
+});
+
+test("a trimmed request is named until it is acknowledged, and what is left beside it is claimed", async () => {
+  const [trimmed = "", left = ""] = await requestRefunds(store.client, [newPk(), LAST_PK]);
+  await crashPoller(store.client);
+  await store.client.xDel("refund_order", trimmed);
+
+  expect(await readBatch(store)).toEqual([[[left, LAST_PK]], [trimmed], 1, NEW]);
+  expect(await readBatch(store)).toEqual([[], [trimmed], 1, NEW]);
+
+  await store.client.xAck("refund_order", GROUP, trimmed);
+  expect(await readBatch(store)).toEqual([[], [], 1, END]);
 });

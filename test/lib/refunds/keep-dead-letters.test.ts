@@ -1,87 +1,75 @@
 import { RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { refundBatch, settleRefundsCommand } from "../../../lib/refunds/refund-requests.ts";
-import { newPk, statusOf, storeOrder } from "../../support/orders.ts";
+import { runCommand } from "../../../lib/redis/commands.ts";
+import { drainRefunds, keepDeadLettersCommand } from "../../../lib/refunds/drain-refunds.ts";
 import { forbid } from "../../support/redis.ts";
-import { addRequest, leftOver, pendingIds, readBatch, SETTLED_AT, settleRefunds } from "../../support/refunds.ts";
+import { addRequest, leftOver, pendingIds, readBatch } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
 
-const REFUNDED = 1;
-const WAS_REFUNDED = 2;
-const DEAD = 3;
-const SETTLED_ELSEWHERE = 4;
-const TRIMMED = 5;
-const FAILED = 6;
+const KEPT = 1;
+const SETTLED_ELSEWHERE = 2;
+const TRIMMED = 3;
+const FAILED = 4;
 
+const DEAD_AT = "2026-11-23T06:01:00.000Z";
 const NOTHING_LEFT = { entries: 0, pending: 0 };
 
 const store = useStore();
 
-/** Requests, one of an order and one of none, that a poller has read. */
-async function readTwoRequests() {
-  const pks = [await storeOrder(store.client), newPk()];
-  const ids = [];
-  for (const pk of pks) ids.push(await addRequest(store.client, ["pk", pk]));
-  const { requests } = refundBatch(await readBatch(store));
-  return { requests, ids, pk: pks[0] ?? "" };
+async function keep(ids: readonly string[]): Promise<readonly number[]> {
+  const refused = ids.map((id) => ({ id, reason: "missing_pk" as const }));
+  const [codes] = await runCommand(store.redis, keepDeadLettersCommand(refused, Date.parse(DEAD_AT)));
+  return codes;
+}
+
+/** Two requests that a poller has read. */
+async function readRequests(): Promise<string[]> {
+  const ids = [await addRequest(store.client, ["order", "1"]), await addRequest(store.client, ["order", "2"])];
+  await readBatch(store);
+  return ids;
 }
 
 test("a reply without a code for each request is invalid", () => {
-  const { reply } = settleRefundsCommand(
-    [1, 2].map((id) => ({ id: `${id}-0`, pk: newPk() })),
-    0,
-  );
+  const { reply } = keepDeadLettersCommand([{ id: "1-0", reason: "missing_pk" }], 0);
 
-  expect(z.safeParse(reply, [[1, 1], []]).success).toBe(true);
-  expect(z.safeParse(reply, [[1], []]).success).toBe(false);
+  expect(z.safeParse(reply, [[1], []]).success).toBe(true);
+  expect(z.safeParse(reply, [[], []]).success).toBe(false);
 });
 
-test.for<[string, number[], number[]]>([
-  ["hget", [FAILED, FAILED], [REFUNDED, DEAD]],
-  ["hset", [FAILED, DEAD], [REFUNDED, SETTLED_ELSEWHERE]],
-  ["xadd", [REFUNDED, FAILED], [SETTLED_ELSEWHERE, DEAD]],
-])(
-  "while Redis refuses %s, a request that needs it stays pending, and the rest is settled",
-  async ([command, codes, codesAfterwards]) => {
-    const { requests, ids, pk } = await readTwoRequests();
-    const allow = await forbid(store.client, command);
+test("a refused request is kept once", async () => {
+  const ids = await readRequests();
 
-    expect(await settleRefunds(store, requests)).toEqual(codes);
+  expect(await keep(ids)).toEqual([KEPT, KEPT]);
+  expect(await keep(ids)).toEqual([SETTLED_ELSEWHERE, SETTLED_ELSEWHERE]);
 
-    await allow();
-    expect(await pendingIds(store.client)).toEqual(ids.filter((_, index) => codes[index] === FAILED));
-    expect(await statusOf(store.client, pk)).toBe(codes[0] === FAILED ? "pending" : "refunded");
-    expect(await settleRefunds(store, requests)).toEqual(codesAfterwards);
-    expect(await store.client.exists("orders:pending")).toBe(0);
-    expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
-  },
-);
-
-test("an order that is refunded but cannot be taken from orders:pending is settled by the next run", async () => {
-  const { requests, ids } = await readTwoRequests();
-  await store.client.del("orders:pending");
-  await store.client.rPush("orders:pending", "other");
-
-  expect(await settleRefunds(store, requests)).toEqual([FAILED, DEAD]);
-  expect(await pendingIds(store.client)).toEqual(ids.slice(0, 1));
-
-  expect(await settleRefunds(store, requests)).toEqual([WAS_REFUNDED, SETTLED_ELSEWHERE]);
+  expect(await store.client.xLen("refund_order:dead")).toBe(2);
   expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
 });
 
-test("a request that was trimmed while it was pending still refunds its order, but cannot be kept if refused", async () => {
-  const { requests, pk } = await readTwoRequests();
-  await store.client.xTrim("refund_order", "MAXLEN", 0);
+test("while Redis refuses its dead letter, a request is left as it is", async () => {
+  const ids = await readRequests();
+  const allow = await forbid(store.client, "xadd");
 
-  expect(await settleRefunds(store, requests)).toEqual([REFUNDED, TRIMMED]);
+  expect(await keep(ids)).toEqual([FAILED, FAILED]);
 
-  expect(await statusOf(store.client, pk)).toBe("refunded");
-  expect(await store.client.xLen("refund_order:dead")).toBe(0);
-  expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
+  await allow();
+  expect(await pendingIds(store.client)).toEqual(ids);
+  expect(await keep(ids)).toEqual([KEPT, KEPT]);
 });
 
-describe("dead letters", () => {
+test("a request that was trimmed while it was pending is reported as trimmed until it is acknowledged", async () => {
+  const ids = await readRequests();
+  await store.client.xTrim("refund_order", "MAXLEN", 1);
+
+  expect(await keep(ids)).toEqual([TRIMMED, KEPT]);
+  expect(await keep(ids)).toEqual([TRIMMED, SETTLED_ELSEWHERE]);
+
+  await store.client.xAck("refund_order", "payment-group", ids);
+  expect(await keep(ids)).toEqual([SETTLED_ELSEWHERE, SETTLED_ELSEWHERE]);
+});
+
+describe("the fields of a dead letter", () => {
   const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
   const Entries = z.array(z.tuple([z.instanceof(Buffer), z.array(z.instanceof(Buffer))]));
@@ -89,13 +77,17 @@ describe("dead letters", () => {
   /** Reads and settles the request of these fields, and returns its own fields in its dead letter. */
   async function deadLetterOf(fields: readonly (string | Buffer)[]): Promise<Buffer[]> {
     const id = await addRequest(store.client, fields);
-    await settleRefunds(store, refundBatch(await readBatch(store)).requests);
+    await drainRefunds(
+      store.redis,
+      () => Date.parse(DEAD_AT),
+      () => 50_000,
+    );
     const raw = store.client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
     const letters = Entries.parse(await raw.sendCommand(["XRANGE", "refund_order:dead", "-", "+"]));
     expect(letters).toHaveLength(1);
     const [, kept = []] = letters[0] ?? [];
     const reason = expect.stringMatching(/^(missing|malformed)_pk$/);
-    expect(kept.slice(0, 6).map(String)).toEqual(["dead_reason", reason, "dead_id", id, "dead_at", SETTLED_AT]);
+    expect(kept.slice(0, 6).map(String)).toEqual(["dead_reason", reason, "dead_id", id, "dead_at", DEAD_AT]);
     return kept.slice(6);
   }
 
