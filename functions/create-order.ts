@@ -1,7 +1,7 @@
 import { readEnv } from "../lib/env.ts";
 import { type ApiEvent, api } from "../lib/http/api.ts";
 import { orderReply } from "../lib/http/order-reply.ts";
-import { parseCaller, parseIdempotencyKey, parseJsonBody } from "../lib/http/request.ts";
+import { jsonBody, parseCaller, parseIdempotencyKey } from "../lib/http/request.ts";
 import { createInventory, InventoryEnv } from "../lib/integrations/inventory.ts";
 import { CompletionEnv } from "../lib/orders/completion-delay.ts";
 import { parseOrderRequest } from "../lib/orders/order-request.ts";
@@ -20,7 +20,7 @@ async function createOrder(event: ApiEvent) {
   const input = {
     idempotencyKey: parseIdempotencyKey(event.headers["idempotency-key"]),
     caller: parseCaller(event.requestContext),
-    request: parseOrderRequest(parseJsonBody(event)),
+    request: parseOrderRequest(event.body),
     now: Date.now(),
   };
   const { order, replayed } = await placeOrder(dependencies, input);
@@ -41,4 +41,4 @@ function loadScheduler(): CompletionScheduler {
   return { schedule: async (pk, due) => (await loading).schedule(pk, due) };
 }
 
-export const handler = api(createOrder);
+export const handler = api(createOrder).use(jsonBody);

@@ -1,6 +1,10 @@
+import type { MiddlewareObj } from "@middy/core";
+import httpJsonBodyParser from "@middy/http-json-body-parser";
 import * as z from "zod/mini";
+import { ServiceError } from "../errors.ts";
 import type { Caller } from "../orders/idempotency-key.ts";
-import type { ApiEvent } from "./api.ts";
+import { parseOrderRequest } from "../orders/order-request.ts";
+import type { ApiEvent, ApiReply } from "./api.ts";
 import { HttpError } from "./problem.ts";
 
 /** The largest order has a product id of 128 characters, and JSON may escape each of them in 12 bytes. */
@@ -13,6 +17,8 @@ const NO_CODING = /^(identity)?$/i;
 
 /** The character by which a decoder replaces bytes that are not valid UTF-8. */
 const REPLACEMENT_CHARACTER = "\ufffd";
+
+const ParserError = z.object({ cause: z.object({ package: z.literal("@middy/http-json-body-parser") }) });
 
 /**
  * A quoted string and the parameters that may follow it (RFC 9651 sections 3.1.2 and 3.3.3): the form that the IETF draft
@@ -40,33 +46,40 @@ const Authorized = z.object({
 });
 
 /**
- * The body of a request, parsed as JSON (RFC 8259).
+ * Checks what the JSON parser does not check, and turns its errors into problems.
  *
  * It refuses text with a replacement character: API Gateway decodes a body that is declared as JSON before it puts it into
  * the event, so bytes that are not valid UTF-8 arrive as this character (measured on AWS in
  * https://github.com/ministackorg/ministack/pull/766). JSON can still have it as the escape `\ufffd`.
- * @throws HttpError `body_too_large`, `unsupported_media_type`, `malformed_json`
  */
-export function parseJsonBody({ body: given, headers, isBase64Encoded }: ApiEvent): unknown {
-  // Without a body, API Gateway leaves the field out, and serverless-offline writes null.
-  const body = given ?? "";
-  if (Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") > MAX_BODY_BYTES) {
-    throw new HttpError("body_too_large");
-  }
-  const type = headers["content-type"] ?? "";
-  if (!JSON_MEDIA_TYPE.test(type) || OTHER_CHARSET.test(type)) throw new HttpError("unsupported_media_type");
-  if (!NO_CODING.test(headers["content-encoding"] ?? "")) {
-    // RFC 9110 section 12.5.3: with this header the reason is the encoding, not the media type.
-    throw new HttpError("unsupported_media_type", { "accept-encoding": "identity" });
-  }
-  const text = isBase64Encoded ? Buffer.from(body, "base64").toString() : body;
-  if (text.includes(REPLACEMENT_CHARACTER)) throw new HttpError("malformed_json");
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new HttpError("malformed_json");
-  }
-}
+const guard: MiddlewareObj<ApiEvent, ApiReply> = {
+  before({ event }) {
+    const { headers, isBase64Encoded } = event;
+    // Without a body, API Gateway leaves the field out, and serverless-offline writes null.
+    const body = Buffer.from(event.body ?? "", isBase64Encoded ? "base64" : "utf8");
+    if (body.length > MAX_BODY_BYTES) throw new HttpError("body_too_large");
+    const type = headers["content-type"] ?? "";
+    if (!JSON_MEDIA_TYPE.test(type) || OTHER_CHARSET.test(type)) throw new HttpError("unsupported_media_type");
+    if (!NO_CODING.test(headers["content-encoding"] ?? "")) {
+      // RFC 9110 section 12.5.3: with this header the reason is the encoding, not the media type.
+      throw new HttpError("unsupported_media_type", { "accept-encoding": "identity" });
+    }
+    Object.assign(event, { body: body.toString(), isBase64Encoded: false });
+    if (event.body?.includes(REPLACEMENT_CHARACTER)) throw new HttpError("malformed_json");
+  },
+  onError(request) {
+    if (!ParserError.safeParse(request.error).success) return;
+    try {
+      // The parser refuses some JSON, too: fields such as `__proto__`, and thousands of levels. No order has them.
+      parseOrderRequest(JSON.parse(request.event.body ?? ""));
+    } catch (error) {
+      request.error = error instanceof ServiceError ? error : new HttpError("malformed_json");
+    }
+  },
+};
+
+/** Parses the body of an order as JSON (RFC 8259), and leaves the result in `event.body`. */
+export const jsonBody = [guard, httpJsonBodyParser<ApiEvent>({ disableContentTypeCheck: true })];
 
 /**
  * The client's Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header), quoted or bare: 16 to 255 characters.

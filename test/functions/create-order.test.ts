@@ -128,6 +128,14 @@ describe("what is refused:", () => {
   test.for<[what: string, body: string | ApiEvent, status: number, problem: string, pointers?: string[]]>([
     ["an array", "[]", 422, "invalid-order", ["#"]],
     ["fields that are wrong", '{"id": 1, "quantity": 0, "x": 1}', 422, "invalid-order", ["#/id", "#/quantity", "#/x"]],
+    [
+      "a field __proto__, another, and no id",
+      '{"quantity": 2, "__proto__": {}, "x": 1}',
+      422,
+      "invalid-order",
+      ["#/id", "#/__proto__", "#/x"],
+    ],
+    ["thousands of levels", "[".repeat(8_000) + "]".repeat(8_000), 422, "invalid-order", ["#"]],
     ["an empty body", "", 400, "malformed-json"],
     ["no body, as serverless-offline hands it over", withoutBody, 400, "malformed-json"],
     ["text after the object", `${TEXT} x`, 400, "malformed-json"],
