@@ -16,6 +16,13 @@ const SCRIPT_DEBUG = "script|debug";
 /** Commands that Upstash does not list, which reach other servers, other databases or keys that they do not name. */
 const NOT_AT_UPSTASH = new Set(["migrate", "move", "sort", "sort_ro", "swapdb"]);
 
+/**
+ * Commands that Upstash has and older versions of Redis have not: expiring fields, XDELEX and the like, JSON, Upstash's search.
+ * https://upstash.com/docs/redis/overall/changelog, https://upstash.com/docs/redis/commands/overview
+ */
+const NEWER_COMMAND =
+  /^(json\..+|search\..+|hp?expire(at|time)?|hp?ttl|hpersist|hgetdel|hgetex|hsetex|xdelex|xackdel)$/;
+
 /** Reads that Upstash refuses to a read-only token, because they scan the whole key space. */
 const POWERFUL_READS = new Set(["keys", "scan"]);
 
@@ -42,6 +49,11 @@ export function accessProblem(command: Command, table: CommandTable, access: Acc
     return `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
   }
   return undefined;
+}
+
+/** Whether Upstash has a command that the server's table has not. */
+export function isMissing(table: CommandTable, name: string): boolean {
+  return !table.has(name) && NEWER_COMMAND.test(name);
 }
 
 /** `config|get` when the server knows such a subcommand, else the name alone, in lower case. */
@@ -75,6 +87,6 @@ function unavailable(name: string): string {
   return `ERR Command is not available: '${displayName(name)}'. See ${COMPATIBILITY_PAGE} for details`;
 }
 
-function displayName(name: string): string {
+export function displayName(name: string): string {
   return name.replace("|", " ").toUpperCase();
 }

@@ -15,6 +15,10 @@ const SUBCOMMANDS_FIELD = 9;
 /** Their third word is the number of keys that follow. */
 const RUNS_SCRIPT = /^(eval|evalsha|fcall)(_ro)?$/;
 
+/** Of INFO. Valkey has both. */
+const REDIS_VERSION = /^redis_version:(\S+)/m;
+const VALKEY_VERSION = /^valkey_version:(\S+)/m;
+
 const entry = z
   .tuple([z.string(), z.number(), z.array(z.string()), z.number(), z.number(), z.number(), z.array(z.string())])
   .rest(z.unknown());
@@ -45,6 +49,8 @@ export interface Database {
   readonly attempted: Promise<void>;
   /** The server's command table, read once per connection. */
   commandTable(): Promise<CommandTable>;
+  /** Such as `Redis 7.0.15` or `Valkey 8.1.1`. */
+  serverName(): Promise<string>;
   /** Commands of one tick are sent in one write, and run in that order. */
   run(command: Command): Promise<Outcome>;
   /** Runs the commands between MULTI and EXEC. Throws a 400 UpstashError when Redis discards the transaction. */
@@ -119,7 +125,14 @@ export function openDatabase(url: string, log: (line: string) => void): Database
     }
   }
 
-  return { attempted: attempted.promise, commandTable, run, transact, close: () => client.destroy() };
+  async function serverName(): Promise<string> {
+    const outcome = await run(["INFO", "server"]);
+    const info = "result" in outcome ? String(outcome.result) : "";
+    const valkey = VALKEY_VERSION.exec(info)?.[1];
+    return valkey === undefined ? `Redis ${REDIS_VERSION.exec(info)?.[1] ?? ""}` : `Valkey ${valkey}`;
+  }
+
+  return { attempted: attempted.promise, commandTable, serverName, run, transact, close: () => client.destroy() };
 }
 
 /** Where the keys are among the words of a command. None for a command such as XREAD, whose keys have no fixed place. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Access, accessProblem, commandName } from "./access.ts";
+import { type Access, accessProblem, commandName, displayName, isMissing } from "./access.ts";
 import { type Command, commandOfPath, decodeSegment, parseCommand, parseCommands } from "./command.ts";
 import type { Call, Database } from "./database.ts";
 import type { LimitCheck } from "./limits.ts";
@@ -92,7 +92,8 @@ export async function reply(
     }
     const command = route === "/" ? parseCommand(body) : commandOfPath(path, query, body);
     const table = await database.commandTable();
-    if (route !== "/" && !table.has(command[0].toLowerCase()))
+    const word = command[0].toLowerCase();
+    if (route !== "/" && !table.has(word) && !isMissing(table, word))
       throw new UpstashError(404, `ERR no such path: ${route}`);
     return encodeOutcome(accepted(await session.run(accepted(await admit(command)))), base64);
   }
@@ -101,6 +102,10 @@ export async function reply(
   async function admit(command: Command): Promise<Call | { readonly error: string }> {
     const table = await database.commandTable();
     const name = commandName(table, command);
+    if (isMissing(table, name)) {
+      const server = await database.serverName();
+      return { error: `ERR ${server} behind this gateway has no ${displayName(name)} (Upstash has it)` };
+    }
     const traits = table.get(name);
     const call = traits && { command, name, traits };
     const error = accessProblem(command, table, access) ?? (call && (await limitCheck(call)));

@@ -79,6 +79,15 @@ test.each([
   expect(await redis.client.ping()).toBe("PONG");
 });
 
+test("a command that the server is too old for is not blamed on Upstash", async () => {
+  const error = /^ERR (Redis|Valkey) \d+\.\d+\.\d+ behind this gateway has no SEARCH\.QUERY \(Upstash has it\)$/;
+  for (const path of ["/", "/search.query/index/word"]) {
+    expect(await gateway.post(path, ["SEARCH.QUERY", "index", "word"])).toMatchObject(
+      refused(expect.stringMatching(error)),
+    );
+  }
+});
+
 test("MIGRATE is not available on a Redis that knows it either", () => {
   const categories = new Set(["@keyspace", "@write"]);
   const migrate = { flags: new Set(["write"]), categories, firstKey: 3, lastKey: 3, keyStep: 1 };

@@ -171,6 +171,7 @@ test("an empty database of which Redis counts less than nothing takes a write", 
   const database: Database = {
     attempted: Promise.resolve(),
     commandTable: async () => new Map(),
+    serverName: async () => "",
     run: async () => ({ result: info }),
     transact: async () => [],
     close: () => undefined,
