@@ -7,56 +7,62 @@
 -- ARGV[1]   completed_at (RFC 3339)
 -- ARGV[2]   the most entries that order_completed keeps, about: whole nodes of the stream are trimmed
 -- ARGV[3…]  pk, one per order, in the order of KEYS[3…]
+-- ARGV[…]   the names of all fields that an order may have, in the order of the stream's entries
 --
 -- Returns {{code, …}, {error, …}}: a code per order, and the reason of each code 5, in the order of the codes.
 --   1  completed now
 --   2  was completed before
 --   3  was refunded before
 --   4  unknown: there is no such order, or its key holds something else
---   5  failed: Redis refused a write, or another program has added more than 1,000 fields; nothing of this order has changed, and it
---      stays in orders:pending
+--   5  failed: Redis refused a write; nothing of this order has changed, and it stays in orders:pending
 -- Every other order is no longer in orders:pending afterwards. An order that fails does not stop the others.
--- Stream entries: to order_completed one for each code 1: the order's fields as flat strings, then completed_at.
+-- Stream entries: to order_completed one for each code 1, the order's fields as flat strings; a field that the order does not have is
+-- left out.
 local pending_key, completed_stream = KEYS[1], KEYS[2]
 local completed_at, max_length = ARGV[1], ARGV[2]
 local FIRST_ORDER_KEY, FIRST_PK = 3, 3
+local fields = { unpack(ARGV, FIRST_PK + #KEYS - FIRST_ORDER_KEY + 1) }
 
 local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN, FAILED = 1, 2, 3, 4, 5
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
-
--- Lua cannot pass more than about 8,000 arguments.
-local MAX_NAMES_AND_VALUES = 2000
 
 local function error_of(reply)
   return type(reply) == 'table' and reply.err or nil
 end
 
--- The index of the status among names and values.
-local function status_index(fields)
-  for i = 1, #fields, 2 do
-    if fields[i] == 'status' then
-      return i + 1
+-- The fields of an order that have a value, as they are once it is completed.
+local function completed_entry(values)
+  local changed = { status = 'completed', completed_at = completed_at }
+  local entry = {}
+  for i, field in ipairs(fields) do
+    local value = changed[field] or values[i]
+    if value then
+      table.insert(entry, field)
+      table.insert(entry, value)
+    end
+  end
+  return entry
+end
+
+local function status_of(values)
+  for i, field in ipairs(fields) do
+    if field == 'status' then
+      return values[i]
     end
   end
 end
 
 local function complete(order_key)
-  local fields = redis.pcall('HGETALL', order_key)
-  if error_of(fields) then
+  local values = redis.pcall('HMGET', order_key, unpack(fields))
+  if error_of(values) then
     -- A key of another type is not an order.
-    return string.find(fields.err, '^WRONGTYPE') and UNKNOWN or FAILED, fields.err
+    return string.find(values.err, '^WRONGTYPE') and UNKNOWN or FAILED, values.err
   end
-  local index = status_index(fields)
-  local status = index and fields[index]
+  local status = status_of(values)
   if status ~= 'pending' then
     return CODE_OF[status] or UNKNOWN
-  elseif #fields > MAX_NAMES_AND_VALUES then
-    return FAILED, 'The order has too many fields to be announced'
   end
-  fields[index] = 'completed'
-  table.insert(fields, 'completed_at')
-  table.insert(fields, completed_at)
-  local id = redis.pcall('XADD', completed_stream, 'MAXLEN', '~', max_length, '*', unpack(fields))
+  local id = redis.pcall('XADD', completed_stream, 'MAXLEN', '~', max_length, '*', unpack(completed_entry(values)))
   if error_of(id) then
     return FAILED, error_of(id)
   end

@@ -6,7 +6,7 @@ import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import completeOrdersLua from "./complete-orders.lua" with { type: "text" };
 import { dueTime } from "./completion-delay.ts";
-import { OrderPk } from "./order.ts";
+import { Order, OrderPk } from "./order.ts";
 
 const completeOrdersScript = script(completeOrdersLua);
 
@@ -38,6 +38,8 @@ export type Completions = readonly [codes: readonly CompletionCode[], errors: re
 const completionsOf = (orders: number) =>
   z.tuple([z.array(z.enum(CompletionCode)).check(z.length(orders)), z.array(z.string())]);
 
+const ORDER_FIELDS = Object.keys(Order.shape);
+
 /** Created once: that takes a tenth of the CPU time of a completion. */
 const ONE_COMPLETION = completionsOf(1);
 
@@ -56,7 +58,7 @@ export function completeOrdersCommand(
     completeOrdersScript,
     pks.length === 1 ? ONE_COMPLETION : completionsOf(pks.length),
     [PENDING_KEY, COMPLETED_STREAM, ...pks.map(orderKey)],
-    [new Date(now).toISOString(), Math.ceil(streamMaxLength * HARD_BOUND), ...pks],
+    [new Date(now).toISOString(), Math.ceil(streamMaxLength * HARD_BOUND), ...pks, ...ORDER_FIELDS],
   );
 }
 
