@@ -4,6 +4,8 @@ const MESSAGES = {
   idempotency_key_reused: "The Idempotency-Key was used before with a different order.",
   idempotency_key_in_use: "Another request with this Idempotency-Key is being processed.",
   order_not_found: "There is no order with this pk.",
+  order_not_found_yet: "There is no order with this pk, but it may have just been placed.",
+  order_deleted: "The order of this Idempotency-Key was deleted.",
   unknown_product: "The inventory has no such product.",
   inventory_failed: "The inventory did not return a price.",
   inventory_timed_out: "The inventory did not return a price in time.",

@@ -7,6 +7,7 @@ const STATUS_PHRASES = {
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
+  410: "Gone",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
@@ -19,7 +20,7 @@ const INTERNAL = {
   status: 500,
   title: "Internal error",
   detail:
-    "The request failed on our side. Send it again later, and keep the Idempotency-Key of an order. If it fails again, report the request_id.",
+    "The request failed on our side. Send it again later, an order only with its Idempotency-Key, because it may have been placed. If it fails again, report the request_id.",
 } as const;
 
 /** The HTTP reply for each error. Every other error is an `internal_error`. */
@@ -38,8 +39,14 @@ export const PROBLEMS = {
   order_not_found: {
     status: 404,
     title: "Order not found",
+    detail: "No order has this pk, or the order was deleted. Check the pk.",
+  },
+  order_not_found_yet: {
+    status: 404,
+    title: "Order not found yet",
     detail:
-      "No order has this pk, or the order was deleted. Check the pk. To place the order again, use a new Idempotency-Key.",
+      "No order with this pk can be read. It may have just been placed: read it again after the seconds that Retry-After names.",
+    retryAfterS: 1,
   },
   route_not_found: {
     status: 404,
@@ -56,13 +63,19 @@ export const PROBLEMS = {
     status: 409,
     title: "Idempotency-Key in use",
     detail:
-      "Another request with this Idempotency-Key is being processed. Send this one again after the seconds that Retry-After names.",
+      "Another request with this Idempotency-Key is being processed, or its order cannot be read yet. Send this one again after the seconds that Retry-After names.",
     retryAfterS: 2,
+  },
+  order_deleted: {
+    status: 410,
+    title: "Order deleted",
+    detail:
+      "This Idempotency-Key placed an order that has been deleted since. Do not send the request again: to learn what became of the order, report the request_id.",
   },
   body_too_large: {
     status: 413,
     title: "Body too large",
-    detail: "The body has more than 16,384 bytes. Send an order with the fields id and quantity only.",
+    detail: "The body has more than 16,384 bytes, more than any valid order needs. Send one order.",
   },
   unsupported_media_type: {
     status: 415,
@@ -78,7 +91,7 @@ export const PROBLEMS = {
     status: 422,
     title: "Idempotency-Key reused",
     detail:
-      "This Idempotency-Key belongs to a different order. Use a new key for a new order, or send the first request unchanged.",
+      "This Idempotency-Key has placed a different order. To repeat that request, send it unchanged. Use a new key only for one more order.",
   },
   unknown_product: {
     status: 422,

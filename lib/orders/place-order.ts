@@ -6,7 +6,7 @@ import { orderKey, PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, logger } from "../telemetry.ts";
 import { COMPLETION_DELAY_MS } from "./completion-delay.ts";
 import createOrderLua from "./create-order.lua" with { type: "text" };
-import { findOrder } from "./find-order.ts";
+import { findPlacedOrder } from "./find-order.ts";
 import {
   type Caller,
   claimKey,
@@ -70,8 +70,8 @@ export interface PlaceOrderResult {
 /**
  * Stores an order and schedules its completion. A stored order is durable: if scheduling fails, that is logged and counted,
  * and the sweep completes the order.
- * @throws ServiceError `idempotency_key_reused`, `idempotency_key_in_use` and what `priceOf` throws: this request has stored
- *   nothing; `redis_failed`, `redis_invalid_reply`: it may have stored the order
+ * @throws ServiceError `idempotency_key_reused`, `idempotency_key_in_use`, `order_deleted` and what `priceOf` throws: this
+ *   request has stored nothing; `redis_failed`, `redis_invalid_reply`: it may have stored the order
  */
 export async function placeOrder(
   { redis, scheduler, inventory, retentionDays }: PlaceOrderDependencies,
@@ -104,7 +104,7 @@ export async function placeOrder(
 async function replay(redis: Redis, pk: string): Promise<PlaceOrderResult> {
   countMetric("OrdersReplayed");
   logger.info("Order was placed before with this Idempotency-Key", { pk });
-  return { order: await findOrder(redis, pk), replayed: true };
+  return { order: await findPlacedOrder(redis, pk), replayed: true };
 }
 
 /** Without a price no order is placed, so the key is released for the next request. */

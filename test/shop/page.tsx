@@ -40,7 +40,7 @@ interface Outcome {
 /** No reply, or one that says that the next may be better. */
 class Unanswered extends Error {}
 
-/** As openapi.yaml has it under "Retries": after no reply, 409, 429 or any 5xx the same request may be sent again. */
+/** As openapi.yaml has it under "Retries": after no reply, 429, any 5xx or Retry-After the same request may be sent again. */
 const RETRIES = {
   retries: 4,
   minTimeout: 200,
@@ -54,10 +54,10 @@ function ask(url: string, request: RequestInit = {}): Promise<Response> {
       throw new Unanswered("The order service did not answer this page", { cause });
     });
     if (reply.ok) return reply;
-    if (reply.status === 409) {
-      await new Promise((resolve) => setTimeout(resolve, Number(reply.headers.get("retry-after")) * 1_000));
-    }
-    if ([409, 429].includes(reply.status) || reply.status >= 500) throw new Unanswered("The order service is busy");
+    const retryAfter = reply.headers.get("retry-after");
+    if (retryAfter !== null) await new Promise((resolve) => setTimeout(resolve, Number(retryAfter) * 1_000));
+    if (retryAfter !== null || reply.status === 429 || reply.status >= 500)
+      throw new Unanswered("The order service is busy");
     throw new Error(Problem.parse(await reply.json()).detail);
   }, RETRIES);
 }

@@ -17,6 +17,11 @@ export interface TestStore {
   /** Address and token of the gateway. */
   readonly url: string;
   readonly token: string;
+  /**
+   * Has reads of a client that has not written see keys as they were so many ms ago, as a replica may, until the test ends.
+   * @returns lets them see the present
+   */
+  lagReads(ms: number): Promise<() => Promise<void>>;
 }
 
 /**
@@ -49,6 +54,12 @@ export function useStore(): TestStore {
       return started(gateway).url;
     },
     token: TOKEN,
+    async lagReads(readLagMs) {
+      const catchUp = () => started(gateway).setFaults({});
+      await started(gateway).setFaults({ readLagMs });
+      onTestFinished(catchUp);
+      return catchUp;
+    },
   };
 }
 
