@@ -1,4 +1,4 @@
-import { createClient, ErrorReply, RESP_TYPES } from "redis";
+import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import { z } from "zod";
 import type { Command } from "./command.ts";
 import { type Outcome, UpstashError } from "./reply.ts";

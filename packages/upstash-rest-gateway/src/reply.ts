@@ -1,4 +1,4 @@
-import { ErrorReply } from "redis";
+import { ErrorReply } from "@redis/client";
 
 const INTEGER = /^(0|-?[1-9]\d*)$/;
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { unreachable } from "./database.ts";
 
 /** Keeps a quiet connection open. Clients ignore comments (WHATWG HTML, "Server-sent events"). */

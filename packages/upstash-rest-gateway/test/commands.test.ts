@@ -1,6 +1,6 @@
 import { Redis } from "@upstash/redis";
 import { describe, expect, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
+import { useRedis } from "./redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const BASE64 = { "upstash-encoding": "base64" };

@@ -1,6 +1,6 @@
 import { Redis } from "@upstash/redis";
 import { beforeEach, describe, expect, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
+import { useRedis } from "./redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const redis = useRedis();

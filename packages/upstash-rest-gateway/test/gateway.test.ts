@@ -1,8 +1,8 @@
-import { createClient } from "redis";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { type RedisServer, startRedis } from "../../../local/redis/redis-server.ts";
+import { createClient } from "@redis/client";
+import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { startUpstashGateway } from "../src/gateway.ts";
 import { startGatewayThread } from "../src/gateway-thread.ts";
+import { type RedisServer, startRedis } from "./redis.ts";
 import { gatewayAt, READ_ONLY_TOKEN, TOKEN } from "./use-gateway.ts";
 
 const UNREACHABLE = { status: 500, json: { error: expect.stringMatching(/^ERR the database cannot be reached: ./) } };
@@ -13,7 +13,7 @@ describe("without Redis", () => {
   test("every request gets 500, from the start on, until Redis is there and after it is lost", async () => {
     const redis = await startOwnRedis();
     const log: string[] = [];
-    await kill(redis);
+    await redis.kill();
     const gateway = await startOwnGateway(redis.url, log);
     const serves = () =>
       eventually(async () => expect(await gateway.post("/", ["PING"])).toMatchObject({ status: 200 }));
@@ -22,7 +22,7 @@ describe("without Redis", () => {
     expect((await gateway.fetch("/subscribe/channel")).status).toBe(500);
     const back = await startOwnRedis(redis.port);
     await serves();
-    await kill(back);
+    await back.kill();
     await eventually(() => expect(log).toHaveLength(3));
     expect(await gateway.post("/", ["PING"])).toMatchObject(UNREACHABLE);
     await startOwnRedis(redis.port);
@@ -43,7 +43,7 @@ describe("without Redis", () => {
     await eventually(async () => expect(await client.info("clients")).toContain("blocked_clients:1"));
     const requests = [transaction, gateway.post("/", ["GET", "key"]), gateway.post("/pipeline", [["GET", "key"]])];
 
-    await kill(redis);
+    await redis.kill();
 
     for (const request of requests) expect(await request).toMatchObject(UNREACHABLE);
   });
@@ -63,8 +63,8 @@ describe("without Redis", () => {
   });
 
   async function startOwnRedis(port?: number): Promise<RedisServer> {
-    const redis = await startRedis(port === undefined ? {} : { port });
-    onTestFinished(() => redis.stop());
+    const redis = await startRedis(inject("redisServer"), port);
+    onTestFinished(() => redis.kill());
     return redis;
   }
 
@@ -80,11 +80,6 @@ describe("without Redis", () => {
     client.on("error", () => undefined);
     onTestFinished(() => client.destroy());
     return client.connect();
-  }
-
-  async function kill(redis: RedisServer): Promise<void> {
-    process.kill(redis.pid, "SIGKILL");
-    await redis.exited;
   }
 });
 

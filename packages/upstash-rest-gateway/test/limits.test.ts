@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { useOwnRedis } from "../../../test/support/redis.ts";
 import type { Database } from "../src/database.ts";
 import { createLimitCheck, PAY_AS_YOU_GO } from "../src/limits.ts";
+import { useOwnRedis } from "./redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const redis = useOwnRedis();

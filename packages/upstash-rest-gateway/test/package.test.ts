@@ -3,9 +3,8 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
-import { listen } from "../../../test/support/servers.ts";
 import { usePackedPackage } from "../../packed-package.ts";
+import { useRedis } from "./redis.ts";
 
 const redis = useRedis();
 const { readmeProgram, checkTypes, startProgram, start, cli, cliIn } = usePackedPackage(
@@ -36,7 +35,9 @@ test("its command starts the gateway, says where it is, and ends at once on Ctrl
 test("--help lists the options, and wrong ones and a port in use are errors in one line", async () => {
   const other = createServer();
   onTestFinished(() => void other.close());
-  const { port } = new URL(await listen(other));
+  await once(other.listen(0, "127.0.0.1"), "listening");
+  const address = other.address();
+  const port = typeof address === "object" ? String(address?.port) : "";
 
   const line = (start: string) => expect.stringMatching(new RegExp(`^${start}.*\\n$`));
   const [help, version, inUse, noHost, ...wrong] = await Promise.all([

@@ -3,8 +3,8 @@ import { request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
 import { startUpstashGateway } from "../src/gateway.ts";
+import { useRedis } from "./redis.ts";
 import { TOKEN, useGateway } from "./use-gateway.ts";
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Redis } from "@upstash/redis";
 import { describe, expect, test } from "vitest";
-import { useRedis } from "../../../test/support/redis.ts";
+import { useRedis } from "./redis.ts";
 import { useGateway } from "./use-gateway.ts";
 
 const redis = useRedis();

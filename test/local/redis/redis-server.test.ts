@@ -24,6 +24,16 @@ test("a started Redis answers on loopback alone, and stop, called twice, leaves 
   expect(existsSync(dir)).toBe(false);
 });
 
+test.each(["SELECT 1", "SWAPDB 0 1", "MOVE key 1", "COPY key copy DB 1", "MIGRATE 127.0.0.1 1 key 0 1000"])(
+  "no script reaches another database or server by %s",
+  async (line) => {
+    const { url } = await startedRedis();
+    await ask(url, "SET", "key", "value");
+    const script = ["EVAL", "return redis.call(unpack(ARGV))", "0", ...line.split(" ")];
+    await expect(ask(url, ...script)).rejects.toThrow(/index is out of range|unknown .*command/i);
+  },
+);
+
 test("a killed Redis settles `exited`, and its command starts it again on the same port", async () => {
   const server = await startedRedis();
   process.kill(server.pid, "SIGKILL");
