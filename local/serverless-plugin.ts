@@ -4,9 +4,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { stop as stopEsbuild } from "esbuild";
 import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer } from "./api-gateway.ts";
+import { captureActivity } from "./console/activity.ts";
 import { type ConsoleServer, startConsole } from "./console/console.ts";
 import { type Faults, NO_FAULTS } from "./console/faults.ts";
-import { captureInvocations } from "./console/output.ts";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
 import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
 import { invokeFunction, localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
@@ -102,11 +102,12 @@ export default class LocalStackPlugin {
       schedulerUrl: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
       redis: { url: environment.UPSTASH_REDIS_REST_URL ?? "", token: environment.UPSTASH_REDIS_REST_TOKEN ?? "" },
       invoke: (name) => invokeFunction(settings, functions[name]?.name ?? name),
-      invocations: captureInvocations(),
+      activity: captureActivity(),
       faults,
-      redisPid,
+      breakable: redisPid !== undefined,
       isUpstash: settings.UPSTASH_REDIS_REST_URL !== undefined,
       hasInventory: settings.INVENTORY_URL !== undefined,
+      completion: functions[SWEEP_ORDERS]?.environment?.COMPLETION === "sweep" ? "sweep" : "scheduler",
     });
   }
 

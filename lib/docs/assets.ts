@@ -52,7 +52,7 @@ interface Parts {
   readonly initializer: Named;
 }
 
-/** The docs page. Its URLs are relative, so that it works below any stage or base path. */
+/** The docs page. Its URLs are relative, so that it works below any stage or base path. It asks for a token only where one is needed. */
 function page({ swaggerUiCss, swaggerUiBundle, initializer }: Parts): string {
   return `<!doctype html>
 <html lang="en">
@@ -63,7 +63,7 @@ function page({ swaggerUiCss, swaggerUiBundle, initializer }: Parts): string {
     <link rel="icon" href="data:,">
     <link rel="stylesheet" href="docs/${swaggerUiCss.name}">
   </head>
-  <body>
+  <body data-access="${process.env.ACCESS}">
     <div id="swagger-ui"></div>
     <script src="docs/${swaggerUiBundle.name}"></script>
     <script src="docs/${initializer.name}"></script>

@@ -8,12 +8,18 @@ const CONTROL_CHARACTER = /\p{Cc}/u;
 const NOT_WHOLE = "must be a whole number, or one in digits";
 const DOT_SEGMENT = /(^|[/\\])\.\.?($|[/\\])/;
 
+/** The reason to refuse a value, or that there is none. */
+const orMissing =
+  (reason: string) =>
+  ({ input }: { readonly input?: unknown }) =>
+    input === undefined ? "is required" : reason;
+
 /**
  * A product's id: 1 to 128 characters, no control characters, well-formed Unicode. Dot segments (`.` and `..`, as in
  * `../x`) are refused because the id becomes a path segment of the inventory's URLs, and no encoding keeps a URL parser
  * from resolving them (RFC 3986 section 5.2.4, WHATWG URL).
  */
-const ProductId = z.string("must be a string").check(
+const ProductId = z.string({ error: orMissing("must be a string") }).check(
   z.minLength(1, "must not be empty"),
   z.maxLength(MAX_PRODUCT_ID_LENGTH, `must have at most ${MAX_PRODUCT_ID_LENGTH} characters`),
   z.refine((id) => !CONTROL_CHARACTER.test(id), "must not contain control characters"),
@@ -26,7 +32,7 @@ const Quantity = z.pipe(
   z.transform((value: unknown) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)),
   // Not z.int: it also refuses whole numbers beyond 2^53, so 10^30 would get two reasons, one of them wrong.
   z
-    .number(NOT_WHOLE)
+    .number({ error: orMissing(NOT_WHOLE) })
     .check(
       z.multipleOf(1, NOT_WHOLE),
       z.minimum(1, "must be at least 1"),

@@ -24,7 +24,7 @@ const Fields = z.array(z.union([z.string(), z.number(), z.null()])).transform((f
   for (let index = 0; index + 1 < flat.length; index += 2) fields[String(flat[index])] = String(flat[index + 1] ?? "");
   return fields;
 });
-const Entries = z
+export const Entries = z
   .array(z.tuple([z.string(), Fields]))
   .transform((entries) => entries.map(([id, fields]) => ({ id, fields })));
 export type Entry = z.infer<typeof Entries>[number];
@@ -41,7 +41,9 @@ const Unsettled = z.array(
 
 const Counts = z.record(z.string(), z.number());
 
-const Replies = z.array(z.object({ result: z.unknown().optional(), error: z.string().optional() }));
+const Reply = z.object({ result: z.unknown().optional(), error: z.string().optional() });
+/** One for each command, or the error of all: Redis cannot be reached. */
+const Replies = z.union([z.array(Reply), Reply.transform((reply) => [reply])]);
 
 /** An order, when it is due in ms since the epoch, and the ids of its stream entries. */
 export type ShownOrder = Order & { readonly due: number; readonly announced?: string; readonly requested?: string };

@@ -93,11 +93,17 @@ async function startedConsole() {
     },
     redis: { url: front.url, token: store.token },
     invoke: () => expect.unreachable(),
-    invocations: () => [],
+    activity: {
+      invocations: [],
+      seconds: new Map(),
+      totals: { placed: 0, completed: 0, refunded: 0 },
+      completions: new Map(),
+    },
     faults,
-    redisPid: undefined,
+    breakable: false,
     isUpstash: false,
     hasInventory: true,
+    completion: "scheduler",
   });
   onTestFinished(async () => {
     stop();
