@@ -88,6 +88,12 @@ const UNTIL_EMPTY = {
  */
 const DEAD_MAN = { treatMissingData: "breaching", warmUpMinutes: 10 } as const;
 
+/**
+ * The pages that take a deploy back while CloudFormation watches it, which takes at most five alarms. `failed-requests-slow` needs
+ * longer than that.
+ */
+export const ROLLBACK_ALARMS = ["failed-requests", "late-orders", "overdue-orders", "refund-backlog", "entries-lost"];
+
 /** Every alarm of a stage, their topics and the subscribers. */
 export function alarmStack(stack: string, parameters: Parameters) {
   const { docsUrl, alarmEmail, ticketEmail } = parameters;

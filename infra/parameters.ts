@@ -11,6 +11,9 @@ const RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
+/** CloudFormation's maximum (API Reference, "RollbackConfiguration"). */
+const MAX_ROLLBACK_MINUTES = 180;
+
 const OBJECTIVE = { error: "must be a percentage from 98 to below 100" };
 
 /** Values of the command line are text. Decimal digits only: `Number` reads empty text as 0, and accepts 1e3 and 0x10. */
@@ -81,6 +84,7 @@ const Parameters = z
       logRetentionInDays: wholeNumber(1).refine((days) => RETENTION_DAYS.includes(days), {
         error: `must be one of ${RETENTION_DAYS.join(", ")}`,
       }),
+      rollbackMinutes: optional(wholeNumber(1, MAX_ROLLBACK_MINUTES)),
       deletionProtection: boolean,
       deadLettersPolicy: oneOf("Delete", "Retain"),
       acceptedObjectivePercent: objective,
