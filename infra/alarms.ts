@@ -180,25 +180,15 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
     },
     "refund-backlog": {
       severity: "page",
-      description:
-        "For 10 minutes refund requests could not be settled, or more arrived than were settled, or no run ended.",
+      description: "For 10 minutes every run of drainRefunds left refund requests behind, or none ended.",
       ...DEAD_MAN,
       period: MINUTE,
       datapointsToAlarm: 10,
       evaluationPeriods: 10,
-      threshold: parameters.alarmRefundBacklog,
+      threshold: 1,
       watched: {
-        expressions: {
-          // With steady traffic some requests always wait. More than one run settles are a backlog.
-          waiting: "IF(backlog > applied + dead_lettered OR failed > 0, backlog, 0)",
-          result: `FILL(waiting, ${parameters.alarmRefundBacklog})`,
-        },
-        inputs: {
-          backlog: [own("RefundBacklog"), "Minimum"],
-          applied: [own("RefundsApplied"), "Sum"],
-          dead_lettered: [own("RefundsDeadLettered"), "Sum"],
-          failed: [own("RefundFailures"), "Sum"],
-        },
+        expressions: { result: "FILL(backlog, 1)" },
+        inputs: { backlog: [own("RefundBacklog"), "Minimum"] },
       },
     },
     "entries-lost": {

@@ -92,7 +92,6 @@ const Parameters = z
       alarm4xxPercent: number(),
       alarmLatencyMs: number(),
       alarmRedisErrorsPercent: number(),
-      alarmRefundBacklog: wholeNumber(1),
     },
     { error: ({ code, keys }) => (code === "unrecognized_keys" ? `there is no ${keys.join(", ")}` : undefined) },
   )
