@@ -1,12 +1,5 @@
-import { FUNCTIONS, ownArn, POLLERS } from "./functions.ts";
-import {
-  apiMetric,
-  functionMetric,
-  type Metric,
-  serviceMetric,
-  throttledRequests,
-  waitingMessages,
-} from "./metrics.ts";
+import { ownArn } from "./functions.ts";
+import { accessLogMetric, apiMetric, type Metric, serviceMetric, waitingMessages } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
 
 /**
@@ -23,15 +16,17 @@ interface Alarm {
   readonly description: string;
   /** The section of docs/operations.md, if that is not the alarm's name. */
   readonly section?: string;
-  readonly comparisonOperator?: "GreaterThanOrEqualToThreshold" | "LessThanThreshold";
   readonly threshold: number;
   readonly datapointsToAlarm: number;
   readonly evaluationPeriods: number;
   /**
-   * `notBreaching`, the default, is right for counts: no data means no events. A gauge keeps its state (`ignore`): missing data
-   * does not mean that the problem is gone (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data").
+   * `notBreaching`, the default, is right for counts: no data means no events. For a gauge missing data does not mean that the
+   * problem is gone: it keeps its state (`ignore`), or it is the alarm (CloudWatch User Guide, "Configuring how CloudWatch
+   * alarms treat missing data").
    */
   readonly treatMissingData?: "notBreaching" | "ignore" | "breaching";
+  /** How long after its creation the alarm is not evaluated. */
+  readonly warmUpMinutes?: number;
   /** In seconds. */
   readonly period: number;
   /** The value that is compared with the threshold: one metric, or an expression over several. */
@@ -39,13 +34,38 @@ interface Alarm {
 }
 
 interface MetricMath {
-  readonly expression: string;
-  /** By the id that the expression uses. */
+  /** By id, in the order in which they use each other. The alarm compares the last one with its threshold. */
+  readonly expressions: Readonly<Record<string, string>>;
+  /** By the id that expressions use. */
   readonly inputs: Readonly<Record<string, readonly [Metric, statistic: string]>>;
 }
 
-/** With little traffic one failure is a large part of a period, so a single bad period raises no alarm. */
-const TWO_OF_THREE = { period: 300, datapointsToAlarm: 2, evaluationPeriods: 3 };
+const MINUTE = 60;
+const HOUR = 3_600;
+
+/** How many times faster than the objective allows the error budget of 30 days burns (Google, "The Site Reliability Workbook", chapter 5). */
+const BURN = {
+  /** In 5 minutes a thousandth of the time and a twentieth and more of what is allowed in it: 0.6 % of the budget. */
+  fast: 50,
+  /** In one hour 2 % of the budget. */
+  slow: 14.4,
+  /** In six hours 5 % of the budget. */
+  ticket: 6,
+} as const;
+
+/** Fewer failures than this say nothing about a rate. */
+const MIN_FAILED_REQUESTS = 5;
+const MIN_LATE_ORDERS = 10;
+const MIN_REQUESTS = 100;
+
+/**
+ * The window slides: each minute the last three disjoint periods of 5 minutes are compared (CloudWatch User Guide, "Alarm
+ * evaluation window"). So a burst of two minutes may be a part of two of them.
+ */
+const TWO_OF_THREE = { period: 5 * MINUTE, datapointsToAlarm: 2, evaluationPeriods: 3 };
+
+/** Four of the twelve periods of the last hour. It fires for a stage with little traffic too: four failures in an hour are enough. */
+const FOUR_OF_TWELVE = { period: 5 * MINUTE, datapointsToAlarm: 4, evaluationPeriods: 12 };
 
 /**
  * One is enough, because nothing retries a dead letter. The alarm lasts until none is left, so missing data does not end it:
@@ -55,11 +75,24 @@ const TWO_OF_THREE = { period: 300, datapointsToAlarm: 2, evaluationPeriods: 3 }
 const UNTIL_EMPTY = {
   severity: "ticket",
   threshold: 1,
-  period: 60,
+  period: MINUTE,
   datapointsToAlarm: 1,
   evaluationPeriods: 1,
   treatMissingData: "ignore",
 } as const;
+
+/**
+ * For gauges whose writer may die. No data is the alarm then, but not before the writer had time to start: CloudWatch evaluates
+ * an alarm from its creation on, which CloudFormation may do minutes before it creates the writer's schedule (CloudWatch User
+ * Guide, "Alarm warm-up periods").
+ */
+const DEAD_MAN = { treatMissingData: "breaching", warmUpMinutes: 10 } as const;
+
+/**
+ * The pages that take a deploy back while CloudFormation watches it, which takes at most five alarms. `failed-requests-slow` needs
+ * longer than that.
+ */
+export const ROLLBACK_ALARMS = ["failed-requests", "late-orders", "overdue-orders", "refund-backlog", "entries-lost"];
 
 /** Every alarm of a stage, their topics and the subscribers. */
 export function alarmStack(stack: string, parameters: Parameters) {
@@ -85,16 +118,92 @@ export function alarmStack(stack: string, parameters: Parameters) {
   };
 }
 
-/** By name. `CompletionFailures` and `RefundFailures` need none: failed orders become overdue, and failed requests stay in the backlog. */
+/**
+ * By name. Pages are for what customers and partners notice: failed requests, late orders and refunds, lost messages. Causes have
+ * no alarm of their own. Invocations that fail or are throttled fail requests, make orders late, or end in a dead-letter queue.
+ */
 function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> {
   const own = (name: string) => serviceMetric(stack, name);
+  const accepted = burnRates(parameters.acceptedObjectivePercent);
+  const inTime = burnRates(parameters.inTimeObjectivePercent);
   return {
-    "api-5xx-rate": {
+    "failed-requests": {
       severity: "page",
-      description: `${parameters.alarm5xxPercent} % or more of the API's replies were 5xx.`,
+      description: `In 5 minutes ${accepted.fast} % or more of the new orders, or of all requests, failed with 5xx or 429.`,
+      period: 5 * MINUTE,
+      datapointsToAlarm: 1,
+      evaluationPeriods: 1,
+      threshold: accepted.fast,
+      watched: failedRequests(stack, {}),
+    },
+    "failed-requests-slow": {
+      severity: "page",
+      description: `In 4 of the last 12 periods of 5 minutes ${accepted.slow} % or more of the new orders, or of all requests, failed with 5xx or 429.`,
+      section: "failed-requests",
+      ...FOUR_OF_TWELVE,
+      threshold: accepted.slow,
+      // One outage, one page.
+      watched: failedRequests(stack, { slow: `IF(fast >= ${accepted.fast}, 0, worst)` }),
+    },
+    "late-orders": {
+      severity: "page",
+      description: `${inTime.fast} % or more of the orders completed more than ${inTimeMs(parameters)} ms after they were due.`,
+      // An outage of Redis makes the orders late that were due in it. They are in one of the periods.
       ...TWO_OF_THREE,
-      threshold: parameters.alarm5xxPercent,
-      watched: percent([apiMetric("5xx"), "Sum"], [apiMetric("Count"), "Sum"]),
+      threshold: inTime.fast,
+      watched: lateOrders(stack, parameters),
+    },
+    "late-orders-slow": {
+      severity: "ticket",
+      description: `In six hours ${inTime.ticket} % or more of the orders completed more than ${inTimeMs(parameters)} ms after they were due.`,
+      section: "late-orders",
+      period: 6 * HOUR,
+      datapointsToAlarm: 1,
+      evaluationPeriods: 1,
+      threshold: inTime.ticket,
+      watched: lateOrders(stack, parameters),
+    },
+    "overdue-orders": {
+      severity: "page",
+      description: "Orders stay pending although they are due, or nobody looks for such orders.",
+      ...DEAD_MAN,
+      ...(parameters.completion === "sweep" ? SWEEP_ONLY : SWEEP_AS_SAFETY_NET),
+      period: MINUTE,
+      threshold: 1,
+      watched: {
+        expressions: OVERDUE[parameters.completion],
+        inputs: {
+          overdue: [own("OverdueOrders"), "Maximum"],
+          ...(parameters.completion === "scheduler" && { completed: [own("OrdersCompleted"), "Sum"] as const }),
+        },
+      },
+    },
+    "refund-backlog": {
+      severity: "page",
+      description: "For 10 minutes every run of drainRefunds left refund requests behind, or none ended.",
+      ...DEAD_MAN,
+      period: MINUTE,
+      datapointsToAlarm: 10,
+      evaluationPeriods: 10,
+      threshold: 1,
+      watched: {
+        expressions: { result: "FILL(backlog, 1)" },
+        inputs: { backlog: [own("RefundBacklog"), "Minimum"] },
+      },
+    },
+    "entries-lost": {
+      severity: "page",
+      description: "Entries of a stream were trimmed before they were read: refund requests, or completed orders.",
+      // An hour, so that a loss now and then is one page. Without the 0 the alarm would go on for more than that: while the latest
+      // data points are missing, older ones are compared.
+      period: HOUR,
+      datapointsToAlarm: 1,
+      evaluationPeriods: 1,
+      threshold: 1,
+      watched: {
+        expressions: { result: "FILL(refunds + announcements, 0)" },
+        inputs: { refunds: [own("RefundsTrimmed"), "Sum"], announcements: [own("AnnouncementsLost"), "Sum"] },
+      },
     },
     "api-4xx-rate": {
       severity: "ticket",
@@ -102,92 +211,48 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
       ...TWO_OF_THREE,
       threshold: parameters.alarm4xxPercent,
       watched: {
-        // With few requests one mistyped address is a large part of them. If one side of a subtraction has no value
-        // CloudWatch takes 0 (CloudWatch User Guide, "Using math expressions with CloudWatch metrics").
-        expression: `IF(requests >= ${parameters.alarm4xxMinRequests}, 100 * (client_errors - throttled) / requests, 0)`,
+        // With few requests one mistyped address is a large part of them.
+        expressions: {
+          result: `IF(requests >= ${MIN_REQUESTS}, 100 * (client_errors - throttled) / requests, 0)`,
+        },
         inputs: {
           client_errors: [apiMetric("4xx"), "Sum"],
-          throttled: [throttledRequests(stack), "Sum"],
+          throttled: [accessLogMetric(stack, "ThrottledRequests"), "Sum"],
           requests: [apiMetric("Count"), "Sum"],
         },
       },
-    },
-    "api-throttling": {
-      severity: "page",
-      description: `${parameters.alarm429Percent} % or more of the API's requests were refused with 429.`,
-      ...TWO_OF_THREE,
-      threshold: parameters.alarm429Percent,
-      watched: percent([throttledRequests(stack), "Sum"], [apiMetric("Count"), "Sum"]),
     },
     "api-latency": {
       severity: "ticket",
       description: `The slowest 1 % of the API's replies took ${parameters.alarmLatencyMs} ms or more.`,
       ...TWO_OF_THREE,
       threshold: parameters.alarmLatencyMs,
-      watched: [apiMetric("Latency"), "p99"],
-    },
-    "overdue-orders": {
-      severity: "page",
-      description: "Five sweeps in a row found orders that were still pending a minute after they were due.",
-      // An occasional lost schedule is normal: the sweep completes its order.
-      period: 60,
-      datapointsToAlarm: 5,
-      evaluationPeriods: 5,
-      threshold: parameters.alarmOverdueOrders,
-      treatMissingData: "ignore",
-      watched: [own("OverdueOrders"), "Maximum"],
-    },
-    "completion-lag": {
-      severity: "ticket",
-      description: `1 % or more of the orders completed ${parameters.alarmCompletionLagMs} ms or more after they were due.`,
-      ...TWO_OF_THREE,
-      threshold: parameters.alarmCompletionLagMs,
-      watched: [own("CompletionLag"), "p99"],
-    },
-    "schedule-failures": {
-      severity: "ticket",
-      description: `For ${parameters.alarmScheduleFailuresPercent} % or more of the new orders no schedule could be created.`,
-      ...TWO_OF_THREE,
-      threshold: parameters.alarmScheduleFailuresPercent,
-      watched: percent([own("ScheduleFailures"), "Sum"], [own("OrdersCreated"), "Sum"]),
+      watched: {
+        // With fewer it is the slowest one, usually a cold start.
+        expressions: { result: `IF(requests >= ${MIN_REQUESTS}, latency, 0)` },
+        inputs: { latency: [apiMetric("Latency"), "p99"], requests: [apiMetric("Count"), "Sum"] },
+      },
     },
     "redis-errors": {
       severity: "ticket",
       description: `${parameters.alarmRedisErrorsPercent} % or more of the calls to Redis failed, retried ones included.`,
       ...TWO_OF_THREE,
       threshold: parameters.alarmRedisErrorsPercent,
-      // Every call has one latency.
-      watched: percent([own("RedisErrors"), "Sum"], [own("RedisLatency"), "SampleCount"]),
+      watched: {
+        expressions: { result: `IF(errors >= ${MIN_FAILED_REQUESTS}, 100 * errors / calls, 0)` },
+        // Every call has one latency.
+        inputs: { errors: [own("RedisErrors"), "Sum"], calls: [own("RedisLatency"), "SampleCount"] },
+      },
     },
     "consumer-lag": {
       severity: "ticket",
-      description:
-        "The slowest consumer group of order_completed has half of the stream or more still to read or acknowledge.",
-      period: 60,
+      description: "The slowest consumer group of order_completed has not finished half of the stream or more.",
+      period: MINUTE,
       datapointsToAlarm: 3,
       evaluationPeriods: 3,
       threshold: Math.floor(parameters.completedStreamMaxLength / 2),
       treatMissingData: "ignore",
       watched: [own("ConsumerLag"), "Maximum"],
-    },
-    "refund-backlog": {
-      severity: "page",
-      description: "Ten drains in a row left refund requests behind: more arrive than are settled, or some cannot be.",
-      period: 60,
-      datapointsToAlarm: 10,
-      evaluationPeriods: 10,
-      threshold: parameters.alarmRefundBacklog,
-      treatMissingData: "ignore",
-      watched: [own("RefundBacklog"), "Minimum"],
-    },
-    "refunds-trimmed": {
-      severity: "page",
-      description: "Refund requests were trimmed from refund_order before they were settled: these refunds are lost.",
-      period: 60,
-      datapointsToAlarm: 1,
-      evaluationPeriods: 1,
-      threshold: 1,
-      watched: [own("RefundsTrimmed"), "Sum"],
     },
     "refund-dead-letters": {
       ...UNTIL_EMPTY,
@@ -204,82 +269,105 @@ function alarmsOf(stack: string, parameters: Parameters): Record<string, Alarm> 
       description: "An asynchronous invocation failed, and so did Lambda's retries.",
       watched: [waitingMessages("FailedInvocations"), "Maximum"],
     },
-    // One alarm for all functions, because usually the account's concurrency has run out.
-    throttles: {
-      severity: "ticket",
-      description:
-        "Lambda refused invocations: the account's concurrency or a function's reserved concurrency is used up.",
-      section: "function-throttles",
-      period: 60,
-      datapointsToAlarm: 2,
-      evaluationPeriods: 5,
-      threshold: 1,
-      watched: {
-        expression: "SUM(METRICS())",
-        inputs: Object.fromEntries(
-          FUNCTIONS.map((name, index) => [`m${index}`, [functionMetric(name, "Throttles"), "Sum"] as const]),
-        ),
-      },
-    },
-    ...perFunction(FUNCTIONS, "errors", (name) => ({
-      severity: "ticket",
-      description: `${parameters.alarmFunctionErrorsPercent} % or more of the invocations of ${name} crashed, timed out or failed.`,
-      section: "function-errors",
-      ...TWO_OF_THREE,
-      threshold: parameters.alarmFunctionErrorsPercent,
-      watched: percent([functionMetric(name, "Errors"), "Sum"], [functionMetric(name, "Invocations"), "Sum"]),
-    })),
-    ...perFunction(POLLERS, "not-running", (name) => ({
-      severity: "page",
-      description: `${name} was not invoked for 5 minutes. It runs every minute.`,
-      section: "poller-not-running",
-      period: 300,
-      datapointsToAlarm: 1,
-      evaluationPeriods: 1,
-      comparisonOperator: "LessThanThreshold",
-      threshold: 1,
-      // Lambda reports no data when nothing runs.
-      treatMissingData: "breaching",
-      watched: [functionMetric(name, "Invocations"), "Sum"],
-    })),
   };
 }
 
-/** Unlike a count, a percentage fits any amount of traffic. */
-const percent = (part: readonly [Metric, string], whole: readonly [Metric, string]): MetricMath => ({
-  expression: "100 * part / whole",
-  inputs: { part, whole },
+/** Percentages that must not fail: a multiple of what the objective allows. */
+function burnRates(objectivePercent: number) {
+  const percent = (rate: number) => Number((rate * (100 - objectivePercent)).toFixed(2));
+  return { fast: percent(BURN.fast), slow: percent(BURN.slow), ticket: percent(BURN.ticket) };
+}
+
+/**
+ * The part of the new orders that failed, or of all requests if that is more: ten reads per order hide many failed orders. Clients'
+ * mistakes are not counted. If one side of `+` has no value, CloudWatch takes 0; a division by 0 has no value, and in a
+ * comparison that is 0 (CloudWatch User Guide, "Using math expressions with CloudWatch metrics").
+ */
+const failedRequests = (stack: string, more: MetricMath["expressions"]): MetricMath => ({
+  expressions: {
+    failed: "errors + throttled",
+    orders: "100 * failed_orders / (failed_orders + created + replayed)",
+    all: "100 * failed / requests",
+    worst: "IF(orders > all, orders, all)",
+    fast: `IF(failed >= ${MIN_FAILED_REQUESTS}, worst, 0)`,
+    ...more,
+  },
+  inputs: {
+    errors: [apiMetric("5xx"), "Sum"],
+    throttled: [accessLogMetric(stack, "ThrottledRequests"), "Sum"],
+    requests: [apiMetric("Count"), "Sum"],
+    failed_orders: [accessLogMetric(stack, "FailedOrders"), "Sum"],
+    created: [serviceMetric(stack, "OrdersCreated"), "Sum"],
+    replayed: [serviceMetric(stack, "OrdersReplayed"), "Sum"],
+  },
 });
 
-const perFunction = (names: readonly string[], prefix: string, alarm: (name: string) => Alarm) =>
-  Object.fromEntries(names.map((name) => [`${prefix}-${name}`, alarm(name)]));
+/** EventBridge Scheduler may be 60 s late, and a second is rounded up. What the sweep repairs is later. */
+const inTimeMs = ({ completion }: Parameters) => (completion === "sweep" ? 5_000 : 65_000);
+
+/** `PR(:n)` is the percentage of the values up to n (CloudWatch User Guide, "CloudWatch statistics definitions"). */
+const lateOrders = (stack: string, parameters: Parameters): MetricMath => ({
+  expressions: {
+    late: "100 - in_time",
+    result: `IF(late * completed >= ${100 * MIN_LATE_ORDERS}, late, 0)`,
+  },
+  inputs: {
+    in_time: [serviceMetric(stack, "CompletionLag"), `PR(:${inTimeMs(parameters)})`],
+    completed: [serviceMetric(stack, "CompletionLag"), "SampleCount"],
+  },
+});
+
+/** Without the sweep nothing completes: one minute may be a slow run. */
+const SWEEP_ONLY = { datapointsToAlarm: 3, evaluationPeriods: 3 };
+
+const SWEEP_AS_SAFETY_NET = { datapointsToAlarm: 5, evaluationPeriods: 5 };
+
+/**
+ * A minute without data counts as one overdue order, unless schedules complete orders: then the sweep is missed by nobody, and its
+ * failures are a ticket.
+ */
+const OVERDUE = {
+  sweep: { result: "FILL(overdue, 1)" },
+  scheduler: { seen: "FILL(overdue, -1)", result: "IF(seen + completed >= 0, overdue + 0 * seen, 1)" },
+} as const;
 
 function alarmProperties(stack: string, docsUrl: string, name: string, alarm: Alarm) {
-  const { severity, description, section = name, period, watched } = alarm;
+  const { severity, description, section = name, period, warmUpMinutes, watched } = alarm;
   const actions = [{ Ref: TOPICS[severity] }];
   return {
     AlarmName: `${stack}-${severity}-${name}`,
     AlarmDescription: `${capitalized(severity)}: ${description} What to do: ${docsUrl}#${section}`,
-    ComparisonOperator: alarm.comparisonOperator ?? "GreaterThanOrEqualToThreshold",
+    ComparisonOperator: "GreaterThanOrEqualToThreshold",
     Threshold: alarm.threshold,
     DatapointsToAlarm: alarm.datapointsToAlarm,
     EvaluationPeriods: alarm.evaluationPeriods,
     TreatMissingData: alarm.treatMissingData ?? "notBreaching",
     AlarmActions: actions,
     OKActions: actions,
-    ...("expression" in watched ? metricMath(name, period, watched) : singleMetric(period, ...watched)),
+    ...(warmUpMinutes && {
+      WarmUpConfiguration: {
+        WarmUpPeriodDurationInMinutes: warmUpMinutes,
+        OnlyStartEvaluatingAfterWarmUpPeriodEnds: true,
+      },
+    }),
+    ...("expressions" in watched ? metricMath(period, watched) : singleMetric(period, ...watched)),
   };
 }
 
 const singleMetric = (period: number, metric: Metric, statistic: string) => ({
   ...metricProperties(metric),
-  ...(statistic.startsWith("p") ? { ExtendedStatistic: statistic } : { Statistic: statistic }),
+  Statistic: statistic,
   Period: period,
 });
 
-const metricMath = (name: string, period: number, { expression, inputs }: MetricMath) => ({
+const metricMath = (period: number, { expressions, inputs }: MetricMath) => ({
   Metrics: [
-    { Id: "result", Expression: expression, Label: name, ReturnData: true },
+    ...Object.entries(expressions).map(([Id, Expression], index, all) => ({
+      Id,
+      Expression,
+      Label: Id,
+      ReturnData: index === all.length - 1,
+    })),
     ...Object.entries(inputs).map(([Id, [metric, Stat]]) => ({
       Id,
       MetricStat: { Metric: metricProperties(metric), Period: period, Stat },

@@ -1,5 +1,5 @@
 import { FUNCTIONS, reference, routeIds } from "./functions.ts";
-import { throttledRequests } from "./metrics.ts";
+import { accessLogMetric, type Metric } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
 
 const AUTHORIZER = "OrdersAuthorizer";
@@ -47,7 +47,11 @@ export const cors = ({ corsOrigins }: Parameters) =>
 export const apiStack = (stack: string, parameters: Parameters) => ({
   Resources: {
     ...(parameters.jwtIssuer && { [AUTHORIZER]: authorizer(parameters) }),
-    ThrottledRequests: throttledRequestsFilter(stack),
+    ThrottledRequests: accessLogFilter(accessLogMetric(stack, "ThrottledRequests"), '{ $.status = "429" }'),
+    FailedOrders: accessLogFilter(
+      accessLogMetric(stack, "FailedOrders"),
+      '{ $.route = "POST /orders" && ($.status = "5*" || $.status = "429") }',
+    ),
   },
   extensions: {
     HttpApiStage: {
@@ -79,20 +83,20 @@ const authorizer = ({ jwtIssuer, jwtAudience }: Parameters) => ({
   },
 });
 
-/** With the default value CloudWatch gets a 0 for each minute in which only other requests were logged. */
-function throttledRequestsFilter(stack: string) {
-  const { namespace, name } = throttledRequests(stack);
-  return {
-    Type: "AWS::Logs::MetricFilter",
-    Properties: {
-      LogGroupName: { Ref: "HttpApiLogGroup" },
-      FilterPattern: '{ $.status = "429" }',
-      MetricTransformations: [
-        { MetricNamespace: namespace, MetricName: name, MetricValue: "1", DefaultValue: 0, Unit: "Count" },
-      ],
-    },
-  };
-}
+/**
+ * Counts the requests that a pattern matches (CloudWatch Logs User Guide, "Filter pattern syntax"). With the default value
+ * CloudWatch gets a 0 for each minute in which only other requests were logged.
+ */
+const accessLogFilter = ({ namespace, name }: Metric, pattern: string) => ({
+  Type: "AWS::Logs::MetricFilter",
+  Properties: {
+    LogGroupName: { Ref: "HttpApiLogGroup" },
+    FilterPattern: pattern,
+    MetricTransformations: [
+      { MetricNamespace: namespace, MetricName: name, MetricValue: "1", DefaultValue: 0, Unit: "Count" },
+    ],
+  },
+});
 
 const onRoutes = (ids: readonly string[], properties: object) =>
   Object.fromEntries(ids.map((id) => [id, { Properties: properties }]));

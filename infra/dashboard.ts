@@ -1,12 +1,5 @@
 import { FUNCTIONS, reference } from "./functions.ts";
-import {
-  apiMetric,
-  functionMetric,
-  type Metric,
-  serviceMetric,
-  throttledRequests,
-  waitingMessages,
-} from "./metrics.ts";
+import { accessLogMetric, apiMetric, functionMetric, type Metric, serviceMetric, waitingMessages } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** CloudWatch's grid is 24 wide (CloudWatch API Reference, "Dashboard body structure"). */
@@ -56,12 +49,13 @@ function graphs(stack: string): Widget[] {
       ["p99", own("CompletionLag"), "p99"],
     ]),
     graph("Overdue orders and failed schedules", "Maximum", [
-      ["overdue when a sweep began", own("OverdueOrders")],
+      ["overdue and not repaired", own("OverdueOrders")],
       ["schedules not created", own("ScheduleFailures"), "Sum"],
       ["completions that failed", own("CompletionFailures"), "Sum"],
     ]),
-    graph("Announcements not read or acknowledged by the slowest consumer", "Maximum", [
+    graph("Announcements not finished by the slowest consumer", "Maximum", [
       ["entries", own("ConsumerLag")],
+      ["lost unread", own("AnnouncementsLost"), "Sum"],
     ]),
     graph("Refunds", "Sum", [
       ["applied", own("RefundsApplied")],
@@ -73,8 +67,9 @@ function graphs(stack: string): Widget[] {
     graph("Requests", "Sum", [
       ["all", apiMetric("Count")],
       ["4xx", apiMetric("4xx")],
-      ["429", throttledRequests(stack)],
+      ["429", accessLogMetric(stack, "ThrottledRequests")],
       ["5xx", apiMetric("5xx")],
+      ["failed orders", accessLogMetric(stack, "FailedOrders")],
     ]),
     // API Gateway's documentation is inconsistent about the dimensions of a route's metrics. A search does not need them.
     search(

@@ -15,13 +15,15 @@ export const serviceMetric = (stack: string, name: string): Metric => ({
 });
 
 /**
- * Replies with 429. API Gateway has no metric for them, so a filter of the access log counts them (`api.ts`). Such a metric
- * cannot have a constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the namespace
+ * Counted by a filter of the access log (`api.ts`), because API Gateway has no such metric. A metric of a filter cannot have a
+ * constant dimension (CloudWatch Logs User Guide, "Creating metrics from log events using filters"), so the namespace
  * separates the stages.
+ * - `ThrottledRequests`: replies with 429.
+ * - `FailedOrders`: `POST /orders` with 5xx or 429, whoever failed: API Gateway, Lambda or we.
  */
-export const throttledRequests = (stack: string): Metric => ({
+export const accessLogMetric = (stack: string, name: "ThrottledRequests" | "FailedOrders"): Metric => ({
   namespace: `Orders/${stack}`,
-  name: "ThrottledRequests",
+  name,
   dimensions: {},
 });
 

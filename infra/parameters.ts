@@ -11,6 +11,11 @@ const RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
+/** CloudFormation's maximum (API Reference, "RollbackConfiguration"). */
+const MAX_ROLLBACK_MINUTES = 180;
+
+const OBJECTIVE = { error: "must be a percentage from 98 to below 100" };
+
 /** Values of the command line are text. Decimal digits only: `Number` reads empty text as 0, and accepts 1e3 and 0x10. */
 const number = (min = 0) => {
   const error = `must be a number, ${min} or more`;
@@ -21,6 +26,8 @@ const wholeNumber = (min = 0, max = Number.MAX_SAFE_INTEGER) => {
   const most = { error: `must be at most ${max}` };
   return z.preprocess(fromText(/^\d+$/), z.int({ error }).min(min, { error }).max(max, most));
 };
+/** Below 98 % the fastest alarm, at 50 times what is allowed, could not fire. */
+const objective = number().pipe(z.number().min(98, OBJECTIVE).lt(100, OBJECTIVE));
 const boolean = z.preprocess(
   (value) => (value === "true" || value === "false" ? value === "true" : value),
   z.boolean({ error: "must be true or false" }),
@@ -77,19 +84,14 @@ const Parameters = z
       logRetentionInDays: wholeNumber(1).refine((days) => RETENTION_DAYS.includes(days), {
         error: `must be one of ${RETENTION_DAYS.join(", ")}`,
       }),
+      rollbackMinutes: optional(wholeNumber(1, MAX_ROLLBACK_MINUTES)),
       deletionProtection: boolean,
       deadLettersPolicy: oneOf("Delete", "Retain"),
-      alarm5xxPercent: number(),
+      acceptedObjectivePercent: objective,
+      inTimeObjectivePercent: objective,
       alarm4xxPercent: number(),
-      alarm4xxMinRequests: number(),
-      alarm429Percent: number(),
       alarmLatencyMs: number(),
-      alarmCompletionLagMs: number(),
-      alarmOverdueOrders: number(),
-      alarmScheduleFailuresPercent: number(),
       alarmRedisErrorsPercent: number(),
-      alarmFunctionErrorsPercent: number(),
-      alarmRefundBacklog: number(),
     },
     { error: ({ code, keys }) => (code === "unrecognized_keys" ? `there is no ${keys.join(", ")}` : undefined) },
   )

@@ -1,6 +1,7 @@
 import { accessLogFormat, cors } from "./api.ts";
 import { type Parameters, readParameters } from "./parameters.ts";
 import { checkDeployment, type Finding, type SecretsConfig } from "./preflight.ts";
+import { type RollbackConfiguration, rollbackConfiguration, WITHOUT_TRIGGERS } from "./rollback-triggers.ts";
 import { stackResources } from "./stack.ts";
 
 /** The part of the framework that the plugin uses. The framework's package has no types. */
@@ -13,7 +14,14 @@ interface Serverless {
     readonly service: string;
     readonly params: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   };
-  readonly service: { readonly provider: { readonly region: string; readonly stage: string } };
+  readonly service: {
+    readonly provider: {
+      readonly region: string;
+      readonly stage: string;
+      /** Sent with each update of the stack. */
+      rollbackConfiguration?: RollbackConfiguration;
+    };
+  };
   readonly classes: { readonly Error: new (message: string) => Error };
   getProvider(name: "aws"): { getAwsSdkV3Config(): Promise<SecretsConfig> };
 }
@@ -23,7 +31,7 @@ interface Writers {
 }
 
 /**
- * Validates the parameters before anything else happens, provides the values that are computed from them as `${infra:…}` in
+ * Validates the parameters before anything else happens, has CloudFormation watch a deploy, provides the values that are computed from them as `${infra:…}` in
  * serverless.yml, and checks before a deploy, or as `serverless preflight`, that secret and database are usable.
  */
 export default class InfrastructurePlugin {
@@ -38,6 +46,8 @@ export default class InfrastructurePlugin {
     initialize: () => this.#beforeDeploy(),
     "before:package:initialize": () => this.#assertAccessChosen(),
     "preflight:check": () => this.#preflight(),
+    "before:deploy:deploy": () => this.#watchDeploy(),
+    "before:rollback:initialize": () => this.#watchNothing(),
   };
 
   readonly #serverless: Serverless;
@@ -98,6 +108,23 @@ export default class InfrastructurePlugin {
     if (this.#serverless.processedInput.commands.join(" ") !== "deploy") return;
     if (this.#parameters.preflight === "skip") this.#log.notice("Preflight skipped: preflight=skip");
     else await this.#preflight();
+  }
+
+  async #watchDeploy(): Promise<void> {
+    const { provider } = this.#serverless.service;
+    const stack = `${this.#serverless.configurationInput.service}-${this.#stage}`;
+    const aws = await this.#serverless.getProvider("aws").getAwsSdkV3Config();
+    provider.rollbackConfiguration = await rollbackConfiguration(stack, this.#parameters.rollbackMinutes, aws);
+    const { RollbackTriggers, MonitoringTimeInMinutes } = provider.rollbackConfiguration;
+    if (RollbackTriggers.length === 0) return;
+    this.#log.notice(
+      `CloudFormation watches ${RollbackTriggers.length} alarms for ${MonitoringTimeInMinutes} minutes after the deploy, and takes it back if one starts`,
+    );
+  }
+
+  /** A rollback is made while alarms start. None of them may take it back. */
+  #watchNothing(): void {
+    this.#serverless.service.provider.rollbackConfiguration = WITHOUT_TRIGGERS;
   }
 
   async #preflight(): Promise<void> {

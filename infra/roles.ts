@@ -1,4 +1,5 @@
 import { FUNCTIONS, functionId, logGroupId, ownArn, reference, roleId } from "./functions.ts";
+import type { Parameters } from "./parameters.ts";
 
 /** Without the condition the schedules' role could be passed to any service that trusts it. */
 const MAKE_SCHEDULES = [
@@ -27,7 +28,7 @@ const WRITE_TRACES = {
   Resource: "*",
 };
 
-/** The rights of a function besides writing its own log and traces. */
+/** The rights of a function besides writing its own log, and traces if there are any. */
 const GRANTS: Readonly<Record<string, readonly object[]>> = {
   createOrder: MAKE_SCHEDULES,
   completeOrder: REPORT_FAILURES,
@@ -36,9 +37,10 @@ const GRANTS: Readonly<Record<string, readonly object[]>> = {
 };
 
 /** One role per function: a vulnerable function exposes only its own rights. */
-export const roleResources = () => Object.fromEntries(FUNCTIONS.map((name) => [roleId(name), role(name)]));
+export const roleResources = ({ tracing }: Parameters) =>
+  Object.fromEntries(FUNCTIONS.map((name) => [roleId(name), role(name, tracing === "Active" ? [WRITE_TRACES] : [])]));
 
-const role = (name: string) => ({
+const role = (name: string, traces: readonly object[]) => ({
   Type: "AWS::IAM::Role",
   Properties: {
     Description: { "Fn::Sub": `What ${name} of ${reference("AWS::StackName")} may do` },
@@ -51,7 +53,7 @@ const role = (name: string) => ({
         PolicyName: functionId(name),
         PolicyDocument: {
           Version: "2012-10-17",
-          Statement: [writeLog(name), WRITE_TRACES, ...(GRANTS[name] ?? [])],
+          Statement: [writeLog(name), ...traces, ...(GRANTS[name] ?? [])],
         },
       },
     ],

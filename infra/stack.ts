@@ -23,7 +23,7 @@ export function stackResources(stack: string, parameters: Parameters) {
     dashboardStack(stack, parameters),
   ];
   return {
-    Resources: { ...roleResources(), ...api.Resources, ...alarms.Resources, ...dashboard.Resources },
+    Resources: { ...roleResources(parameters), ...api.Resources, ...alarms.Resources, ...dashboard.Resources },
     extensions: { ...api.extensions, ...reservedConcurrency(parameters) },
     Outputs: { ...api.Outputs, ...alarms.Outputs, ...dashboard.Outputs },
   };

@@ -19,11 +19,7 @@ const Alarm = z.looseObject({
   AlarmDescription: z.string(),
   AlarmActions: z.unknown(),
   OKActions: z.unknown(),
-  ComparisonOperator: z.enum(["GreaterThanOrEqualToThreshold", "LessThanThreshold"]),
   Threshold: z.number(),
-  DatapointsToAlarm: z.int(),
-  EvaluationPeriods: z.int(),
-  TreatMissingData: z.string(),
 });
 type Alarm = z.infer<typeof Alarm>;
 
@@ -31,24 +27,13 @@ const alarmsOf = (template: Template) => [...resourcesOf(template, "AWS::CloudWa
 
 const severityOf = (alarm: Alarm) => (inOneLine(alarm.AlarmActions) === "[Pages]" ? "page" : "ticket");
 
-/** `>= 5, 2 of 3 periods, else notBreaching`: what raises the alarm, what missing data counts for, and all other properties. */
-function describeAlarm({ AlarmName, AlarmDescription, AlarmActions, OKActions, ...alarm }: Alarm): string {
-  const { ComparisonOperator, Threshold, DatapointsToAlarm, EvaluationPeriods, TreatMissingData, ...watched } = alarm;
-  const operator = ComparisonOperator === "LessThanThreshold" ? "<" : ">=";
-  const condition = `${operator} ${Threshold}, ${DatapointsToAlarm} of ${EvaluationPeriods} periods, else ${TreatMissingData}`;
-  return `${condition}: ${inOneLine(watched)}`;
-}
-
-test("the alarms compare and watch what was reviewed, and page or are tickets", () => {
-  const found = alarmsOf(templateOf("prod")).map((alarm) => {
+test("an alarm notifies the topic of its severity when it starts and when it ends", () => {
+  for (const alarm of alarmsOf(templateOf("prod"))) {
     const severity = severityOf(alarm);
     expect(alarm.OKActions).toEqual(alarm.AlarmActions);
     expect(alarm.AlarmDescription.toLowerCase()).toMatch(new RegExp(`^${severity}: `));
-    const name = alarm.AlarmName.replace(`orders-prod-${severity}-`, "");
-    return `${name}: ${severity} ${describeAlarm(alarm)}`;
-  });
-
-  expect(found).toMatchSnapshot();
+    expect(alarm.AlarmName).toMatch(new RegExp(`^orders-prod-${severity}-`));
+  }
 });
 
 test("every alarm links to its section of the operations guide, and is in its triage table with its severity", () => {

@@ -1,18 +1,21 @@
 import { readFile, rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { stackResources } from "../../infra/stack.ts";
 import { bundle, readServerlessYml } from "../support/bundle.ts";
 import { copyProject, type Package, packageProject, SECRETS } from "./packager.ts";
+import { alarmsOf } from "./replay.ts";
 import {
   arnOf,
   inOneLine,
   isStateful,
+  parametersOf,
   problemsOf,
   ref,
   referencesOf,
   resource,
   resourcesOf,
-  type Template,
+  Template,
 } from "./template.ts";
 
 /** CloudFormation's own limits (User Guide, "Quotas"). */
@@ -119,8 +122,8 @@ describe.for(NAMES)("the package %s", (name) => {
     const roleOf = resourcesOf(templateOf(name), "AWS::Lambda::Function", z.object({ Role: z.unknown() }));
     const plain = [...roleOf.keys()].map((id) => id.replace("LambdaFunction", ""));
     expect(Object.fromEntries([...roles].map(([id, role]) => [id, statementsOf(role)]))).toEqual({
-      ...Object.fromEntries(plain.map((id) => [`${id}Role`, logsAndTraces(id)])),
-      ...RIGHTS,
+      ...Object.fromEntries(plain.map((id) => [`${id}Role`, logs(id, name)])),
+      ...rightsOf(name),
     });
     for (const [id, { Role: role }] of roleOf) expect(role).toEqual(arnOf(id.replace("LambdaFunction", "Role")));
   });
@@ -155,18 +158,18 @@ const trust = (Service: string, Condition?: object) => {
 const allow = (Action: string | string[], Resource: unknown, Condition?: object) => {
   return { Effect: "Allow", Action, Resource, Condition };
 };
-const logsAndTraces = (name: string) => [
+/** In the package `full` tracing is on. X-Ray's actions accept no resource. */
+const logs = (name: string, packageName: string) => [
   trust("lambda.amazonaws.com"),
   allow(["logs:CreateLogStream", "logs:PutLogEvents"], arnOf(`${name}LogGroup`)),
-  // X-Ray's actions accept no resource.
-  allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
+  ...(packageName === "full" ? [allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
 ];
 const REPORT = allow("sqs:SendMessage", arnOf("FailedInvocations"));
 
 /** The roles of the functions that may do more than write logs and traces, and of the schedules. */
-const RIGHTS = {
+const rightsOf = (name: string) => ({
   CreateOrderRole: [
-    ...logsAndTraces("CreateOrder"),
+    ...logs("CreateOrder", name),
     allow("scheduler:CreateSchedule", {
       "Fn::Sub": expect.stringMatching(/^arn:[^*]+:schedule\/\$\{CompletionSchedules\}\/\*$/),
     }),
@@ -174,9 +177,9 @@ const RIGHTS = {
       StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
     }),
   ],
-  CompleteOrderRole: [...logsAndTraces("CompleteOrder"), REPORT],
-  DrainRefundsRole: [...logsAndTraces("DrainRefunds"), REPORT],
-  SweepOrdersRole: [...logsAndTraces("SweepOrders"), REPORT],
+  CompleteOrderRole: [...logs("CompleteOrder", name), REPORT],
+  DrainRefundsRole: [...logs("DrainRefunds", name), REPORT],
+  SweepOrdersRole: [...logs("SweepOrders", name), REPORT],
   CompletionSchedulerRole: [
     trust("scheduler.amazonaws.com", {
       StringEquals: { "aws:SourceAccount": ref("AWS::AccountId"), "aws:SourceArn": arnOf("CompletionSchedules") },
@@ -184,7 +187,7 @@ const RIGHTS = {
     allow("lambda:InvokeFunction", arnOf("CompleteOrderLambdaFunction")),
     allow("sqs:SendMessage", arnOf("UndeliveredCompletions")),
   ],
-};
+});
 
 /** The functions whose token of Redis may write. */
 const WRITERS = ["CreateOrder", "CompleteOrder", "DrainRefunds", "SweepOrders"];
@@ -272,13 +275,22 @@ test("the access log is JSON with ids, route, status and latency, and nothing th
   expect(DestinationArn).toEqual(arnOf("HttpApiLogGroup"));
   // It compares with text: the status is in quotes.
   expect(Format).toContain('"status":"$context.status"');
-  expect(templateOf("prod").Resources.ThrottledRequests?.Properties).toMatchObject({
-    LogGroupName: ref("HttpApiLogGroup"),
-    FilterPattern: '{ $.status = "429" }',
-    MetricTransformations: [
-      { MetricNamespace: "Orders/orders-prod", MetricName: "ThrottledRequests", MetricValue: "1" },
-    ],
-  });
+  const filters = {
+    ThrottledRequests: '{ $.status = "429" }',
+    FailedOrders: '{ $.route = "POST /orders" && ($.status = "5*" || $.status = "429") }',
+  };
+  for (const [MetricName, FilterPattern] of Object.entries(filters)) {
+    expect(templateOf("prod").Resources[MetricName]?.Properties).toMatchObject({
+      LogGroupName: ref("HttpApiLogGroup"),
+      FilterPattern,
+      MetricTransformations: [{ MetricNamespace: "Orders/orders-prod", MetricName, MetricValue: "1" }],
+    });
+  }
+});
+
+test("the alarms that the histories replay are those of the package", () => {
+  const replayed = Template.parse(stackResources("orders-prod", parametersOf("prod")));
+  expect(alarmsOf(templateOf("prod"))).toEqual(alarmsOf(replayed));
 });
 
 test("the pollers run every minute, and only the API and their own rules may invoke functions", () => {

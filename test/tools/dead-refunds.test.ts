@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { RESP_TYPES } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -56,14 +58,16 @@ describe("usage", () => {
   test.for<[args: string[], reason: string, env?: NodeJS.ProcessEnv]>([
     [[], "No command is given"],
     [["bury"], "There is no command bury"],
-    [["list", "1-1"], "list takes no ids"],
-    [["list", "--all"], "--all is for replay"],
-    [["replay", "--all", "1-1"], "replay takes ids or --all, not both"],
+    [["list", "1-1"], "list takes no ids, --reason or --all"],
+    [["list", "--all"], "list takes no ids, --reason or --all"],
+    [["replay", "--all", "1-1"], "replay takes ids, --reason or --all, and only one of them"],
+    [["drop", "--yes", "--all", "--reason", "missing_pk"], "drop takes ids, --reason or --all, and only one of them"],
     [["replay", "--yes", "1-1"], "--yes is for drop"],
-    [["replay", "-"], '"-" is not the id of a dead letter'],
+    [["replay", "-", "1-1"], '"-" is not the id of a dead letter'],
     [["replay", "01-1"], '"01-1" is not the id of a dead letter'],
     [["replay", "18446744073709551616-0"], '"18446744073709551616-0" is not the id of a dead letter'],
     [["drop", "--yes"], "No ids are given: list shows them"],
+    [["drop", "-"], "which needs a terminal. Add --yes to delete without asking"],
     [["drop", "1-1"], "which needs a terminal. Add --yes to delete without asking"],
     [["list"], "No database is given. Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or add --local", {}],
     [["list"], "Set both UPSTASH_REDIS_REST_URL and UPSTASH", { UPSTASH_REDIS_REST_URL: "https://example.com" }],
@@ -86,7 +90,7 @@ describe("usage", () => {
 
 describe("list", () => {
   test("a letter is shown with its id, reason, time, first id and fields, the reasons are counted, and none is said so", async () => {
-    expect(await deadRefunds("list")).toEqual({ code: 0, stdout: "There are no dead letters\n", stderr: "" });
+    expect(await deadRefunds("list")).toEqual({ code: 0, stdout: "There are no such dead letters\n", stderr: "" });
 
     const pk = newPk();
     const first = await addRequest(store.client, ["pk", pk, "reason", "arrived broken"]);
@@ -98,6 +102,7 @@ describe("list", () => {
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.split("\n")).toEqual([
+      "2 dead letters: 1 missing_pk, 1 unknown_order",
       `${letter?.id}  unknown_order  ${letter?.fields[5]}  first id ${first}`,
       `    pk      ${pk}`,
       "    reason  arrived broken",
@@ -105,7 +110,6 @@ describe("list", () => {
       expect.stringContaining(`${other?.id}  missing_pk  `),
       "    note  by hand",
       "",
-      "2 dead letters: 1 missing_pk, 1 unknown_order",
       "",
     ]);
   });
@@ -123,7 +127,7 @@ describe("list", () => {
 
     const { stdout } = await deadRefunds("list");
 
-    const lines = stdout.split("\n").slice(1, 1 + values.length);
+    const lines = stdout.split("\n").slice(2, 2 + values.length);
     expect(lines).toEqual(values.map(([, shown], at) => `    note-${at}  ${shown}`.trimEnd()));
     expect(stdout).not.toMatch(TERMINAL_SEQUENCES);
   });
@@ -168,7 +172,7 @@ describe("replay", () => {
     await drain();
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toBe("Put back 1 dead letter on refund_order\n");
+    expect(stdout).toBe("1 dead letter: 1 unknown_order\nPut back 1 dead letter on refund_order\n");
     expect(await statusOf(store.client, pk)).toBe("refunded");
     expect(await entries("refund_order")).toEqual([]);
     expect(await entries("refund_order:dead")).toEqual([]);
@@ -202,7 +206,7 @@ describe("replay", () => {
 
     expect(code).toBe(1);
     expect(stderr).toBe("There is no dead letter 1-1\nThere is no dead letter 2-2\n");
-    expect(stdout).toBe("Put back 1 dead letter on refund_order\n");
+    expect(stdout).toBe("1 dead letter: 1 unknown_order\nPut back 1 dead letter on refund_order\n");
     expect(await store.client.xLen("refund_order")).toBe(1);
   });
 
@@ -220,7 +224,11 @@ describe("an interrupted replay", () => {
   test("killed in the middle, it has lost and doubled nothing, and a second run puts back the rest", async () => {
     await writeDeadLetters(COUNT);
     const child = startCommand("replay", "--all");
-    await once(child.stdout, "data");
+    let output = "";
+    for await (const chunk of child.stdout) {
+      output += chunk;
+      if (output.includes(" put back")) break;
+    }
     child.kill("SIGKILL");
     await once(child, "exit");
 
@@ -279,7 +287,7 @@ describe("drop", () => {
   test("the letters are shown before it asks, and stay when the answer is no", async () => {
     const ids = await writeDeadLetters(2);
 
-    const dropped = await drop(store.redis, ids, async (question) => {
+    const dropped = await drop(store.redis, { ids }, async (question) => {
       expect([...printed.stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
       expect(question).toBe("Delete 2 dead letters?");
       return false;
@@ -290,18 +298,65 @@ describe("drop", () => {
     expect(await deadIds()).toEqual(ids);
   });
 
-  test("with --yes the letters are shown and dropped, more than a batch of them, and no others; an unknown id is named", async () => {
+  test("with --yes letters are dropped, more than a batch of them, and no others; the first are shown, an unknown id is named", async () => {
     const [kept = "", other = "", ...ids] = await writeDeadLetters(122);
 
     const { code, stdout, stderr } = await deadRefunds("drop", "--yes", ...ids);
     const again = await deadRefunds("drop", "1-1", other, "--yes");
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect([...stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids);
+    expect(stdout).toMatch(/^120 dead letters: 120 unknown_order\n/);
+    expect([...stdout.matchAll(/^\d+-\d+/gm)].map(String)).toEqual(ids.slice(0, 100));
+    expect(stdout).toContain("\n… and 20 dead letters more: list shows them\n");
     expect(stdout).toMatch(/\nDeleted 120 dead letters\n$/);
     expect(again).toMatchObject({ code: 1, stderr: "There is no dead letter 1-1\n" });
     expect(again.stdout).toMatch(/\nDeleted 1 dead letter\n$/);
     expect(await deadIds()).toEqual([kept]);
+  });
+});
+
+describe("many", () => {
+  test("--reason and --all select among those that exist", async () => {
+    const missing = await refused(["note", "by hand"]);
+    const unknown = await writeDeadLetters(3);
+
+    expect(await deadRefunds("drop", "--yes", "--reason", "nothing")).toMatchObject({
+      code: 0,
+      stdout: "There are no such dead letters\n",
+    });
+    const { stdout } = await deadRefunds("drop", "--yes", "--reason", "missing_pk");
+    expect(stdout).toMatch(new RegExp(`^1 dead letter: 1 missing_pk\n${missing}`));
+    expect(await deadIds()).toEqual(unknown);
+    await deadRefunds("replay", "--reason", "unknown_order");
+    expect(await deadIds()).toEqual([]);
+    await writeDeadLetters(2);
+    expect(await deadRefunds("drop", "--yes", "--all")).toMatchObject({ code: 0 });
+    expect(await deadIds()).toEqual([]);
+  });
+
+  test("30,000 ids fit on standard input, and standard output holds no line of metrics", async () => {
+    const [kept = "", ...ids] = await writeDeadLetters(6_000);
+    const others = Array.from({ length: 24_000 }, (_, n) => `${n + 1}-1`);
+    const child = startCommand("drop", "-", "--yes");
+    child.stdin.end([...ids, ...others].join("\n"));
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+
+    expect(code).toBe(1);
+    expect(stderr.match(/There is no dead letter/g)).toHaveLength(others.length);
+    expect(stdout).toMatch(/^5,999 dead letters: 5,999 unknown_order\n/);
+    expect(stdout).toMatch(/\nDeleted 5,999 dead letters\n$/);
+    expect(stdout).not.toContain("CloudWatchMetrics");
+    expect(await deadIds()).toEqual([kept]);
+  });
+
+  test("what is not an id on standard input is named, and nothing is changed", async () => {
+    const [id = ""] = await writeDeadLetters(1);
+    const options = readOptions(["replay", "-"], databaseEnv());
+
+    await expect(run(options, Readable.from([`${id} x-1`]))).rejects.toThrow(
+      'On standard input "x-1" is not the id of a dead letter',
+    );
+    expect(await deadIds()).toEqual([id]);
   });
 });
 
@@ -316,7 +371,7 @@ const databaseEnv = (): NodeJS.ProcessEnv => ({
 const startCommand = (...args: string[]) =>
   spawn(process.execPath, [join(import.meta.dirname, "../..", COMMAND), ...args], {
     env: databaseEnv(),
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
 
 /** Runs the command in this process. */

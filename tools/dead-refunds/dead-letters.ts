@@ -6,12 +6,21 @@ import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
 import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
 
-/** How many dead letters are read, put back or dropped at once: each may have some kilobytes. */
+/** How many dead letters are read or put back at once: each may have some kilobytes. */
 const PAGE_SIZE = 50;
+
+/** How many are counted or deleted at once. */
+const ID_PAGE_SIZE = 1_000;
+
+/** How many are shown before they are deleted. */
+const MAX_SHOWN = 100;
 
 /** How much of a dead letter is shown: its head and 20 fields of the request, 120 bytes of each value. */
 const MAX_VALUES = 2 * (3 + 20);
 const MAX_VALUE_BYTES = 120;
+
+/** Its reason, and no more. */
+const REASON_ONLY = 2;
 
 const HEAD = ["dead_reason", "dead_id", "dead_at"];
 const MAX_NAME_WIDTH = 24;
@@ -41,97 +50,132 @@ type DeadLetter = z.infer<typeof DeadLetter>;
 const Page = z.tuple([z.string().nullable(), z.array(DeadLetter)]);
 type Page = z.infer<typeof Page>;
 
-/** Prints every dead letter, then how many there are of each reason. Holds one page of them at a time. */
+/** Which dead letters: these ids, or all that exist now, or those of them with a reason. */
+export type Selection = { readonly ids: readonly string[] } | { readonly reason: string } | "all";
+
+/** Dead letters that exist, and the ids among those asked for that do not. */
+interface Found {
+  readonly ids: readonly string[];
+  readonly unknown: readonly string[];
+  /** How many there are, and of which reasons, in one line. */
+  readonly summary: string;
+}
+
+/** Prints how many dead letters there are of each reason, then each. Holds one page of them at a time. */
 export async function list(redis: Redis): Promise<boolean> {
-  const counts = new Map<string, number>();
-  let total = 0;
-  for await (const page of readPages(redis, MAX_VALUES)) {
-    for (const letter of page) {
-      total += 1;
-      counts.set(reasonOf(letter), (counts.get(reasonOf(letter)) ?? 0) + 1);
-      await print(formatDeadLetter(letter));
-    }
-  }
-  const reasons = [...counts].map(([reason, count]) => `${count.toLocaleString("en")} ${reason}`);
-  await print(total === 0 ? "There are no dead letters" : `${deadLetters(total)}: ${reasons.sort().join(", ")}`);
+  const { ids, summary } = await find(redis, "all");
+  await print(summary);
+  if (ids.length > 0) await show(redis, "-", ids.at(-1));
   return true;
 }
 
 /**
  * Puts dead letters back on the stream of refund requests. Those refused again meanwhile stay for the next run.
- * @param ids of these only; without them, every dead letter that exists now
  * @returns false when an id was not found; the others are put back all the same
  */
-export async function replay(redis: Redis, ids?: readonly string[]): Promise<boolean> {
-  const known: string[] = [];
-  let replayed = 0;
-  // Read first: a letter that disappears after this was put back by another run, or by this one when its reply was lost,
+export async function replay(redis: Redis, selection: Selection): Promise<boolean> {
+  // Found first: a letter that disappears after this was put back by another run, or by this one when its reply was lost,
   // so its id is not unknown.
-  for await (const page of readPages(redis, 0, ids)) {
-    const pageIds = page.map(({ id }) => id);
-    const codes = await replayDeadRefunds(redis, pageIds);
-    known.push(...pageIds);
+  const { ids, unknown, summary } = await find(redis, selection);
+  await print(summary);
+  let replayed = 0;
+  for (const page of pagesOf(ids, PAGE_SIZE)) {
+    const codes = await replayDeadRefunds(redis, page);
     replayed += codes.filter((code) => code === ReplayDeadRefundCode.replayed).length;
-    if (!ids) await print(`${replayed.toLocaleString("en")} put back, up to ${known.at(-1)}`);
+    if (ids.length > PAGE_SIZE) await print(`${replayed.toLocaleString("en")} put back, up to ${page.at(-1)}`);
   }
   await print(`Put back ${deadLetters(replayed)} on refund_order`);
-  const gone = known.length - replayed;
+  const gone = ids.length - replayed;
   if (gone > 0) await print(`${deadLetters(gone)} had been put back or deleted meanwhile`);
-  return reportUnknown(ids ?? [], known);
+  return reportUnknown(unknown);
 }
 
 /**
- * Prints these dead letters and deletes them.
+ * Prints how many dead letters these are, and the first of them, and deletes them.
  * @param confirm asks whether to go on
  * @returns false when an id was not found (the others are deleted all the same), or when the answer was no
  */
 export async function drop(
   redis: Redis,
-  ids: readonly string[],
+  selection: Selection,
   confirm: (question: string) => Promise<boolean>,
 ): Promise<boolean> {
-  const known: string[] = [];
-  for await (const page of readPages(redis, MAX_VALUES, ids)) {
-    for (const letter of page) {
-      known.push(letter.id);
-      await print(formatDeadLetter(letter));
-    }
-  }
-  const allKnown = reportUnknown(ids, known);
-  if (known.length === 0) return allKnown;
-  if (!(await confirm(`Delete ${deadLetters(known.length)}?`))) {
+  const { ids, unknown, summary } = await find(redis, selection);
+  await print(summary);
+  for (const id of ids.slice(0, MAX_SHOWN)) await show(redis, id, id);
+  if (ids.length > MAX_SHOWN) await print(`… and ${deadLetters(ids.length - MAX_SHOWN)} more: list shows them\n`);
+  const allKnown = reportUnknown(unknown);
+  if (ids.length === 0) return allKnown;
+  if (!(await confirm(`Delete ${deadLetters(ids.length)}?`))) {
     await print("Nothing was deleted");
     return false;
   }
   let dropped = 0;
-  for (const page of pagesOf(known)) {
+  for (const page of pagesOf(ids, ID_PAGE_SIZE)) {
     dropped += await runCommand(redis, { reply: z.int(), add: (pipeline) => pipeline.xdel(DEAD_REFUND_STREAM, page) });
   }
   await print(`Deleted ${deadLetters(dropped)}`);
   return allKnown;
 }
 
-/**
- * Reads dead letters, a page at a time.
- * @param maxValues how many names and values of each are read
- * @param ids of these only, an id that does not exist is left out; without them, all that exist now, oldest first, those
- * written meanwhile left out
- */
-async function* readPages(redis: Redis, maxValues: number, ids?: readonly string[]): AsyncGenerator<DeadLetter[]> {
-  if (ids) {
-    for (const page of pagesOf(ids)) {
-      const ranges = page.map((id) => range(id, id, 1, maxValues));
-      const replies = await runPipeline(redis, ranges);
-      const letters = ranges.flatMap((each) => replies.of(each)[1]);
-      if (letters.length > 0) yield letters;
+async function find(redis: Redis, selection: Selection): Promise<Found> {
+  const ids: string[] = [];
+  const counts = new Map<string, number>();
+  const pages =
+    typeof selection === "object" && "ids" in selection
+      ? readById(redis, selection.ids)
+      : readRange(redis, "-", "+", ID_PAGE_SIZE, REASON_ONLY);
+  for await (const page of pages) {
+    for (const letter of page) {
+      const reason = reasonOf(letter);
+      if (typeof selection === "object" && "reason" in selection && selection.reason !== reason) continue;
+      ids.push(letter.id);
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
-    return;
   }
-  const [newest, first] = await runCommand(redis, range("-", "+", PAGE_SIZE, maxValues));
+  const reasons = [...counts].map(([reason, count]) => `${count.toLocaleString("en")} ${reason}`);
+  const known = new Set(ids);
+  return {
+    ids,
+    unknown: typeof selection === "object" && "ids" in selection ? selection.ids.filter((id) => !known.has(id)) : [],
+    summary:
+      ids.length === 0 ? "There are no such dead letters" : `${deadLetters(ids.length)}: ${reasons.sort().join(", ")}`,
+  };
+}
+
+/** Prints the dead letters from one id to another. */
+async function show(redis: Redis, first: string, last = "+"): Promise<void> {
+  for await (const page of readRange(redis, first, last, PAGE_SIZE, MAX_VALUES)) {
+    for (const letter of page) await print(formatDeadLetter(letter));
+  }
+}
+
+/** Reads those that exist, without their fields. */
+async function* readById(redis: Redis, ids: readonly string[]): AsyncGenerator<DeadLetter[]> {
+  for (const page of pagesOf(ids, PAGE_SIZE)) {
+    const ranges = page.map((id) => range(id, id, 1, REASON_ONLY));
+    const replies = await runPipeline(redis, ranges);
+    yield ranges.flatMap((each) => replies.of(each)[1]);
+  }
+}
+
+/**
+ * Reads dead letters a page at a time, oldest first. Those written meanwhile are left out.
+ * @param maxValues how many names and values of each are read
+ */
+async function* readRange(
+  redis: Redis,
+  start: string,
+  end: string,
+  pageSize: number,
+  maxValues: number,
+): AsyncGenerator<DeadLetter[]> {
+  const [newest, first] = await runCommand(redis, range(start, end, pageSize, maxValues));
+  const last = newest ?? end;
   let letters = first;
   while (letters.length > 0) {
     yield letters;
-    [, letters] = await runCommand(redis, range(`(${letters.at(-1)?.id}`, newest ?? "-", PAGE_SIZE, maxValues));
+    [, letters] = await runCommand(redis, range(`(${letters.at(-1)?.id}`, last, pageSize, maxValues));
   }
 }
 
@@ -192,16 +236,13 @@ const escapeBytes = (unit: string): string =>
   Array.from(unit, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
 
 /** Names the ids that were not found, one a line. True when there are none. */
-function reportUnknown(ids: readonly string[], known: readonly string[]): boolean {
-  const unknown = ids.filter((id) => !known.includes(id));
+function reportUnknown(unknown: readonly string[]): boolean {
   for (const id of unknown) process.stderr.write(`There is no dead letter ${id}\n`);
   return unknown.length === 0;
 }
 
-function pagesOf(ids: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(ids.length / PAGE_SIZE) }, (_, page) =>
-    ids.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE),
-  );
+function pagesOf(ids: readonly string[], size: number): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / size) }, (_, page) => ids.slice(page * size, (page + 1) * size));
 }
 
 /** Writes a line, no faster than the reader reads. */
