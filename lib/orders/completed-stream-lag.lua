@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Measures how far the consumers of completed orders are behind, and creates the stream if it is missing, so that a consumer
 -- that creates its group without MKSTREAM can start before the first order.
 --

@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Reads the next batch of refund requests.
 -- It returns ids and pks only, so that the size and the bytes of a request do not matter to the poller.
 --
