@@ -52,12 +52,16 @@ const keepDeadLettersScript = script(keepDeadLettersLua);
 const refundBacklog = lengthOf(REFUND_STREAM);
 const deadRefunds = lengthOf(DEAD_REFUND_STREAM);
 
-/** The reply of `read-refund-requests.lua`: id and pk of each entry, ids of trimmed entries, the stream's length, what is next. */
+/** Whether the stream takes no more entries, in the reply of `read-refund-requests.lua`. */
+const ClosedCode = { open: 0, madeAnew: 1, closed: 2 } as const;
+
+/** The reply of `read-refund-requests.lua`: id and pk of each entry, ids of trimmed entries, the stream's length, what is next, `ClosedCode`. */
 const ReadRefundsReply = z.tuple([
   z.array(z.tuple([z.string(), z.nullable(z.string())])),
   z.array(z.string()),
   z.int(),
   z.string(),
+  z.enum(ClosedCode),
 ]);
 
 type ReadRefundsReply = z.infer<typeof ReadRefundsReply>;
@@ -160,13 +164,15 @@ class Drain {
   }
 
   #read(): Step {
-    return step(readRefundsCommand(this.#from), ([entries, trimmed, length, next]) => {
+    return step(readRefundsCommand(this.#from), ([entries, trimmed, length, next, closed]) => {
       this.left = length;
       this.#from = next;
       const read = entries.map(([id, pk]) => refundRequest(id, pk));
       this.#requests = read.filter((request) => "pk" in request);
       this.#refuse(read.filter((request) => "reason" in request));
       if (trimmed.length > 0) this.#lose(trimmed);
+      if (closed === ClosedCode.madeAnew) logger.error("refund_order took no more requests: it was made anew");
+      if (closed === ClosedCode.closed) logger.error("refund_order takes no more requests until it is empty");
     });
   }
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Moves refused refund requests to the stream of dead letters.
 --
 -- KEYS[1]   refund_order, stream

@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Reads the next batch of refund requests.
 -- It returns ids and pks only, so that the size and the bytes of a request do not matter to the poller.
 --
@@ -7,9 +8,10 @@
 --            id   requests after this id that are on the stream although no run holds them: their dead letters could not be
 --                 kept, or someone acknowledged them by hand
 --
--- Returns {{{id, pk}, …}, {id, …}, length, next}: the requests, those of '>' now pending for the consumer; the ids of pending
--- requests that someone trimmed from the stream, which stay pending until they are acknowledged; the length of the stream;
--- and the `from` of the next call, or '' if this one came to the end.
+-- Returns {{{id, pk}, …}, {id, …}, length, next, closed}: the requests, those of '>' now pending for the consumer; the ids of
+-- pending requests that someone trimmed from the stream, which stay pending until they are acknowledged; the length of the
+-- stream; the `from` of the next call, or '' if this one came to the end; and whether an entry had the highest id, after which
+-- Redis adds no other: 0 no, 1 yes, and the stream was made anew, 2 yes, and it is not empty yet, or has other groups.
 -- A pk is null if the entry has none, and '' if it cannot be the pk of an order.
 -- A second run reads the following batch; the first batch stays pending until it is settled or left for min_idle.
 -- Stream entries: none.
@@ -21,6 +23,8 @@ local NEW, END = '>', ''
 -- and none after so many bytes.
 local MAX_BYTES = 1048576
 local CHUNK = 8
+local HIGHEST_ID = '18446744073709551615-18446744073709551615'
+local OPEN, MADE_ANEW, CLOSED = 0, 1, 2
 local PK_LENGTH = 26
 
 local batch, trimmed, bytes = {}, {}, 0
@@ -138,6 +142,28 @@ local function read_unheld()
   return from
 end
 
+local function length_and_closed()
+  -- XINFO has the first and the last entry with all their fields. Usually there is none when nothing was read.
+  if #batch > 0 then
+    return redis.call('XLEN', stream), batch[#batch][1] == HIGHEST_ID and CLOSED or OPEN
+  end
+  -- Without a stream there is nothing to read, and nothing in the way.
+  local reply, info = redis.pcall('XINFO', 'STREAM', stream), { length = 0 }
+  for i = 1, #reply, 2 do
+    info[reply[i]] = reply[i + 1]
+  end
+  if info['last-generated-id'] ~= HIGHEST_ID then
+    return info.length, OPEN
+  end
+  local pending = call_with_group('XPENDING', stream, group)[1]
+  if info.length > 0 or pending > 0 or info.groups > 1 then
+    return info.length, CLOSED
+  end
+  redis.call('DEL', stream)
+  redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
+  return 0, MADE_ANEW
+end
+
 local next_from
 if from == NEW then
   next_from = NEW
@@ -149,4 +175,5 @@ if from == NEW then
 else
   next_from = read_unheld()
 end
-return { batch, trimmed, redis.call('XLEN', stream), next_from }
+local length, closed = length_and_closed()
+return { batch, trimmed, length, next_from, closed }

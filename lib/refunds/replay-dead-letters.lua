@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Moves dead letters back to the stream of refund requests, to be settled again.
 --
 -- KEYS[1]  refund_order:dead, stream

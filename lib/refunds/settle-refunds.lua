@@ -1,3 +1,4 @@
+#!lua flags=allow-key-locking
 -- Settles a batch of refund requests that name an order: refunds the orders.
 --
 -- KEYS[1]   refund_order, stream

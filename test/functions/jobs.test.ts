@@ -147,6 +147,24 @@ test.for<[string, string, () => Promise<string>]>([
   expect(log.logged.at(-1)).toMatchObject({ level: "ERROR", errors: [expect.stringContaining("can't run")] });
 });
 
+test("a stream whose highest id was used takes requests again, and the log says so", async () => {
+  const highest = "18446744073709551615-18446744073709551615";
+  const [first, later] = [await storeOrder(redis.client), await storeOrder(redis.client)];
+  await redis.client.xAdd("refund_order", highest, { pk: first });
+  await expect(requestRefund(redis.client, later)).rejects.toThrow(/ID/);
+
+  await functions.invokeJob("drainRefunds", {});
+  await functions.invokeJob("drainRefunds", {});
+
+  expect(log.logged.at(-1)).toMatchObject({
+    level: "ERROR",
+    message: "refund_order took no more requests: it was made anew",
+  });
+  await requestRefund(redis.client, later);
+  await functions.invokeJob("drainRefunds", {});
+  for (const pk of [first, later]) expect(await statusOf(redis.client, pk)).toBe("refunded");
+});
+
 test("drainRefunds names a request that it could not settle, and why", async () => {
   const pk = await storeOrder(redis.client);
   const id = await requestRefund(redis.client, pk);

@@ -21,7 +21,7 @@ const EXPECTED_COMMANDS = {
     ...{ evalsha: 2, xpending: 2, xreadgroup: 1, xlen: 4 },
     ...{ xack: 1, hget: 1, hset: 1, zrem: 1, xdel: 1 },
   },
-  drainIdle: { evalsha: 1, xpending: 1, xreadgroup: 1, xlen: 3 },
+  drainIdle: { evalsha: 1, xpending: 1, xreadgroup: 1, xlen: 2, "xinfo|stream": 1 },
   sweepIdle: { zrange: 1, zcount: 1, evalsha: 1, exists: 1, "xinfo|groups": 1 },
 } as const;
 

@@ -8,7 +8,11 @@ import { addRequest, crashPoller, GROUP, pendingIds, readBatch } from "../../sup
 import { redisAt, useStore } from "../../support/store.ts";
 
 const END = "";
+const OPEN = 0;
+const MADE_ANEW = 1;
+const CLOSED = 2;
 const LAST_PK = newPk();
+const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
 const store = useStore();
 
@@ -23,7 +27,7 @@ test.for<[string, (string | Buffer)[], string]>([
 ])("a pk %s", async ([, fields, pk]) => {
   const id = await addRequest(store.client, fields);
 
-  expect(await readBatch(store)).toEqual([[[id, pk]], [], 1, END]);
+  expect(await readBatch(store)).toEqual([[[id, pk]], [], 1, END, OPEN]);
 });
 
 test.for([">", "0-0"])("a stream that is something else is an error, from '%s'", async (from) => {
@@ -39,7 +43,7 @@ test("what a poller holds is left alone for as long as it can run", async () => 
   await requestRefund(store.client, newPk());
   await crashPoller(store.client, (await readTimeouts())("drainRefunds"));
 
-  expect(await readBatch(store)).toEqual([[], [], 1, END]);
+  expect(await readBatch(store)).toEqual([[], [], 1, END, OPEN]);
 });
 
 test("what a crashed poller left is found behind 1,000 entries that a live poller holds", async () => {
@@ -129,9 +133,28 @@ test("a trimmed request is named until it is acknowledged, and what is left besi
   await crashPoller(store.client);
   await store.client.xDel("refund_order", trimmed);
 
-  expect(await readBatch(store)).toEqual([[[left, LAST_PK]], [trimmed], 1, NEW]);
-  expect(await readBatch(store)).toEqual([[], [trimmed], 1, NEW]);
+  expect(await readBatch(store)).toEqual([[[left, LAST_PK]], [trimmed], 1, NEW, OPEN]);
+  expect(await readBatch(store)).toEqual([[], [trimmed], 1, NEW, OPEN]);
 
   await store.client.xAck("refund_order", GROUP, trimmed);
-  expect(await readBatch(store)).toEqual([[], [], 1, END]);
+  expect(await readBatch(store)).toEqual([[], [], 1, END, OPEN]);
+});
+
+test("a stream that had the highest id is made anew when nothing is lost by it", async () => {
+  const pk = newPk();
+  await store.client.xAdd("refund_order", HIGHEST_ID, { pk });
+  expect(await readBatch(store)).toEqual([[[HIGHEST_ID, pk]], [], 1, END, CLOSED]);
+
+  await store.client.xDel("refund_order", HIGHEST_ID);
+  expect(await readBatch(store)).toEqual([[], [], 0, END, CLOSED]);
+
+  await store.client.xAck("refund_order", GROUP, HIGHEST_ID);
+  await store.client.xGroupCreate("refund_order", "another", "$");
+  expect(await readBatch(store)).toEqual([[], [], 0, END, CLOSED]);
+
+  await store.client.xGroupDestroy("refund_order", "another");
+  expect(await readBatch(store)).toEqual([[], [], 0, END, MADE_ANEW]);
+
+  const id = await requestRefund(store.client, pk);
+  expect(await readBatch(store)).toEqual([[[id, pk]], [], 1, END, OPEN]);
 });
