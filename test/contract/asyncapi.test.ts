@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
+import { Order } from "../../lib/orders/order.ts";
 import { type PlaceOrderInput, placeOrder } from "../../lib/orders/place-order.ts";
 import { runCommand } from "../../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
@@ -115,6 +116,14 @@ test("the examples of what the service writes fit their schemas, and what is wro
   const { fee, ...withoutFee } = completedExample("priced");
   expect(faultOf("OrderCompleted", withoutFee)).toBeDefined();
   expect(faultOf("OrderCompleted", { ...withoutFee, fee, total: "47.7" })).toBeDefined();
+});
+
+test("a completed order is announced with every field that an order has by then, and asyncapi.yaml describes each", () => {
+  const described = z
+    .record(z.string(), z.unknown())
+    .parse(asyncapi.at("components", "schemas", "OrderCompleted", "properties"));
+
+  expect(Object.keys(described)).toEqual(Object.keys(Order.shape).filter((name) => name !== "refunded_at"));
 });
 
 test("asyncapi.yaml and openapi.yaml say the same of a pk", () => {

@@ -102,7 +102,7 @@ const look = index.map((at) =>
 
 const lookForUnknown = fc.constant(
   command("look(unknown order)", async (_model, real) => {
-    await expect(real.find(ulid(0))).rejects.toMatchObject({ code: "order_not_found" });
+    await expect(real.find(ulid(1))).rejects.toMatchObject({ code: "order_not_found" });
   }),
 );
 
