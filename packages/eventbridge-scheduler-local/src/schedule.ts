@@ -63,8 +63,11 @@ const targetSchema = z.strictObject({
   RetryPolicy: retryPolicySchema.prefault({}),
 });
 
+/** In seconds since 1970. GetSchedule shows whole ones, as moto's tests say. */
+const dateSchema = z.number().transform(Math.floor);
+
 /**
- * A schedule as in its request, with the defaults that GetSchedule shows. Dates are in seconds since 1970. AWS ignores
+ * A schedule as in its request, with the defaults that GetSchedule shows. AWS ignores
  * StartDate and EndDate for one-time schedules (API_CreateSchedule), and so does this. A member that is not known here is an
  * error, never ignored.
  */
@@ -73,8 +76,8 @@ export const definitionSchema = z.strictObject({
   GroupName: nameSchema.default("default"),
   ScheduleExpression: z.string().min(1).max(256),
   ScheduleExpressionTimezone: z.string().min(1).max(50).default("UTC"),
-  StartDate: z.number().optional(),
-  EndDate: z.number().optional(),
+  StartDate: dateSchema.optional(),
+  EndDate: dateSchema.optional(),
   Description: z.string().max(512).optional(),
   State: stateSchema.default("ENABLED"),
   Target: targetSchema,

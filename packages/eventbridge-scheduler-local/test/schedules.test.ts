@@ -90,7 +90,8 @@ describe("GetSchedule", () => {
 
     const { $metadata, CreationDate, LastModificationDate, ...found } = await find("whole");
 
-    expect(found).toEqual({ ...given, Arn: `${ARN}:schedule/orders/whole` });
+    const EndDate = new Date("2099-11-23T06:00:00Z"); // whole seconds
+    expect(found).toEqual({ ...given, EndDate, Arn: `${ARN}:schedule/orders/whole` });
     expect(CreationDate?.getTime()).toBeGreaterThanOrEqual(before);
     expect(CreationDate?.getTime()).toBeLessThanOrEqual(Date.now());
     expect(LastModificationDate).toEqual(CreationDate);
