@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 
 const BIN = join(import.meta.dirname, "../node_modules/.bin");
@@ -18,13 +20,15 @@ const run = promisify(execFile);
 export function usePackedPackage(name: string, client: string) {
   const source = join(import.meta.dirname, name);
   let folder = "";
+  let tarball = "";
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), `${name}-`));
     await run(process.execPath, [join(source, "../build.mjs"), name]);
     const { stdout } = await run("npm", ["pack", "--silent", join(source, "dist"), "--pack-destination", folder]);
+    tarball = join(folder, stdout.trim());
     await writeFile(join(folder, "package.json"), '{ "type": "module" }');
-    await run("npm", [...INSTALL, `./${stdout.trim()}`, client, "@types/node"], { cwd: folder });
+    await run("npm", [...INSTALL, tarball, client, "@types/node"], { cwd: folder });
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -43,6 +47,15 @@ export function usePackedPackage(name: string, client: string) {
   }
 
   return {
+    /** What publint and attw ("are the types wrong") find in the tarball. It is for ES modules only, of Node 16 and newer. */
+    async packagingProblems(): Promise<string[]> {
+      const bytes = await readFile(tarball);
+      const { messages } = await publint({ pack: { tarball: new Uint8Array(bytes).buffer }, strict: true });
+      const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(bytes)));
+      if (!analysis.types) return ["it has no types"];
+      const problems = analysis.problems.map(({ kind }) => kind).filter((kind) => kind !== "CJSResolvesToESM");
+      return [...messages.map(({ code }) => code), ...problems];
+    },
     /** The program in its README. */
     async readmeProgram(): Promise<string> {
       const [, program = ""] = /```ts\n([\s\S]*?)```/.exec(await readFile(join(source, "README.md"), "utf8")) ?? [];

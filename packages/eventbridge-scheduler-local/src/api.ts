@@ -19,11 +19,16 @@ const bodySchema = z.record(z.string(), z.unknown());
 
 const SCHEDULE = /^\/schedules\/(?<Name>[^/]+)$/;
 
+const TAGS = /^\/tags\/(?<ResourceArn>[^/]+)$/;
+
 const GROUP = /^\/schedule-groups\/(?<Name>[^/]+)$/;
 
 const SCHEDULE_QUERY = { groupName: "GroupName", clientToken: "ClientToken" };
 
 const PAGE_QUERY = { NamePrefix: "NamePrefix", MaxResults: "MaxResults", NextToken: "NextToken" };
+
+/** Members that a query may have several times. */
+const LISTS = new Set(["TagKeys"]);
 
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
@@ -53,12 +58,17 @@ const ROUTES: readonly Route[] = [
   { method: "POST", path: GROUP, operation: "CreateScheduleGroup" },
   { method: "GET", path: GROUP, operation: "GetScheduleGroup" },
   { method: "DELETE", path: GROUP, operation: "DeleteScheduleGroup", query: SCHEDULE_QUERY },
+  { method: "POST", path: TAGS, operation: "TagResource" },
+  { method: "DELETE", path: TAGS, operation: "UntagResource", query: { TagKeys: "TagKeys" } },
+  { method: "GET", path: TAGS, operation: "ListTagsForResource" },
   { method: "GET", path: /^\/schedule-groups\/?$/, operation: "ListScheduleGroups", query: PAGE_QUERY },
 ];
 
 interface HandlerOptions {
   readonly operations: Operations;
   readonly deadLetters: DeadLetters;
+  /** Throws the fault of a request, if it has one. */
+  readonly throwFault: (creates: boolean) => void;
   readonly log: (line: string) => void;
 }
 
@@ -69,7 +79,7 @@ interface RoutedRequest {
 }
 
 /** The REST-JSON protocol. https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html */
-export function createHandler({ operations, deadLetters, log }: HandlerOptions): RequestListener {
+export function createHandler({ operations, deadLetters, throwFault, log }: HandlerOptions): RequestListener {
   async function answer(request: IncomingMessage): Promise<object> {
     const { method = "", url = "", headers } = request;
     const foreign = denialReason(headers);
@@ -77,6 +87,7 @@ export function createHandler({ operations, deadLetters, log }: HandlerOptions):
     if (method === "GET" && url === DEAD_LETTERS_PATH) return deadLetters.list();
     const region = regionOf(request);
     const { operation, members } = route(method, url);
+    throwFault(operation.startsWith("Create"));
     const body = BODY_METHODS.has(method) ? await readBody(request) : {};
     return operations[operation]({ ...body, ...members }, region);
   }
@@ -168,7 +179,12 @@ function route(method: string, target: string): RoutedRequest {
 function queryMembers({ query = {} }: Route, text: string): Members {
   const parameters = new URLSearchParams(text);
   const present = Object.entries(query).filter(([parameter]) => parameters.has(parameter));
-  return Object.fromEntries(present.map(([parameter, member]) => [member, parameters.get(parameter)]));
+  return Object.fromEntries(
+    present.map(([parameter, member]) => [
+      member,
+      LISTS.has(member) ? parameters.getAll(parameter) : parameters.get(parameter),
+    ]),
+  );
 }
 
 function pathMembers(groups: Readonly<Record<string, string>>): Members {

@@ -18,7 +18,8 @@ interface DeliveryOptions {
   readonly signal: AbortSignal;
 }
 
-export type Deliver = (schedule: Schedule) => Promise<void>;
+/** @param dueMs the time for which the schedule fires */
+export type Deliver = (schedule: Schedule, dueMs: number) => Promise<void>;
 
 interface Payload {
   readonly text: string;
@@ -31,7 +32,9 @@ interface Failure {
   readonly code: string;
   readonly message: string;
   readonly executionId: string;
-  readonly condition: ExhaustedRetryCondition;
+  /** Undefined for an error that is not retried. */
+  readonly condition: ExhaustedRetryCondition | undefined;
+  readonly dueMs: number;
   /** Attempts after the first. */
   readonly retries: number;
 }
@@ -53,16 +56,16 @@ export interface DeadLetters {
 }
 
 /**
- * Delivers a schedule's event to Lambda, with the retries of the schedule's RetryPolicy. The promise resolves when Lambda has
- * the event (even if the function then fails), when the policy is exhausted, or at a stop.
+ * Delivers a schedule's event to Lambda, with the retries of the schedule's RetryPolicy, but none after a permanent error. The
+ * promise resolves when Lambda has the event (even if the function then fails), when it is given up, or at a stop.
  */
 export function createDelivery(options: DeliveryOptions): Deliver {
   const { client, clock, retries, deadLetters, retryDelayMs, log, signal } = options;
 
-  return async function deliver(schedule) {
+  return async function deliver(schedule, dueMs) {
     const firstAttemptMs = clock.now();
     for (let attempt = 1; ; attempt++) {
-      const payload = payloadOf(schedule, attempt);
+      const payload = payloadOf(schedule, dueMs, attempt);
       const outcome = await client.send(schedule.target, payload.text);
       if (signal.aborted) return;
       if (outcome.kind === "function-error") retries.retry(schedule, payload.text, outcome.message);
@@ -71,11 +74,11 @@ export function createDelivery(options: DeliveryOptions): Deliver {
         return;
       }
       const nextMs = clock.now() + retryDelayMs(attempt);
-      const condition = exhausted(schedule, attempt, nextMs - firstAttemptMs);
-      if (condition) {
+      const condition = outcome.permanent ? undefined : exhausted(schedule, attempt, nextMs - firstAttemptMs);
+      if (outcome.permanent || condition) {
         const { code, message } = outcome;
         const { executionId } = payload;
-        return giveUp(schedule, payload, { code, message, executionId, condition, retries: attempt - 1 });
+        return giveUp(schedule, payload, { code, message, executionId, condition, dueMs, retries: attempt - 1 });
       }
       // Only the first failure, because up to 185 retries would log the same line.
       if (attempt === 1)
@@ -90,7 +93,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
     const fate = queueArn ? `its event would go to the dead-letter queue ${queueArn}` : "it has no dead-letter queue";
     log(
       `scheduler: ${schedule.arn} was not delivered after ${failure.retries + 1} attempts ` +
-        `(${failure.condition} is exhausted), ${fate}: ${failure.message}`,
+        `(${failure.condition ? `${failure.condition} is exhausted` : "such an error is not retried"}), ${fate}: ${failure.message}`,
     );
   }
 }
@@ -103,9 +106,10 @@ export function createDeadLetters(): DeadLetters {
       ERROR_CODE: failure.code,
       ERROR_MESSAGE: failure.message,
       EXECUTION_ID: failure.executionId,
-      EXHAUSTED_RETRY_CONDITION: failure.condition,
+      ...(failure.condition && { EXHAUSTED_RETRY_CONDITION: failure.condition }),
+      IS_PAYLOAD_TRUNCATED: "false", // an Input is at most 256 KB, a message of SQS 1 MB
       RETRY_ATTEMPTS: String(failure.retries),
-      SCHEDULED_TIME: formatSecond(schedule.dueMs),
+      SCHEDULED_TIME: formatSecond(failure.dueMs),
       SCHEDULE_ARN: schedule.arn,
       TARGET_ARN: schedule.definition.Target.Arn,
     };
@@ -128,27 +132,27 @@ function exhausted(schedule: Schedule, attempt: number, nextAgeMs: number): Exha
  * without an Input, the default event of EventBridge Scheduler, whose `detail` is the text `{}`.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
  */
-function payloadOf(schedule: Schedule, attempt: number): Payload {
+function payloadOf(schedule: Schedule, dueMs: number, attempt: number): Payload {
   const executionId = randomBytes(8).toString("hex");
   const input = schedule.definition.Target.Input;
-  if (input === undefined) return { text: JSON.stringify(defaultEvent(schedule)), executionId };
+  if (input === undefined) return { text: JSON.stringify(defaultEvent(schedule, dueMs)), executionId };
   const text = input
     .replaceAll("<aws.scheduler.schedule-arn>", schedule.arn)
-    .replaceAll("<aws.scheduler.scheduled-time>", formatSecond(schedule.dueMs))
+    .replaceAll("<aws.scheduler.scheduled-time>", formatSecond(dueMs))
     .replaceAll("<aws.scheduler.execution-id>", executionId)
     .replaceAll("<aws.scheduler.attempt-number>", String(attempt));
   return { text, executionId };
 }
 
-function defaultEvent(schedule: Schedule) {
+function defaultEvent(schedule: Schedule, dueMs: number) {
   return {
     version: "0",
     id: randomUUID(),
     "detail-type": "Scheduled Event",
     source: "aws.scheduler",
-    account: schedule.target.account,
-    time: formatSecond(schedule.dueMs),
-    region: schedule.target.region,
+    account: schedule.account,
+    time: formatSecond(dueMs),
+    region: schedule.region,
     resources: [schedule.arn],
     detail: "{}",
   };

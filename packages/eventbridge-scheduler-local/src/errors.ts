@@ -40,16 +40,26 @@ export function alreadyExists(resource: "Schedule" | "Schedule group", name: str
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(describe);
+  const faults = parsed.error.issues.flatMap(describe);
   const count = faults.length === 1 ? "1 validation error" : `${faults.length} validation errors`;
   throw validationError(`${count} detected: ${faults.join("; ")}`);
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  const member = issue.path.map((part) => String(part).replace(/^./, (first) => first.toLowerCase())).join(".");
+function describe(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unsupported([...issue.path, key]));
+  const member = memberOf(issue.path);
   const absent = issue.input === undefined || issue.input === null;
   const fault = absent ? "Member must not be null" : constraint(issue);
-  return `Value ${absent ? "null" : quote(issue.input)} at '${member}' failed to satisfy constraint: ${fault}`;
+  return [`Value ${absent ? "null" : quote(issue.input)} at '${member}' failed to satisfy constraint: ${fault}`];
+}
+
+/** A member that AWS has, or a slip of the pen. AWS ignores the latter. */
+function unsupported(path: readonly PropertyKey[]): string {
+  return `Member '${memberOf(path)}' is not supported by this local Scheduler`;
+}
+
+function memberOf(path: readonly PropertyKey[]): string {
+  return path.map((part) => String(part).replace(/^./, (first) => first.toLowerCase())).join(".");
 }
 
 /** Truncated, because the message would be as long as an Input that is too long. */

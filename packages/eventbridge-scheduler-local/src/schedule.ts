@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { validationError } from "./errors.ts";
+import type { Expression } from "./expression.ts";
 
 const MAX_INPUT_BYTES = 256 * 1024;
 
-const ARN =
-  /^arn:(?<partition>aws(?:-[a-z]+)*):(?<service>[a-z0-9-]+):(?<region>[a-z0-9-]*):(?<account>\d*):(?<resource>.+)$/;
+const ARN = /^arn:aws(?:-[a-z]+)*:(?<service>[a-z0-9-]+):[a-z0-9-]*:\d*:(?<resource>.+)$/;
 const FUNCTION = /^function:(?<name>[a-zA-Z0-9-_]+)(?::(?<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?$/;
-
-const NOT_SUPPORTED = "is not supported by this local Scheduler";
 
 /** Also the pattern of a group's name. https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html */
 export const nameSchema = z
@@ -25,7 +23,7 @@ export const clientTokenSchema = z
 export const stateSchema = z.enum(["ENABLED", "DISABLED"]);
 
 const flexibleTimeWindowSchema = z
-  .object({
+  .strictObject({
     Mode: z.enum(["OFF", "FLEXIBLE"]),
     MaximumWindowInMinutes: z.int().min(1).max(1440).optional(),
   })
@@ -33,12 +31,12 @@ const flexibleTimeWindowSchema = z
     message: "MaximumWindowInMinutes must be set when Mode is FLEXIBLE, and only then",
   });
 
-const retryPolicySchema = z.object({
+const retryPolicySchema = z.strictObject({
   MaximumEventAgeInSeconds: z.int().min(60).max(86_400).default(86_400),
   MaximumRetryAttempts: z.int().min(0).max(185).default(185),
 });
 
-const targetSchema = z.object({
+const targetSchema = z.strictObject({
   Arn: z.string().min(1).max(1600),
   RoleArn: z
     .string()
@@ -46,7 +44,7 @@ const targetSchema = z.object({
     .max(1600)
     .regex(/^arn:aws(-[a-z]+)?:iam::\d{12}:role\/[\w+=,.@/-]+$/),
   DeadLetterConfig: z
-    .object({
+    .strictObject({
       Arn: z
         .string()
         .min(1)
@@ -63,27 +61,25 @@ const targetSchema = z.object({
     })
     .optional(),
   RetryPolicy: retryPolicySchema.prefault({}),
-  EcsParameters: unsupported(),
-  EventBridgeParameters: unsupported(),
-  KinesisParameters: unsupported(),
-  SageMakerPipelineParameters: unsupported(),
-  SqsParameters: unsupported(),
 });
 
+/** In seconds since 1970. GetSchedule shows whole ones, as moto's tests say. */
+const dateSchema = z.number().transform(Math.floor);
+
 /**
- * A schedule as in its request, with the defaults that GetSchedule shows. Dates are in seconds since 1970. AWS ignores
- * StartDate and EndDate for one-time schedules (API_CreateSchedule), and so does this.
+ * A schedule as in its request, with the defaults that GetSchedule shows. AWS ignores
+ * StartDate and EndDate for one-time schedules (API_CreateSchedule), and so does this. A member that is not known here is an
+ * error, never ignored.
  */
-export const definitionSchema = z.object({
+export const definitionSchema = z.strictObject({
   Name: nameSchema,
   GroupName: nameSchema.default("default"),
   ScheduleExpression: z.string().min(1).max(256),
   ScheduleExpressionTimezone: z.string().min(1).max(50).default("UTC"),
-  StartDate: z.number().optional(),
-  EndDate: z.number().optional(),
+  StartDate: dateSchema.optional(),
+  EndDate: dateSchema.optional(),
   Description: z.string().max(512).optional(),
   State: stateSchema.default("ENABLED"),
-  KmsKeyArn: unsupported(),
   Target: targetSchema,
   FlexibleTimeWindow: flexibleTimeWindowSchema,
   ActionAfterCompletion: z.enum(["NONE", "DELETE"]).default("NONE"),
@@ -92,11 +88,8 @@ export const definitionSchema = z.object({
 type TargetDefinition = z.output<typeof targetSchema>;
 export type ScheduleDefinition = z.output<typeof definitionSchema>;
 
-/** The target of a schedule. A schedule has the partition, Region and account of its target. */
+/** Where the events of a schedule go. */
 export interface Target {
-  readonly partition: string;
-  readonly region: string;
-  readonly account: string;
   /** For log lines. */
   readonly name: string;
   /** A Lambda function; with `qualifier`, a version or an alias of it. Undefined for an HTTP target. */
@@ -111,12 +104,36 @@ export type TargetResolver = (target: TargetDefinition) => Target;
 /** A schedule that exists here. Times are in ms since 1970. */
 export interface Schedule {
   readonly arn: string;
+  readonly region: string;
+  readonly account: string;
   readonly definition: ScheduleDefinition;
   readonly clientToken: string;
   readonly target: Target;
+  readonly expression: Expression;
+  /** The first time at which it is due. */
   readonly dueMs: number;
   readonly createdMs: number;
   readonly modifiedMs: number;
+}
+
+/** The next time of a schedule after `dueMs`, or undefined when that was the last. */
+export function timeAfter({ definition, expression, modifiedMs }: Schedule, dueMs: number): number | undefined {
+  return expression.oneTime ? undefined : timeFrom(dueMs + 1, definition, expression, modifiedMs);
+}
+
+/**
+ * The first time of a recurring schedule at or after `fromMs`, from its StartDate to its EndDate. A rate counts from its
+ * StartDate, or begins at once: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#rate-based
+ */
+export function timeFrom(
+  fromMs: number,
+  { StartDate, EndDate }: ScheduleDefinition,
+  expression: Expression,
+  createdMs: number,
+): number | undefined {
+  const startMs = StartDate === undefined ? createdMs : StartDate * 1000;
+  const timeMs = expression.next(Math.max(fromMs, startMs), startMs);
+  return timeMs !== undefined && EndDate !== undefined && timeMs > EndDate * 1000 ? undefined : timeMs;
 }
 
 /**
@@ -125,8 +142,8 @@ export interface Schedule {
  */
 export function createTargetResolver(urls: Readonly<Record<string, string>>, hasLambda: boolean): TargetResolver {
   return ({ Arn, Input }) => {
-    const { partition, service, region = "", account = "", resource = "" } = ARN.exec(Arn)?.groups ?? {};
-    if (partition === undefined) throw validationError("Provided Arn is not in correct format.");
+    const { service, resource = "" } = ARN.exec(Arn)?.groups ?? {};
+    if (service === undefined) throw validationError("Provided Arn is not in correct format.");
     const url = urls[Arn];
     const { name, qualifier } = (service === "lambda" && FUNCTION.exec(resource)?.groups) || {};
     if (url === undefined && (name === undefined || !hasLambda)) {
@@ -138,16 +155,8 @@ export function createTargetResolver(urls: Readonly<Record<string, string>>, has
       throw validationError("Invalid Target Input: the Input of a Lambda function must be valid JSON.");
     }
     const lambda = url === undefined && name !== undefined ? { name, qualifier } : undefined;
-    return { partition, region, account, name: name ?? resource, lambda, url };
+    return { name: name ?? resource, lambda, url };
   };
-}
-
-/** A member that AWS supports and this Scheduler does not: it is refused, never ignored. */
-export function unsupported() {
-  return z
-    .unknown()
-    .refine((value) => value === undefined, NOT_SUPPORTED)
-    .optional();
 }
 
 function isJson(text: string): boolean {

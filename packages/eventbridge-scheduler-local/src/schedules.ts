@@ -12,15 +12,18 @@ import {
   type ScheduleDefinition,
   stateSchema,
   type TargetResolver,
-  unsupported,
+  timeFrom,
 } from "./schedule.ts";
 import type { Timers } from "./timers.ts";
 
 const PAGE_SIZE = 100;
 const DEFAULT_GROUP = "default";
 
-/** The account of a group, because its requests do not name one. */
-const ACCOUNT = "000000000000";
+const MINUTE_MS = 60_000;
+const MAX_TAGS = 50;
+
+/** Schedules have no tags. https://docs.aws.amazon.com/scheduler/latest/APIReference/API_TagResource.html */
+const GROUP_ARN = /^arn:aws(?:-[a-z]+)?:scheduler:[a-z0-9-]+:\d{12}:schedule-group\/([0-9a-zA-Z-_.]+)$/;
 
 const token = { ClientToken: clientTokenSchema.optional() };
 const page = {
@@ -32,9 +35,17 @@ const keySchema = z.object({ Name: nameSchema, GroupName: nameSchema.default(DEF
 // Extended once: zod compiles each new schema, which took a tenth of the CPU of an order.
 const createSchema = definitionSchema.extend(token);
 const deleteSchema = keySchema.extend(token);
+const tagsSchema = z
+  .array(z.object({ Key: z.string().min(1).max(128), Value: z.string().min(1).max(256) }))
+  .max(MAX_TAGS)
+  .default([]);
+const resourceArn = { ResourceArn: z.string().min(1).max(1011).regex(GROUP_ARN) };
+const tagResourceSchema = z.object({ ...resourceArn, Tags: tagsSchema });
+const untagResourceSchema = z.object({ ...resourceArn, TagKeys: z.array(z.string().min(1).max(128)).max(MAX_TAGS) });
+const listTagsSchema = z.object(resourceArn);
 const listSchema = z.object({ ...page, GroupName: nameSchema.optional(), State: stateSchema.optional() });
 const groupSchema = z.object({ Name: nameSchema, ...token });
-const createGroupSchema = groupSchema.extend({ Tags: unsupported() });
+const createGroupSchema = groupSchema.extend({ Tags: tagsSchema });
 const listGroupsSchema = z.object(page);
 
 /** The members of a request, from its path, query and body, not yet checked. */
@@ -52,7 +63,10 @@ export type OperationName =
   | "CreateScheduleGroup"
   | "GetScheduleGroup"
   | "DeleteScheduleGroup"
-  | "ListScheduleGroups";
+  | "ListScheduleGroups"
+  | "TagResource"
+  | "UntagResource"
+  | "ListTagsForResource";
 
 export interface Schedules {
   readonly operations: Operations;
@@ -65,8 +79,16 @@ interface Key {
   readonly Name: string;
 }
 
+interface Tag {
+  readonly Key: string;
+  readonly Value: string;
+}
+
 interface Group {
   readonly Name: string;
+  readonly clientToken?: string | undefined;
+  /** Values by key. */
+  readonly tags: Map<string, string>;
   readonly createdMs: number;
 }
 
@@ -74,17 +96,23 @@ interface Group {
  * The schedules and groups that exist, in memory, and the operations on them.
  * https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Operations.html
  * @param groupNames the groups that exist from the start, besides `default`
+ * @param account of every schedule and group
  */
 export function createSchedules(
   groupNames: readonly string[],
+  account: string,
   resolveTarget: TargetResolver,
   timers: Timers,
   clock: Clock,
 ): Schedules {
   const schedules = new Map<string, Schedule>();
-  const groups = new Map([DEFAULT_GROUP, ...groupNames].map((Name) => [Name, { Name, createdMs: clock.now() }]));
+  const groups = new Map([DEFAULT_GROUP, ...groupNames].map((Name) => [Name, newGroup({ Name })]));
 
-  function createSchedule(members: Members): object {
+  function newGroup(group: Pick<Group, "Name" | "clientToken">, tags: readonly Tag[] = []): Group {
+    return { ...group, createdMs: clock.now(), tags: new Map(tags.map(({ Key, Value }) => [Key, Value])) };
+  }
+
+  function createSchedule(members: Members, region: string): object {
     const { ClientToken, ...definition } = parseRequest(createSchema, members);
     const timed = resolve(definition);
     const same = find(definition);
@@ -93,15 +121,15 @@ export function createSchedules(
       if (!replayed) throw alreadyExists("Schedule", definition.Name);
       return { ScheduleArn: same.arn };
     }
-    const { partition, region, account } = timed.target;
-    const arn = `arn:${partition}:scheduler:${region}:${account}:schedule/${keyOf(definition)}`;
-    return start({ ...timed, arn, clientToken: ClientToken ?? randomUUID() });
+    const arn = arnOf(region, account, `schedule/${keyOf(definition)}`);
+    return start({ ...timed, arn, region, account, clientToken: ClientToken ?? randomUUID() });
   }
 
   function updateSchedule(members: Members): object {
     const { ClientToken, ...definition } = parseRequest(createSchema, members);
     const before = existing(definition);
-    return start({ ...resolve(definition), arn: before.arn, clientToken: ClientToken ?? before.clientToken }, before);
+    const { arn, region, clientToken } = before;
+    return start({ ...resolve(definition), arn, region, account, clientToken: ClientToken ?? clientToken }, before);
   }
 
   function getSchedule(members: Members): object {
@@ -132,15 +160,17 @@ export function createSchedules(
   }
 
   function createScheduleGroup(members: Members, region: string): object {
-    const { Name } = parseRequest(createGroupSchema, members);
-    if (groups.has(Name)) throw alreadyExists("Schedule group", Name);
-    const group = { Name, createdMs: clock.now() };
+    const { Name, ClientToken, Tags } = parseRequest(createGroupSchema, members);
+    const same = groups.get(Name);
+    const replayed = same?.clientToken !== undefined && same.clientToken === ClientToken;
+    if (same && !replayed) throw alreadyExists("Schedule group", Name);
+    const group = same ?? newGroup({ Name, clientToken: ClientToken }, Tags);
     groups.set(Name, group);
-    return { ScheduleGroupArn: describeGroup(group, region).Arn };
+    return { ScheduleGroupArn: describeGroup(group, region, account).Arn };
   }
 
   function getScheduleGroup(members: Members, region: string): object {
-    return describeGroup(checkGroup(parseRequest(groupSchema, members).Name), region);
+    return describeGroup(checkGroup(parseRequest(groupSchema, members).Name), region, account);
   }
 
   function deleteScheduleGroup(members: Members): object {
@@ -155,7 +185,32 @@ export function createSchedules(
     const request = parseRequest(listGroupsSchema, members);
     const matching = [...groups].filter(([name]) => name.startsWith(request.NamePrefix ?? ""));
     const { items, ...next } = pageOf(matching, request);
-    return { ScheduleGroups: items.map((group) => describeGroup(group, region)), ...next };
+    return { ScheduleGroups: items.map((group) => describeGroup(group, region, account)), ...next };
+  }
+
+  function tagResource(members: Members): object {
+    const { ResourceArn, Tags } = parseRequest(tagResourceSchema, members);
+    const { tags } = groupOf(ResourceArn);
+    const merged = new Map([...tags, ...Tags.map(({ Key, Value }) => [Key, Value] as const)]);
+    if (merged.size > MAX_TAGS) throw validationError(`A schedule group has at most ${MAX_TAGS} tags.`);
+    for (const [key, value] of merged) tags.set(key, value);
+    return {};
+  }
+
+  function untagResource(members: Members): object {
+    const { ResourceArn, TagKeys } = parseRequest(untagResourceSchema, members);
+    const { tags } = groupOf(ResourceArn);
+    for (const key of TagKeys) tags.delete(key);
+    return {};
+  }
+
+  function listTagsForResource(members: Members): object {
+    const { tags } = groupOf(parseRequest(listTagsSchema, members).ResourceArn);
+    return { Tags: [...tags].map(([Key, Value]) => ({ Key, Value })) };
+  }
+
+  function groupOf(arn: string): Group {
+    return checkGroup(GROUP_ARN.exec(arn)?.[1] ?? "");
   }
 
   /** Where and when a schedule fires. */
@@ -164,7 +219,7 @@ export function createSchedules(
     return {
       definition,
       target: resolveTarget(Target),
-      dueMs: parseExpression(ScheduleExpression, ScheduleExpressionTimezone),
+      expression: parseExpression(ScheduleExpression, ScheduleExpressionTimezone),
     };
   }
 
@@ -173,14 +228,17 @@ export function createSchedules(
    * @throws SchedulerError a ValidationException when its time has passed, as AWS does. Checked last: a request whose reply
    *   was lost may be sent again after the time that it names.
    */
-  function start(given: Omit<Schedule, "createdMs" | "modifiedMs">, before?: Schedule): object {
-    const { definition, dueMs, arn } = given;
+  function start(given: Omit<Schedule, "dueMs" | "createdMs" | "modifiedMs">, before?: Schedule): object {
+    const { definition, expression, arn } = given;
     const nowMs = clock.now();
-    if (dueMs < nowMs) {
-      throw validationError(`Invalid Schedule Expression ${definition.ScheduleExpression}. The time is in the past.`);
+    if (!expression.oneTime) checkDates(definition, nowMs);
+    const dueMs = expression.oneTime ? expression.next(nowMs, nowMs) : timeFrom(nowMs, definition, expression, nowMs);
+    if (dueMs === undefined) {
+      const reason = expression.oneTime ? "The time is in the past." : "It is never due.";
+      throw validationError(`Invalid Schedule Expression ${definition.ScheduleExpression}. ${reason}`);
     }
     if (before) stop(before);
-    const schedule = { ...given, createdMs: before?.createdMs ?? nowMs, modifiedMs: nowMs };
+    const schedule = { ...given, dueMs, createdMs: before?.createdMs ?? nowMs, modifiedMs: nowMs };
     schedules.set(keyOf(definition), schedule);
     timers.add(schedule);
     return { ScheduleArn: arn };
@@ -223,6 +281,9 @@ export function createSchedules(
     GetScheduleGroup: getScheduleGroup,
     DeleteScheduleGroup: deleteScheduleGroup,
     ListScheduleGroups: listScheduleGroups,
+    TagResource: tagResource,
+    UntagResource: untagResource,
+    ListTagsForResource: listTagsForResource,
   };
   return { operations, remove };
 }
@@ -230,8 +291,24 @@ export function createSchedules(
 /** `group/name`, as at the end of the schedule's ARN: neither part can contain a slash. */
 const keyOf = ({ GroupName, Name }: Key): string => `${GroupName}/${Name}`;
 
-function describeGroup({ Name, createdMs }: Group, region: string) {
-  const Arn = `arn:aws:scheduler:${region}:${ACCOUNT}:schedule-group/${Name}`;
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html (partitions) */
+function arnOf(region: string, account: string, resource: string): string {
+  const partition = region.startsWith("cn-") ? "aws-cn" : region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+  return `arn:${partition}:scheduler:${region}:${account}:${resource}`;
+}
+
+/** @throws SchedulerError a ValidationException as AWS's; its words for an EndDate are not documented */
+function checkDates({ StartDate, EndDate }: ScheduleDefinition, nowMs: number): void {
+  if (StartDate !== undefined && StartDate * 1000 < nowMs - 5 * MINUTE_MS) {
+    throw validationError("The StartDate you specify cannot be earlier than 5 minutes ago.");
+  }
+  if (EndDate !== undefined && EndDate * 1000 <= Math.max(nowMs, (StartDate ?? 0) * 1000)) {
+    throw validationError("The EndDate you specify must be later than now and than the StartDate.");
+  }
+}
+
+function describeGroup({ Name, createdMs }: Group, region: string, account: string) {
+  const Arn = arnOf(region, account, `schedule-group/${Name}`);
   return { Arn, Name, State: "ACTIVE", ...datesOf({ createdMs, modifiedMs: createdMs }) };
 }
 

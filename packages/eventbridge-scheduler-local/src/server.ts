@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { createHandler } from "./api.ts";
 import { createClock } from "./clock.ts";
 import { createDeadLetters, createDelivery } from "./delivery.ts";
+import { createFates, type Faults } from "./faults.ts";
 import { createLambdaRetries } from "./lambda-retries.ts";
 import { createTargetResolver } from "./schedule.ts";
 import { createSchedules } from "./schedules.ts";
@@ -12,10 +13,15 @@ import { backoff, createBackgroundTasks, createTimers } from "./timers.ts";
 const LOOPBACK = "127.0.0.1";
 const DEFAULT_CONCURRENCY = 10;
 
+/** The account in AWS's own examples. */
+const DEFAULT_ACCOUNT = "123456789012";
+
 export interface SchedulerServer {
   readonly url: string;
   /** Moves the server's clock forward by `ms`, for tests: what is due by then fires now, and retries do not wait. */
   advance(ms: number): void;
+  /** Replaces the faults, from the next request on: `setFaults({})` ends them. */
+  setFaults(faults: Faults): void;
   /** Forgets every schedule, ends what is under way and closes the port. A second call waits for the first. */
   stop(): Promise<void>;
 }
@@ -29,7 +35,11 @@ export interface SchedulerServerOptions {
   readonly targets?: Readonly<Record<string, string>>;
   /** The schedule groups that exist besides `default`. */
   readonly groups?: readonly string[];
-  /** How late a schedule fires, in ms, asked when it is created: AWS may fire a minute late. Default 0. */
+  /** The account of every schedule and group: 12 digits. Default 123456789012. */
+  readonly accountId?: string | undefined;
+  /** What clients must survive, for tests. Default: nothing. `setFaults` changes it. */
+  readonly faults?: Faults | undefined;
+  /** How late a schedule fires, in ms, asked each time: AWS may fire a minute late. Default 0. */
   readonly delayMs?: () => number;
   /** How often an event is delivered, asked when it fires: AWS delivers at least once. 0 loses it. Default 1. */
   readonly copies?: () => number;
@@ -42,7 +52,7 @@ export interface SchedulerServerOptions {
 }
 
 /**
- * Starts EventBridge Scheduler on loopback. One-time schedules fire at their second. Everything is in memory and ends with the
+ * Starts EventBridge Scheduler on loopback. Schedules fire at their second. Everything is in memory and ends with the
  * process.
  *
  * @throws Error of `listen`, such as EADDRINUSE.
@@ -54,6 +64,10 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
   const { signal } = stopping;
   setMaxListeners(0, signal); // Thousands of invocations and retries listen to it; that is no leak.
 
+  const accountId = options.accountId ?? DEFAULT_ACCOUNT;
+  if (!/^\d{12}$/.test(accountId)) throw new TypeError(`accountId must have 12 digits: ${accountId}`);
+
+  const fates = createFates(options.faults);
   const clock = createClock();
   const tasks = createBackgroundTasks(log);
   const { lambdaUrl, targets = {}, concurrency = DEFAULT_CONCURRENCY } = options;
@@ -71,9 +85,9 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
     },
   });
   const resolveTarget = createTargetResolver(targets, lambdaUrl !== undefined);
-  const { operations, remove } = createSchedules(options.groups ?? [], resolveTarget, timers, clock);
+  const { operations, remove } = createSchedules(options.groups ?? [], accountId, resolveTarget, timers, clock);
 
-  const server = createServer(createHandler({ operations, deadLetters, log }));
+  const server = createServer(createHandler({ operations, deadLetters, throwFault: fates.next, log }));
   server.listen(options.port ?? 0, LOOPBACK);
   await once(server, "listening");
   const address = server.address();
@@ -95,5 +109,5 @@ export async function startScheduler(options: SchedulerServerOptions): Promise<S
     return ended;
   }
 
-  return { url: `http://${LOOPBACK}:${address.port}`, advance: clock.advance, stop };
+  return { url: `http://${LOOPBACK}:${address.port}`, advance: clock.advance, setFaults: fates.set, stop };
 }

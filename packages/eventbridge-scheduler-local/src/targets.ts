@@ -27,7 +27,13 @@ const functionErrorSchema = z
 type Outcome =
   | { readonly kind: "done" }
   | { readonly kind: "function-error"; readonly message: string }
-  | { readonly kind: "undelivered"; readonly code: string; readonly message: string };
+  | {
+      readonly kind: "undelivered";
+      readonly code: string;
+      readonly message: string;
+      /** It would fail again, so EventBridge Scheduler does not retry it. */
+      readonly permanent: boolean;
+    };
 
 export interface TargetClient {
   /** Sends an event to its target, and waits until the function ends. */
@@ -101,17 +107,24 @@ function outcomeOfReply(reply: IncomingMessage, body: string): Outcome {
   if (status < 200 || status >= 300) {
     const type = reply.headers["x-amzn-errortype"];
     const code = typeof type === "string" ? type : `HTTP ${status}`;
-    return { kind: "undelivered", code, message: `the target replied with status ${status}: ${excerpt(body)}` };
+    const permanent = status >= 400 && status < 500 && status !== 429;
+    return {
+      kind: "undelivered",
+      code,
+      permanent,
+      message: `the target replied with status ${status}: ${excerpt(body)}`,
+    };
   }
   return reply.headers["x-amz-function-error"] ? { kind: "function-error", message: functionError(body) } : DONE;
 }
 
 /** The reason why the event could not be sent, or had no reply. */
 function outcomeOfError(error: unknown): Outcome {
-  if (!(error instanceof Error)) return { kind: "undelivered", code: "INVOCATION_FAILED", message: String(error) };
+  const undelivered = { kind: "undelivered", permanent: false } as const;
+  if (!(error instanceof Error)) return { ...undelivered, code: "INVOCATION_FAILED", message: String(error) };
   const code = "code" in error ? String(error.code) : "INVOCATION_FAILED";
   // If all addresses of a host refuse, the AggregateError has a code but no message.
-  return { kind: "undelivered", code, message: error.message || code };
+  return { ...undelivered, code, message: error.message || code };
 }
 
 /** Without the stack trace, which the function's own log has. */

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Deliver } from "./delivery.ts";
-import type { Schedule } from "./schedule.ts";
+import { type Schedule, timeAfter } from "./schedule.ts";
 
 interface TimersOptions {
   readonly clock: Clock;
@@ -8,15 +8,15 @@ interface TimersOptions {
   readonly tasks: BackgroundTasks;
   readonly delayMs: () => number;
   readonly copies: () => number;
-  /** Called when the schedule has fired and its delivery has ended. */
+  /** Called when the schedule has fired for the last time and that delivery has ended. */
   readonly completed: (schedule: Schedule) => void;
 }
 
-/** Fires each schedule once, at its time. */
+/** Fires each schedule at its times. */
 export interface Timers {
   /** Ignores a disabled schedule. A flexible window fires at its start. */
   add(schedule: Schedule): void;
-  /** Cancels a schedule that has not fired. A delivery that has started goes on. */
+  /** Cancels what has not fired. A delivery that has started goes on. */
   cancel(schedule: Schedule): void;
   /** Cancels every schedule, and accepts no more. */
   close(): void;
@@ -43,12 +43,24 @@ export function createTimers(options: TimersOptions): Timers {
   }
 
   async function fire(schedule: Schedule, signal: AbortSignal): Promise<void> {
-    const due = await clock.sleepUntil(schedule.dueMs + delayMs(), signal);
-    waiting.delete(schedule);
-    if (!due) return;
-    // All at once, not one after the other: two copies of one event race each other on AWS too.
-    await Promise.all(Array.from({ length: copies() }, () => deliver(schedule)));
-    completed(schedule);
+    for (let dueMs = schedule.dueMs; ; ) {
+      const due = await clock.sleepUntil(dueMs + delayMs(), signal);
+      const nextMs = due ? timeAfter(schedule, dueMs) : undefined;
+      if (nextMs === undefined) waiting.delete(schedule);
+      if (!due) return;
+      const delivery = deliverAt(schedule, dueMs);
+      if (nextMs === undefined) {
+        await delivery;
+        return completed(schedule);
+      }
+      tasks.start(() => delivery);
+      dueMs = nextMs;
+    }
+  }
+
+  /** All copies at once, not one after the other: two copies of one event race each other on AWS too. */
+  async function deliverAt(schedule: Schedule, dueMs: number): Promise<void> {
+    await Promise.all(Array.from({ length: copies() }, () => deliver(schedule, dueMs)));
   }
 
   function cancel(schedule: Schedule): void {

@@ -1,10 +1,5 @@
 import { request } from "node:http";
-import {
-  type CreateScheduleCommandInput,
-  ListSchedulesCommand,
-  TagResourceCommand,
-  ValidationException,
-} from "@aws-sdk/client-scheduler";
+import { type CreateScheduleCommandInput, ListSchedulesCommand, ValidationException } from "@aws-sdk/client-scheduler";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseExpression } from "../src/expression.ts";
 import { type Harness, QUEUE_ARN, schedule, startHarness, target } from "./harness.ts";
@@ -39,11 +34,9 @@ describe("a request", () => {
   });
 
   test("for an operation that is not here names those that are", async () => {
-    const ResourceArn = "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/a";
-    await expect(harness.client.send(new TagResourceCommand({ ResourceArn, Tags: [] }))).rejects.toMatchObject({
-      name: "UnknownOperationException",
-      message: expect.stringContaining("CreateSchedule"),
-    });
+    const reply = await fetch(`${harness.url}/schedules/a/pause`, { method: "POST", headers });
+    expect([reply.status, reply.headers.get("x-amzn-errortype")]).toEqual([404, "UnknownOperationException"]);
+    expect(await reply.text()).toContain("CreateSchedule");
   });
 
   test("whose client goes away halfway is no bug of ours", async () => {
@@ -64,8 +57,14 @@ test("a time that is none, or no time of its zone, is refused", () => {
     ["at(2099-01-01T24:00:00)", "Invalid Schedule Expression at"],
     ["at(2099-02-30T00:00:00)", "Invalid Schedule Expression at"],
     ["at(2099-01-01T00:00:00.5)", "Invalid Schedule Expression at"],
-    ["rate(5 minutes)", "one-time schedules only"],
-    ["cron(0 8 * * ? *)", "one-time schedules only"],
+    ["rate(0 minutes)", "Invalid Schedule Expression rate(0 minutes)."],
+    ["rate(5 seconds)", "Invalid Schedule Expression rate"],
+    ["cron(bad)", "Invalid Schedule Expression cron(bad)."],
+    ["cron(0 25 * * ? *)", "Invalid Schedule Expression cron"],
+    ["cron(0 8 * * * *)", "Invalid Schedule Expression cron"],
+    ["cron(0 8 ? * ? *)", "Invalid Schedule Expression cron"],
+    ["cron(0 8 * * ?)", "Invalid Schedule Expression cron"],
+    ["rate(1 minute)", "Timezone Europe/Atlantis", "Europe/Atlantis"],
     ["at(2099-01-01T00:00:00)", "Timezone Europe/Atlantis", "Europe/Atlantis"],
     ["at(2099-03-29T02:30:00)", "does not exist in Europe/Berlin", "Europe/Berlin"],
   ] as const) {
@@ -74,6 +73,8 @@ test("a time that is none, or no time of its zone, is refused", () => {
 });
 
 describe("a schedule", () => {
+  const recurring = (dates: { StartDate?: Date; EndDate?: Date }) => ({ ScheduleExpression: "rate(1 hour)", ...dates });
+  const raw = { Metadata: { source: "shop" } };
   const window = (Mode: "OFF" | "FLEXIBLE", MaximumWindowInMinutes?: number) => ({
     FlexibleTimeWindow: { Mode, MaximumWindowInMinutes },
   });
@@ -87,7 +88,26 @@ describe("a schedule", () => {
     ["a name of 65 characters", { Name: "n".repeat(65) }, /'name' .* length less than or equal to 64$/],
     ["a client token with a dot", { ClientToken: "a.b" }, /'clientToken' .* pattern: \^\[a-zA-Z0-9-_\]\+\$$/],
     ["a time in the past", { ScheduleExpression: "at(2020-01-01T00:00:00)" }, /at\(2020.*in the past/],
-    ["a recurring time", { ScheduleExpression: "rate(5 minutes)" }, /rate\(5 minutes\).*one-time schedules only/],
+    [
+      "a cron expression that is none",
+      { ScheduleExpression: "cron(bad)" },
+      /^Invalid Schedule Expression cron\(bad\)\.$/,
+    ],
+    [
+      "a year that has passed",
+      { ScheduleExpression: "cron(0 8 1 1 ? 2020)" },
+      /cron\(0 8 1 1 \? 2020\)\. It is never due/,
+    ],
+    [
+      "a StartDate that has passed",
+      recurring({ StartDate: new Date(Date.now() - 360_000) }),
+      /^The StartDate .* 5 minutes ago/,
+    ],
+    [
+      "an EndDate that has passed",
+      recurring({ EndDate: new Date(Date.now() - 1000) }),
+      /^The EndDate you specify must be/,
+    ],
     ["a window although Mode is OFF", window("OFF", 5), /MaximumWindowInMinutes/],
     ["a flexible window without its length", window("FLEXIBLE"), /MaximumWindowInMinutes/],
     ["a flexible window of over a day", window("FLEXIBLE", 1441), /'flexibleTimeWindow.max.* or equal to 1440$/],
@@ -97,7 +117,12 @@ describe("a schedule", () => {
     ["a role that is none", { Target: target({ RoleArn: "admin" }) }, /'target.roleArn' .* pattern: \^arn:aws/],
     ["an Input that is not JSON", { Target: target({ Input: "text" }) }, /must be valid JSON/],
     ["an Input over 256 KB", { Target: target({ Input: "ä".repeat(131_073) }) }, /'target.input' .* 262144$/],
-    ["parameters of SQS", { Target: target({ SqsParameters: {} }) }, /'target.sqsParameters'.* not supported/],
+    ["parameters of SQS", { Target: target({ SqsParameters: {} }) }, /^1 .*'target.sqsParameters'.* not supported/],
+    [
+      "parameters of EventBridge",
+      { Target: target({ EventBridgePutEventsV2Parameters: undefined, EventBridgePutRawEventsParameters: raw }) },
+      /^1 .*'target.eventBridgePutRawEventsParameters' is not supported/,
+    ],
     ["a KMS key", { KmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/a" }, /'kmsKeyArn'.* not supported/],
     ["186 retries", { Target: target({ RetryPolicy: { MaximumRetryAttempts: 186 } }) }, /equal to 185$/],
     ["an event age of 59 s", { Target: target({ RetryPolicy: { MaximumEventAgeInSeconds: 59 } }) }, /equal to 60$/],

@@ -12,13 +12,16 @@ import {
 } from "./harness.ts";
 import { type Answer, failFunction, first, unavailable, unknownFunction } from "./lambda-endpoint.ts";
 
+/** As Lambda answers above its concurrency. */
+const throttled: Answer = (response) => response.writeHead(429).end("Rate Exceeded");
+
 const gone = (harness: Harness, name: string) => eventually(async () => !(await harness.exists(name)));
 
 describe("a delivery", () => {
   test("that is refused or whose connection breaks is tried again until it succeeds", async () => {
     const hangUp: Answer = (response) => response.destroy();
     const breakOff: Answer = (response) => response.write("{", () => response.destroy());
-    await using harness = await startHarness({ answer: first(unavailable, unknownFunction, hangUp, breakOff) });
+    await using harness = await startHarness({ answer: first(unavailable, throttled, hangUp, breakOff) });
     await harness.create(schedule("retried", { Target: target({ Input: '"<aws.scheduler.attempt-number>"' }) }));
     expect(await harness.fire(5)).toEqual(['"1"', '"2"', '"3"', '"4"', '"5"']);
     await gone(harness, "retried");
@@ -32,7 +35,7 @@ describe("a delivery", () => {
   });
 
   test("is tried again as often as the schedule's policy says, then is a dead letter and one log line", async () => {
-    await using harness = await startHarness({ answer: unknownFunction });
+    await using harness = await startHarness({ answer: unavailable });
     const policy = { RetryPolicy: { MaximumRetryAttempts: 2 }, DeadLetterConfig: { Arn: QUEUE_ARN } };
     await harness.create(
       schedule("dead", { Target: target({ ...policy, Input: '"<aws.scheduler.attempt-number>"' }) }),
@@ -46,10 +49,11 @@ describe("a delivery", () => {
         queueArn: QUEUE_ARN,
         body: '"3"',
         attributes: {
-          ERROR_CODE: "ResourceNotFoundException",
-          ERROR_MESSAGE: 'the target replied with status 404: {"Message":"Function not found: x","Type":"User"}',
+          ERROR_CODE: "HTTP 503",
+          ERROR_MESSAGE: "the target replied with status 503: no capacity",
           EXECUTION_ID: expect.stringMatching(/^[0-9a-f]{16}$/),
           EXHAUSTED_RETRY_CONDITION: "MaximumRetryAttempts",
+          IS_PAYLOAD_TRUNCATED: "false",
           RETRY_ATTEMPTS: "2",
           SCHEDULED_TIME: `${formatted(AT)}Z`,
           SCHEDULE_ARN: "arn:aws:scheduler:eu-central-1:123456789012:schedule/orders/dead",
@@ -62,6 +66,18 @@ describe("a delivery", () => {
         /\/dead was not delivered after 3 attempts .* dead-letter queue arn:aws:sqs:.*orders-dead: the target replied/,
       ),
     ]);
+  });
+
+  test("is not tried again after an error that would come again, and the dead letter has no exhausted condition", async () => {
+    await using harness = await startHarness({ answer: unknownFunction });
+    await harness.create(schedule("refused", { Target: target({ DeadLetterConfig: { Arn: QUEUE_ARN } }) }));
+    await harness.fire(1);
+    await gone(harness, "refused");
+    const [letter] = (await harness.deadLetters()) as { attributes: object }[];
+    expect(letter?.attributes).toMatchObject({ ERROR_CODE: "ResourceNotFoundException", RETRY_ATTEMPTS: "0" });
+    expect(letter?.attributes).not.toHaveProperty("EXHAUSTED_RETRY_CONDITION");
+    expect(harness.log).toEqual([expect.stringMatching(/\/refused was not delivered after 1 attempts .*not retried/)]);
+    expect(harness.lambda.invocations).toHaveLength(1);
   });
 
   test("is not tried again when the event would be older than the policy allows", async () => {

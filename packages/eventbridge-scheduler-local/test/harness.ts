@@ -1,6 +1,7 @@
 import {
   CreateScheduleCommand,
   type CreateScheduleCommandInput,
+  DeleteScheduleCommand,
   ListSchedulesCommand,
   SchedulerClient,
 } from "@aws-sdk/client-scheduler";
@@ -47,6 +48,7 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}) 
     lambda,
     log,
     create: (input: CreateScheduleCommandInput) => client.send(new CreateScheduleCommand(input)),
+    delete: (Name: string) => client.send(new DeleteScheduleCommand({ Name, GroupName: "orders" })),
     /** Whether the schedule of that name in group `orders` exists. */
     async exists(name: string): Promise<boolean> {
       const { Schedules = [] } = await client.send(new ListSchedulesCommand({ GroupName: "orders", NamePrefix: name }));

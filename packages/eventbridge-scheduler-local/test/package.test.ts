@@ -9,7 +9,7 @@ import { schedule, target } from "./harness.ts";
 
 const ARN = "arn:aws:lambda:eu-central-1:123456789012:function:greet";
 
-const { readmeProgram, checkTypes, startProgram, start, cli } = usePackedPackage(
+const { packagingProblems, readmeProgram, checkTypes, startProgram, start, cli } = usePackedPackage(
   "eventbridge-scheduler-local",
   "@aws-sdk/client-scheduler",
 );
@@ -28,12 +28,16 @@ async function receiver() {
   return { url: `http://127.0.0.1:${port}/greet`, event: event.promise };
 }
 
-test("the README's program is typed, and its schedule fires", async () => {
-  const { url, event } = await receiver();
-  const program = (await readmeProgram()).replace("http://127.0.0.1:8000/greet", url);
+test("publint and attw find nothing", async () => {
+  expect(await packagingProblems()).toEqual([]);
+});
+
+test("the README's program is typed, its schedule fires, and it ends", async () => {
+  const { port } = new URL((await receiver()).url);
+  const program = (await readmeProgram()).replaceAll("8000", String(Number(port) + 1));
   await checkTypes(program);
-  await startProgram(program);
-  expect(await event).toBe('{"hello":"world"}');
+  const { stdout } = await startProgram(program);
+  expect(await text(stdout)).toBe('{"hello":"world"}\n');
 });
 
 test("its command starts a Scheduler for the official client, and ends at once on Ctrl-C", async () => {
@@ -54,14 +58,17 @@ test("its command starts a Scheduler for the official client, and ends at once o
 
 test("--help lists the options, and wrong ones and a port in use are errors in one line", async () => {
   const { port } = new URL((await receiver()).url);
-  const [help, ...refusals] = await Promise.all([
-    cli("--help"),
+  const [help, version, ...refusals] = await Promise.all([
+    cli("-h"),
+    cli("-v"),
     cli("--lambda", "http://127.0.0.1:3002"),
     cli("--lambda-endpoint", "localhost"),
     cli("--target", "greet"),
+    cli("--port=", "--account", "1", "--error-rate", "2"),
     cli(),
     cli("--target", `${ARN}=http://127.0.0.1:1`, "--port", port),
   ]);
+  expect(version).toEqual({ code: 0, output: "0.1.0\n" });
   expect(help).toEqual({ code: 0, output: expect.stringContaining("--lambda-endpoint <url>") });
   const line = (code: number, pattern: string) => ({
     code,
@@ -72,6 +79,7 @@ test("--help lists the options, and wrong ones and a port in use are errors in o
       "Unknown option '--lambda'",
       "--lambda-endpoint must be",
       "--target must be <arn>=<url>",
+      "--account must have 12 digits; --port must be a port number; --error-rate must be a number from 0 to 1",
       "Set --lambda-endpoint",
     ].map((problem) => line(2, `${problem}.*Run with --help for the options.`)),
     line(1, `Cannot listen on port ${port}: .*EADDRINUSE.*`),

@@ -1,5 +1,6 @@
 import {
   ConflictException,
+  CreateScheduleCommand,
   CreateScheduleGroupCommand,
   DeleteScheduleCommand,
   DeleteScheduleGroupCommand,
@@ -8,7 +9,11 @@ import {
   ListScheduleGroupsCommand,
   ListSchedulesCommand,
   type ListSchedulesCommandInput,
+  ListTagsForResourceCommand,
   paginateListSchedules,
+  SchedulerClient,
+  TagResourceCommand,
+  UntagResourceCommand,
   UpdateScheduleCommand,
   ValidationException,
 } from "@aws-sdk/client-scheduler";
@@ -85,7 +90,8 @@ describe("GetSchedule", () => {
 
     const { $metadata, CreationDate, LastModificationDate, ...found } = await find("whole");
 
-    expect(found).toEqual({ ...given, Arn: `${ARN}:schedule/orders/whole` });
+    const EndDate = new Date("2099-11-23T06:00:00Z"); // whole seconds
+    expect(found).toEqual({ ...given, EndDate, Arn: `${ARN}:schedule/orders/whole` });
     expect(CreationDate?.getTime()).toBeGreaterThanOrEqual(before);
     expect(CreationDate?.getTime()).toBeLessThanOrEqual(Date.now());
     expect(LastModificationDate).toEqual(CreationDate);
@@ -162,7 +168,7 @@ test("a time is one of its time zone: in summer and in winter, and the first of 
     ["2099-10-25T02:30:00", "Europe/Berlin", "2099-10-25T00:30:00Z"],
     ["2099-01-01T05:30:00", "Asia/Kolkata", "2099-01-01T00:00:00Z"],
   ] as const) {
-    expect(parseExpression(`at(${local})`, zone)).toBe(Date.parse(utc));
+    expect(parseExpression(`at(${local})`, zone).next(0, 0)).toBe(Date.parse(utc));
   }
   await harness.create({
     ...schedule("kolkata", {}, AT + 5.5 * 3_600_000),
@@ -188,8 +194,64 @@ test("a group is created once, listed, and deleted with its schedules", async ()
   await harness.create(saying("other", AT + 1000));
   await harness.fire(0);
   expect(await harness.fire(1, AT + 1000)).toEqual(['"other"']);
-  const tagged = client.send(new CreateScheduleGroupCommand({ Name: "tagged", Tags: [{ Key: "a", Value: "b" }] }));
-  await expect(tagged).rejects.toThrow(/'tags'.* not supported/);
+});
+
+test("a client token makes the same group again a success, and another token does not", async () => {
+  const create = (ClientToken: string) =>
+    harness.client.send(new CreateScheduleGroupCommand({ Name: "night", ClientToken }));
+  const { ScheduleGroupArn } = await create("t1");
+  expect(await create("t1")).toMatchObject({ ScheduleGroupArn });
+  await expect(create("t2")).rejects.toBeInstanceOf(ConflictException);
+});
+
+test("a group has tags, which are added, replaced and removed; a schedule has none", async () => {
+  const { client } = harness;
+  const tag = (Key: string, Value: string) => ({ Key, Value });
+  const { ScheduleGroupArn: ResourceArn } = await client.send(
+    new CreateScheduleGroupCommand({ Name: "tagged", Tags: [tag("a", "1"), tag("b", "1")] }),
+  );
+  await client.send(new TagResourceCommand({ ResourceArn, Tags: [tag("b", "2"), tag("c", "1"), tag("d", "1")] }));
+  await client.send(new UntagResourceCommand({ ResourceArn, TagKeys: ["a", "d", "none"] }));
+  const { Tags } = await client.send(new ListTagsForResourceCommand({ ResourceArn }));
+  expect(Tags).toEqual([tag("b", "2"), tag("c", "1")]);
+
+  const { ScheduleArn } = await harness.create(schedule("untagged"));
+  const tags = client.send(new ListTagsForResourceCommand({ ResourceArn: ScheduleArn }));
+  await expect(tags).rejects.toThrow(/'resourceArn' .* pattern: .*schedule-group/);
+});
+
+test("Region and partition are those of the signature, and the account is an option, whatever the target has", async () => {
+  await using other = await startHarness({ accountId: "210987654321" });
+  for (const [region, partition] of [
+    ["eu-west-1", "aws"],
+    ["us-gov-west-1", "aws-us-gov"],
+    ["cn-north-1", "aws-cn"],
+  ] as const) {
+    const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+    const client = new SchedulerClient({ endpoint: other.url, region, credentials });
+    const { ScheduleArn } = await client.send(new CreateScheduleCommand(schedule(region)));
+    const { Arn } = await client.send(new GetScheduleGroupCommand({ Name: "orders" }));
+    expect([ScheduleArn, Arn]).toEqual([
+      `arn:${partition}:scheduler:${region}:210987654321:schedule/orders/${region}`,
+      `arn:${partition}:scheduler:${region}:210987654321:schedule-group/orders`,
+    ]);
+  }
+  await expect(startHarness({ accountId: "1" })).rejects.toThrow("accountId must have 12 digits: 1");
+});
+
+test.each([
+  [{ throttleRate: 1 }, "ThrottlingException", 429, true],
+  [{ quotaRate: 1 }, "ServiceQuotaExceededException", 402, false],
+  [{ errorRate: 1 }, "InternalServerException", 500, true],
+])("with %j requests get a %s", async (faults, name, httpStatusCode, readsToo) => {
+  harness.setFaults({ ...faults, times: 2 });
+  const fault = { name, $metadata: { httpStatusCode } };
+  await expect(harness.create(schedule("a"))).rejects.toMatchObject(fault);
+  const list = harness.client.send(new ListSchedulesCommand());
+  if (readsToo) await expect(list).rejects.toMatchObject(fault);
+  else await expect(harness.create(schedule("a"))).rejects.toMatchObject(fault);
+  expect((await harness.client.send(new ListSchedulesCommand())).Schedules).toEqual([]);
+  await harness.create(schedule("a"));
 });
 
 describe("ListSchedules", () => {

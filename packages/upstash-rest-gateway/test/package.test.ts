@@ -7,10 +7,14 @@ import { usePackedPackage } from "../../packed-package.ts";
 import { useRedis } from "./redis.ts";
 
 const redis = useRedis();
-const { readmeProgram, checkTypes, startProgram, start, cli, cliIn } = usePackedPackage(
+const { packagingProblems, readmeProgram, checkTypes, startProgram, start, cli, cliIn } = usePackedPackage(
   "upstash-rest-gateway",
   "@upstash/redis",
 );
+
+test("publint and attw find nothing", async () => {
+  expect(await packagingProblems()).toEqual([]);
+});
 
 test("the README's program runs, and its types are right", async () => {
   await checkTypes(await readmeProgram());
