@@ -63,7 +63,7 @@ export function banner(settings: Settings, stack: Stack): string {
     "",
     "Place an order, and read it again 6 seconds later:",
     "",
-    `  curl -i ${api}/orders --json '{"id": "tea-green", "quantity": 2}'`,
+    `  curl -i ${api}/orders -H 'content-type: application/json' -d '{"id": "tea-green", "quantity": 2}'`,
     "",
     "Ctrl-C stops everything.",
   ];

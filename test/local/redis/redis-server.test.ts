@@ -97,7 +97,7 @@ test("a data folder that is a file, or whose path is too long for a socket, is r
   await writeFile(join(folder, "file"), "");
 
   await expect(startRedis({ dataDir: join(folder, "file") })).rejects.toThrow(
-    /^Cannot create the data folder \/.*\/file \(EEXIST.*\)\. Set ORDERS_DATA_DIR to another folder\.$/,
+    /^Cannot write to \/.*\/file \(EEXIST.*\)\. Set ORDERS_DATA_DIR to a folder of yours\.$/,
   );
   await expect(startRedis({ dataDir: join(folder, "long".repeat(30)) })).rejects.toThrow(
     /^The path .+ is too long for a socket\. Set ORDERS_DATA_DIR to a folder with a shorter path\.$/,
