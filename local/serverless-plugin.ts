@@ -300,7 +300,8 @@ async function releaseStartupMemory(): Promise<void> {
 /** One line for the person at the terminal, with the cause; the framework would add its own and a stack trace. */
 function exitWith(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
-  const reason = reasonOf(error);
+  // The message of an AggregateError of ours has all its reasons.
+  const reason = error instanceof AggregateError ? "" : reasonOf(error);
   process.stderr.write(`\n${message}${message.includes(reason) ? "" : ` (${reason})`}\n`);
   process.exit(1);
 }

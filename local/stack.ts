@@ -50,7 +50,7 @@ export async function startStack(settings: Settings, faults: Readonly<Faults> = 
 }
 
 /** The message when everything runs. Scripts wait for its first line. */
-export function banner(settings: Settings, stack: Stack): string {
+export function banner(settings: Settings, stack: Pick<Stack, "addresses">): string {
   const api = `http://localhost:${settings.ORDERS_API_PORT}`;
   const lines = [
     `Order service ready: ${api}`,

@@ -80,7 +80,7 @@ export async function findRedis(log: Log, machine: Machine = thisMachine()): Pro
       failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
-  const tried = failures.map((failure) => `  - ${failure.message}`).join("\n");
+  const tried = [...new Set(failures.map((failure) => `  - ${failure.message}`))].join("\n");
   throw new AggregateError(
     failures,
     `No Redis 7.0 or newer was found, and none could be downloaded:\n${tried}\n${HELP}`,
