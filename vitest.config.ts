@@ -1,5 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { defineConfig } from "vitest/config";
+import { bypassProxyForLoopback } from "./local/proxy.ts";
+import { forgetAwsSettings } from "./local/settings.ts";
+
+// What a test needs, it sets: the shell's profile, endpoints and proxy are of no concern to it.
+forgetAwsSettings(process.env);
+bypassProxyForLoopback();
 
 /** Vite's twin of the esbuild loader in serverless.yml: both make a text file the default export of its module. */
 const textFiles = {

@@ -9,6 +9,8 @@ interface Serverless {
   readonly processedInput: {
     readonly commands: readonly string[];
     readonly options: { readonly param?: readonly string[] };
+    /** With `--help`, variables of serverless.yml are not resolved. */
+    readonly isHelpRequest: boolean;
   };
   readonly configurationInput: {
     readonly service: string;
@@ -53,23 +55,16 @@ export default class InfrastructurePlugin {
   readonly #serverless: Serverless;
   readonly #log: Writers["log"];
   readonly #stage: string;
-  readonly #parameters: Parameters;
+  /** Undefined with `--help`. */
+  readonly #given: Parameters | undefined;
 
   constructor(serverless: Serverless, _options: unknown, { log }: Writers) {
     this.#serverless = serverless;
     this.#log = log;
     this.#stage = serverless.service.provider.stage;
-    this.#parameters = this.#readParameters();
+    this.#given = serverless.processedInput.isHelpRequest ? undefined : this.#readParameters();
     const stack = `${serverless.configurationInput.service}-${this.#stage}`;
-    const values: Readonly<Record<string, unknown>> = {
-      ...this.#parameters,
-      accessLogFormat,
-      cors: cors(this.#parameters),
-      resources: stackResources(stack, this.#parameters),
-      // Environment variables are text.
-      completedStreamMaxLength: String(this.#parameters.completedStreamMaxLength),
-      orderRetentionDays: String(this.#parameters.orderRetentionDays),
-    };
+    const values = this.#given === undefined ? {} : valuesOf(stack, this.#given);
     this.configurationVariablesSources = {
       // `null` means an unknown name, which the framework refuses. A parameter without a value is an empty string.
       infra: {
@@ -78,6 +73,11 @@ export default class InfrastructurePlugin {
         }),
       },
     };
+  }
+
+  get #parameters(): Parameters {
+    if (this.#given === undefined) throw new Error("No hook runs with --help");
+    return this.#given;
   }
 
   #readParameters(): Parameters {
@@ -142,6 +142,19 @@ export default class InfrastructurePlugin {
       `${problems === 1 ? "1 problem" : `${problems} problems`} to fix before stage ${this.#stage} can be deployed (✖ above)`,
     );
   }
+}
+
+/** The values of `${infra:…}`. */
+function valuesOf(stack: string, parameters: Parameters): Readonly<Record<string, unknown>> {
+  return {
+    ...parameters,
+    accessLogFormat,
+    cors: cors(parameters),
+    resources: stackResources(stack, parameters),
+    // Environment variables are text.
+    completedStreamMaxLength: String(parameters.completedStreamMaxLength),
+    orderRetentionDays: String(parameters.orderRetentionDays),
+  };
 }
 
 const MARKS: Readonly<Record<Finding["level"], string>> = { ok: "✔", note: "•", problem: "✖" };

@@ -68,7 +68,11 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
   });
   let stopping = false;
   void redis.exited.then(() => {
-    if (!stopping) process.stderr.write(`Redis stopped unexpectedly. Start it again with: ${redis.command}\n`);
+    if (stopping) return;
+    const next = settings.ORDERS_DATA_DIR
+      ? "Start it again, with its data:"
+      : "Its data is lost (ORDERS_DATA_DIR would keep it). Start an empty one:";
+    process.stderr.write(`Redis stopped unexpectedly. ${next} ${redis.command}\n`);
   });
   return {
     ...redis,

@@ -1,4 +1,6 @@
-import { mkdirSync, rmSync } from "node:fs";
+import childProcess, { type ChildProcess, type SpawnOptions } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -7,9 +9,19 @@ import { allowedOrigins, emulateApiGateway, limitConcurrency, startedApiServer }
 import { captureActivity } from "./console/activity.ts";
 import { type ConsoleServer, startConsole } from "./console/console.ts";
 import { type Faults, NO_FAULTS } from "./console/faults.ts";
+import { reasonOf } from "./error-reason.ts";
+import { makeWritableFolder, removeAtExit } from "./folders.ts";
 import { guardServers, refuseForeignHosts, refuseForeignPages } from "./loopback-guard.ts";
-import { exitOnTermination, removeStaleFolders } from "./process-lifecycle.ts";
-import { invokeFunction, localEnvironment, readOnlyEnvironment, readSettings, type Settings } from "./settings.ts";
+import { exitOnTermination } from "./process-lifecycle.ts";
+import { bypassProxyForLoopback } from "./proxy.ts";
+import {
+  forgetAwsSettings,
+  invokeFunction,
+  localEnvironment,
+  readOnlyEnvironment,
+  readSettings,
+  type Settings,
+} from "./settings.ts";
 import { banner, MAX_CONCURRENT_CALLS, type Stack, startStack } from "./stack.ts";
 
 /** The function that schedules invoke, and the one that creates the stream of completed orders. */
@@ -21,13 +33,14 @@ const READ_ONLY_TOKEN_FIELD = "read_only_token";
 
 const BUILD_FOLDERS = ".esbuild";
 
-/** The commands that zip bundles. */
+/** The commands that bundle functions, and those that zip bundles. */
+const BUILDING_COMMAND = /^(offline|invoke local|package|deploy)/;
 const PACKAGING_COMMAND = /^(package|deploy)/;
 
 /** The part of the framework that the plugin uses. The framework's package has no types. */
 interface Serverless {
   readonly serviceDir: string;
-  readonly processedInput: { readonly commands: readonly string[] };
+  readonly processedInput: { readonly commands: readonly string[]; readonly options: { readonly verbose?: boolean } };
   readonly service: {
     readonly custom: { readonly esbuild: EsbuildOptions; readonly "serverless-offline": object };
     readonly provider: {
@@ -38,6 +51,17 @@ interface Serverless {
     readonly functions: Record<string, { readonly name: string; environment?: Record<string, unknown> }>;
   };
   readonly pluginManager: { getPlugins(): readonly object[] };
+}
+
+/** The part of the package `log` that is used here: https://www.npmjs.com/package/log */
+interface Logger {
+  readonly levelRoot: Logger;
+  get(namespace: string): Logger;
+  disable(): { restore(): void };
+}
+
+interface Writers {
+  readonly log: Logger;
 }
 
 interface EsbuildOptions {
@@ -52,42 +76,58 @@ interface EsbuildOptions {
 export default class LocalStackPlugin {
   /** `serverless offline` fires "before:offline:start", `serverless offline start` the hook after it. */
   readonly hooks = {
-    initialize: () => this.#beforeInvokeLocal(),
+    initialize: () => this.#prepare(),
     "before:offline:start": () => this.#start(),
     "before:offline:start:init": () => this.#start(),
+    "after:offline:functionsUpdated:cleanup": () => this.#sweepAfterReload(),
     "before:package:finalize": () => this.#forgetBuildFolder(),
   };
 
   readonly #serverless: Serverless;
+  readonly #log: Logger;
   readonly #command: string;
 
-  constructor(serverless: Serverless) {
+  constructor(serverless: Serverless, _options: unknown, { log }: Writers) {
     this.#serverless = serverless;
+    this.#log = log;
     this.#command = serverless.processedInput.commands.join(" ");
-    // Here, because serverless-esbuild reads its options in a hook that runs before this plugin's.
-    const { esbuild } = serverless.service.custom;
-    esbuild.outputWorkFolder = ownBuildFolder(serverless.serviceDir, this.#command);
-    // It finds bundles by this extension only.
-    if (this.#command === "invoke local") esbuild.outputFileExtension = ".js";
+    bypassProxyForLoopback();
+  }
+
+  /** In `initialize`, and this plugin is the first: serverless-esbuild reads its options in the same hook. */
+  async #prepare(): Promise<void> {
+    if (!BUILDING_COMMAND.test(this.#command)) return;
+    try {
+      const { serviceDir, service } = this.#serverless;
+      service.custom.esbuild.outputWorkFolder = await ownBuildFolder(serviceDir, this.#command);
+      if (this.#command === "invoke local") this.#beforeInvokeLocal();
+    } catch (error) {
+      exitWith(error);
+    }
   }
 
   async #start(): Promise<void> {
     try {
       const settings = readSettings(process.env);
+      // Until everything runs, the exit of this process ends what was started.
+      let stop = async () => {};
+      exitOnTermination(() => stop());
+      forgetAwsSettings(process.env);
       // In MB, for this thread and every worker. The default of 16 lets each worker keep up to 48 MB of short-lived objects.
       setFlagsFromString("--max-semi-space-size=2");
+      detachEsbuild();
       const faults: Faults = { ...NO_FAULTS };
       const stack = await startStack(settings, faults);
       const console = await this.#startConsole(settings, stack, faults);
-      exitOnTermination(async () => {
+      stop = async () => {
         // First, because Redis may be stopped on purpose.
         console.stop();
         await stack.stop();
-      });
+      };
       Object.assign(this.#serverless.service.custom["serverless-offline"], offlineOptions(settings));
       this.#pointFunctionsAtStack({ ...settings, INVENTORY_URL: stack.inventoryUrl });
       guardOffline(settings);
-      void this.#announce(settings, stack);
+      void this.#announce(settings, stack, this.#muteOffline());
     } catch (error) {
       exitWith(error);
     }
@@ -113,9 +153,10 @@ export default class LocalStackPlugin {
 
   /** In `initialize`, because the framework's own hooks of this command ask AWS to resolve references. */
   #beforeInvokeLocal(): void {
-    if (this.#command !== "invoke local") return;
-    const environment = this.#pointFunctionsAtStack(readSettings(process.env));
-    Object.assign(process.env, environment);
+    // serverless-esbuild finds bundles by this extension only.
+    this.#serverless.service.custom.esbuild.outputFileExtension = ".js";
+    forgetAwsSettings(process.env);
+    Object.assign(process.env, this.#pointFunctionsAtStack(readSettings(process.env)));
   }
 
   #pointFunctionsAtStack(settings: Settings): Record<string, string> {
@@ -128,23 +169,35 @@ export default class LocalStackPlugin {
       definition.environment = { ...definition.environment, ...environment, ...own };
     }
     provider.environment = { ...provider.environment, ...environment };
-    // A profile would add its own region and credentials to those given here.
-    delete process.env.AWS_PROFILE;
     return environment;
   }
 
-  async #announce(settings: Settings, stack: Stack): Promise<void> {
+  /**
+   * Hides what serverless-offline reports about its start, all its routes for example. `--verbose` shows it.
+   * @returns shows its reports from then on: one line for each invocation
+   */
+  #muteOffline(): () => void {
+    if (this.#serverless.processedInput.options.verbose) return () => undefined;
+    const { restore } = this.#log.levelRoot.get("serverless:plugin:serverless-offline").disable();
+    const { log } = console;
+    // It prints the routes with it.
+    console.log = () => undefined;
+    return () => {
+      restore();
+      console.log = log;
+    };
+  }
+
+  async #announce(settings: Settings, stack: Stack, unmute: () => void): Promise<void> {
     try {
       const { pluginManager, service } = this.#serverless;
       const server = await startedApiServer(pluginManager.getPlugins());
+      unmute();
       emulateApiGateway(server, allowedOrigins(service.provider.httpApi.cors));
       limitConcurrency(server, MAX_CONCURRENT_CALLS);
-      // It creates the stream of completed orders. On AWS it runs within a minute of a deploy. With `completion: sweep` it
-      // lasts more than a minute, so nobody waits for it.
-      const sweep = service.functions[SWEEP_ORDERS];
-      const swept = invokeFunction(settings, sweep?.name ?? SWEEP_ORDERS);
-      if (sweep?.environment?.COMPLETION === "sweep") swept.catch(exitWith);
-      else await swept;
+      // It creates the stream of completed orders. On AWS it runs within a minute of a deploy.
+      const swept = this.#sweep(settings);
+      if (!this.#sweepsAllTheTime()) await swept;
       await releaseStartupMemory();
       process.stdout.write(banner(settings, stack));
     } catch (error) {
@@ -152,9 +205,26 @@ export default class LocalStackPlugin {
     }
   }
 
+  /** With `completion: sweep`, a run lasts until after the next minute's has begun. */
+  #sweepsAllTheTime(): boolean {
+    return this.#serverless.service.functions[SWEEP_ORDERS]?.environment?.COMPLETION === "sweep";
+  }
+
+  async #sweep(settings: Settings): Promise<void> {
+    const { name = SWEEP_ORDERS } = this.#serverless.service.functions[SWEEP_ORDERS] ?? {};
+    const swept = invokeFunction(settings, name);
+    // The run of a function that was reloaded has no reply.
+    await (this.#sweepsAllTheTime() ? swept.catch(() => undefined) : swept);
+  }
+
+  /** serverless-offline has just ended every function, the sweep too, because a file has changed. */
+  #sweepAfterReload(): void {
+    if (this.#sweepsAllTheTime()) void this.#sweep(readSettings(process.env));
+  }
+
   /**
-   * The framework writes the service into the state file, and skips a deploy with an unchanged state file. With a process id
-   * in it, the file always changes.
+   * The framework writes the service into the state file, and skips a deploy with an unchanged state file. With a name
+   * of this process in it, the file always changes.
    */
   #forgetBuildFolder(): void {
     delete this.#serverless.service.custom.esbuild.outputWorkFolder;
@@ -168,16 +238,34 @@ export default class LocalStackPlugin {
  * @param command such as "offline start"
  * @returns its path in the project
  */
-function ownBuildFolder(projectDir: string, command: string): string {
-  removeStaleFolders(join(projectDir, BUILD_FOLDERS));
-  const folder = join(BUILD_FOLDERS, String(process.pid));
+async function ownBuildFolder(projectDir: string, command: string): Promise<string> {
+  await makeWritableFolder(join(projectDir, BUILD_FOLDERS), "Use a copy of the project in a folder of yours.");
+  const folder = join(BUILD_FOLDERS, randomUUID());
   const path = join(projectDir, folder);
-  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
+  removeAtExit(path);
   if (PACKAGING_COMMAND.test(command)) {
     process.env.TMPDIR = join(path, "tmp");
-    mkdirSync(process.env.TMPDIR, { recursive: true });
+    await mkdir(process.env.TMPDIR, { recursive: true });
   }
   return folder;
+}
+
+/**
+ * Starts esbuild's processes in process groups of their own. In the group of this process, Ctrl-C ends them first, and a build
+ * that they do not finish is an error with a stack trace.
+ */
+function detachEsbuild(): void {
+  const { spawn } = childProcess;
+  function spawnDetached(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+    const isEsbuild = Array.isArray(args) && args.some((arg) => arg.startsWith("--service="));
+    if (!isEsbuild) return Reflect.apply(spawn, childProcess, [file, args, options]);
+    const esbuild = spawn(file, args, { ...options, detached: true });
+    // Before the build folder is removed, into which it may be writing.
+    process.prependOnceListener("exit", () => esbuild.kill("SIGKILL"));
+    return esbuild;
+  }
+  // esbuild is a CommonJS package, which looks the function up at each call.
+  Object.assign(childProcess, { spawn: spawnDetached });
 }
 
 /** Not in serverless.yml, where an empty variable would count as set. */
@@ -209,8 +297,11 @@ async function releaseStartupMemory(): Promise<void> {
   if (typeof collectGarbage === "function") collectGarbage({ type: "major", flavor: "last-resort" });
 }
 
-/** One line for the person at the terminal; the framework would add its own and a stack trace. */
+/** One line for the person at the terminal, with the cause; the framework would add its own and a stack trace. */
 function exitWith(error: unknown): never {
-  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  const message = error instanceof Error ? error.message : String(error);
+  // The message of an AggregateError of ours has all its reasons.
+  const reason = error instanceof AggregateError ? "" : reasonOf(error);
+  process.stderr.write(`\n${message}${message.includes(reason) ? "" : ` (${reason})`}\n`);
   process.exit(1);
 }

@@ -12,6 +12,8 @@ export const SCHEDULE_GROUP = "orders-local-completions";
 /** ARNs have the form of AWS's: the local Scheduler takes the function's name from the target, and validates the rest. */
 const ACCOUNT = "000000000000";
 
+const NO_FILE = "/dev/null";
+
 const PORT = "must be a port, 1 to 65535";
 const Port = z.coerce.number(PORT).int(PORT).min(1, PORT).max(65_535, PORT);
 
@@ -51,7 +53,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 }
 
 /**
- * The environment of the functions on one machine. It overrides every variable that could lead to a real AWS account.
+ * The environment of the functions on one machine. With `forgetAwsSettings`, nothing in it leads to a real AWS account.
  * @param targetFunction the name of the function that completes an order
  */
 export function localEnvironment(settings: Settings, region: string, targetFunction: string): Record<string, string> {
@@ -64,15 +66,26 @@ export function localEnvironment(settings: Settings, region: string, targetFunct
     SCHEDULE_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/local`,
     SCHEDULE_DEAD_LETTER_ARN: `arn:aws:sqs:${region}:${ACCOUNT}:local`,
     AWS_ENDPOINT_URL_SCHEDULER: `http://127.0.0.1:${settings.ORDERS_SCHEDULER_PORT}`,
-    // A shell or a profile where this is true would send CreateSchedule to AWS all the same.
-    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
+    // On Lambda there are none. The SDK reads the user's otherwise, and a profile may set endpoints of its own.
+    AWS_CONFIG_FILE: NO_FILE,
+    AWS_SHARED_CREDENTIALS_FILE: NO_FILE,
     // As on Lambda: without it, the logger calls no start cold.
     AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    // As on Lambda (Developer Guide, "Defined runtime environment variables"): the logger writes times in this zone.
+    TZ: ":UTC",
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_SESSION_TOKEN: "",
   };
+}
+
+/**
+ * Removes every variable of the shell that configures an AWS SDK: serverless-offline hands all of them to the functions, and
+ * `AWS_USE_FIPS_ENDPOINT` alone makes the SDK refuse the local endpoint.
+ */
+export function forgetAwsSettings(env: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(env)) if (name.startsWith("AWS_")) delete env[name];
 }
 
 /** The environment that a function which only reads has in addition: as on AWS, its token cannot write. */
@@ -99,18 +112,24 @@ interface NamedPort {
   readonly what: string;
   /** The environment variable that sets it. */
   readonly variable: string;
+  /** Whether people get its address as `localhost`, which is [::1] for some programs. */
+  readonly byName?: boolean;
 }
 
 /**
- * Checks before anything starts that every port is free at 127.0.0.1.
+ * Checks before anything starts that every port is free at 127.0.0.1, and at [::1] if its address has the name `localhost`.
  * @throws Error in one line that names the port and the variable, and says whether this service already runs there
  */
 export async function assertPortsFree(settings: Settings): Promise<void> {
   const ports = portsOf(settings);
-  for (const [index, { port, what, variable }] of ports.entries()) {
+  for (const [index, { port, what, variable, byName = false }] of ports.entries()) {
     const other = ports.slice(0, index).find((earlier) => earlier.port === port);
     if (other) throw new Error(`${other.variable} and ${variable} are both ${port}. Set one to another port.`);
-    if (await isFree(port)) continue;
+    const code = (await listenError(port, "127.0.0.1")) ?? (byName ? await listenError(port, "::1") : undefined);
+    if (code === undefined) continue;
+    if (code === "EACCES") {
+      throw new Error(`Port ${port} (${what}) is not allowed for this user: set ${variable} to another port`);
+    }
     const owner = (await isOrderService(port)) ? "an order service that already runs" : "another program";
     throw new Error(`Port ${port} (${what}) is taken by ${owner}: stop it, or set ${variable} to another port`);
   }
@@ -118,8 +137,8 @@ export async function assertPortsFree(settings: Settings): Promise<void> {
 
 function portsOf(settings: Settings): NamedPort[] {
   const ports: NamedPort[] = [
-    { port: settings.ORDERS_API_PORT, what: "the API", variable: "ORDERS_API_PORT" },
-    { port: settings.ORDERS_CONSOLE_PORT, what: "the console", variable: "ORDERS_CONSOLE_PORT" },
+    { port: settings.ORDERS_API_PORT, what: "the API", variable: "ORDERS_API_PORT", byName: true },
+    { port: settings.ORDERS_CONSOLE_PORT, what: "the console", variable: "ORDERS_CONSOLE_PORT", byName: true },
     { port: settings.ORDERS_LAMBDA_PORT, what: "Lambda invoke", variable: "ORDERS_LAMBDA_PORT" },
     { port: settings.ORDERS_SCHEDULER_PORT, what: "the Scheduler", variable: "ORDERS_SCHEDULER_PORT" },
   ];
@@ -131,16 +150,17 @@ function portsOf(settings: Settings): NamedPort[] {
   return ports;
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, "127.0.0.1");
+/** @returns the code of the reason why nobody can listen there, or undefined: it is free, or there is no IPv6 */
+async function listenError(port: number, host: string): Promise<string | undefined> {
+  const server = createServer().listen(port, host);
   try {
     await once(server, "listening");
-  } catch {
-    // In use (EADDRINUSE) or not allowed (EACCES): the message is the same.
-    return false;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    return code === "EADDRINUSE" || code === "EACCES" || host === "127.0.0.1" ? code : undefined;
   }
   await once(server.close(), "close");
-  return true;
+  return undefined;
 }
 
 async function isOrderService(port: number): Promise<boolean> {

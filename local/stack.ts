@@ -50,7 +50,7 @@ export async function startStack(settings: Settings, faults: Readonly<Faults> = 
 }
 
 /** The message when everything runs. Scripts wait for its first line. */
-export function banner(settings: Settings, stack: Stack): string {
+export function banner(settings: Settings, stack: Pick<Stack, "addresses">): string {
   const api = `http://localhost:${settings.ORDERS_API_PORT}`;
   const lines = [
     `Order service ready: ${api}`,
@@ -63,7 +63,7 @@ export function banner(settings: Settings, stack: Stack): string {
     "",
     "Place an order, and read it again 6 seconds later:",
     "",
-    `  curl -i ${api}/orders --json '{"id": "tea-green", "quantity": 2}'`,
+    `  curl -i ${api}/orders -H 'content-type: application/json' -d '{"id": "tea-green", "quantity": 2}'`,
     "",
     "Ctrl-C stops everything.",
   ];

@@ -4,6 +4,7 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { z } from "zod";
 import { isTokenRefused } from "../lib/redis/commands.ts";
 import { reasonOf } from "../local/error-reason.ts";
+import { bypassProxyForLoopback } from "../local/proxy.ts";
 
 /** Often enough to watch, seldom enough to leave the machine to the service. */
 export const POLL_INTERVAL_MS = 400;
@@ -41,6 +42,7 @@ export interface Outcome {
  * `Failure`, with 2 when an option is wrong. Any other error is a bug in the tool, and Node prints where.
  */
 export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
+  bypassProxyForLoopback();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     // An exit runs the handlers that end Redis and every instance.
     process.once(signal, () => process.exit(INTERRUPTED));

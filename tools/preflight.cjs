@@ -10,12 +10,12 @@ var NEEDED_MAJOR = 24;
 
 function fault() {
   if (!existsSync(join(__dirname, "../node_modules/serverless"))) {
-    return "The packages are missing: run `npm ci` first, with Node 20 or newer";
+    return "The packages are missing: run `npm ci` first, with Node 22 or newer";
   }
   if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
     return [
       "This is Node ".concat(process.versions.node, ", and npm ci has brought no Node 24:"),
-      "run it again, with Node 20 or newer and without --ignore-scripts",
+      "run it again, with Node 22 or newer and without --ignore-scripts",
     ].join(" ");
   }
 }

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { makeWritableFolder } from "../folders.ts";
 
 /**
  * The Unix socket on which the Redis of a kept folder listens. No client uses it: it shows that a Redis uses the folder. Two
@@ -31,18 +32,11 @@ export interface DataFolder {
   removeNow(): void;
 }
 
-/** @throws Error in one line when the folder cannot be created, or when another Redis uses it */
+/** @throws Error in one line when the folder cannot be created or written, or when another Redis uses it */
 export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
   if (dataDir === undefined) return temporaryFolder();
   const path = resolve(dataDir);
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot create the data folder ${path} (${reason}). Set ORDERS_DATA_DIR to another folder.`, {
-      cause,
-    });
-  }
+  await makeWritableFolder(path, "Set ORDERS_DATA_DIR to a folder of yours.");
   if (await isInUse(join(path, SOCKET))) {
     throw new Error(`Another service keeps its data in ${path}. Stop it, or set ORDERS_DATA_DIR to another folder.`);
   }

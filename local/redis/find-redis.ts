@@ -1,10 +1,10 @@
 import { type ExecFileOptions, execFile } from "node:child_process";
-import { access, constants, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { removeStaleFolders } from "../process-lifecycle.ts";
+import { makeWritableFolder, removeAtExit } from "../folders.ts";
 
 /** The scripts use commands of Redis 7.0. The first Valkey is 7.2. */
 const MIN_MAJOR_VERSION = 7;
@@ -15,7 +15,6 @@ const MAX_APT_MS = 10 * 60_000;
 
 /** As root, apt would switch to a user that cannot write to this folder. For other users this changes nothing. */
 const KEEP_USER = ["-o", "APT::Sandbox::User=root"];
-const TEMPORARY_PREFIX = "unpacking-";
 
 /** The last release series under the BSD licence, with security fixes. Building it takes only make and a C compiler. */
 const SOURCE_VERSION = "7.2.12";
@@ -38,6 +37,8 @@ const HELP = `Do one of these and start again:
   - Set REDIS_URL to a running Redis
   - Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to use an Upstash database
   - Install make and a C compiler, with network access to download.redis.io, to build Redis from source`;
+
+const CACHE_REMEDY = "Set XDG_CACHE_HOME to a folder of yours.";
 
 /** Shows one line to the person at the terminal. */
 export type Log = (line: string) => void;
@@ -79,7 +80,7 @@ export async function findRedis(log: Log, machine: Machine = thisMachine()): Pro
       failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
-  const tried = failures.map((failure) => `  - ${failure.message}`).join("\n");
+  const tried = [...new Set(failures.map((failure) => `  - ${failure.message}`))].join("\n");
   throw new AggregateError(
     failures,
     `No Redis 7.0 or newer was found, and none could be downloaded:\n${tried}\n${HELP}`,
@@ -100,9 +101,8 @@ async function onPath(machine: Machine, log: Log): Promise<string | undefined> {
 /** The Redis that an earlier run unpacked or built. */
 async function inCache({ cacheFolder }: Machine, log: Log): Promise<string | undefined> {
   const names = await readdir(cacheFolder).catch(() => []);
-  const finished = names.filter((name) => !name.startsWith(TEMPORARY_PREFIX));
   return firstUsable(
-    finished.map((name) => join(cacheFolder, name, "redis-server")),
+    names.map((name) => join(cacheFolder, name, "redis-server")),
     log,
   );
 }
@@ -111,16 +111,19 @@ async function inCache({ cacheFolder }: Machine, log: Log): Promise<string | und
  * Downloads the packages of Debian or Ubuntu, with the libraries that this machine lacks, and unpacks them in the cache
  * folder. It changes nothing else on the machine, and needs no root. Package lists that are missing or out of date are
  * fetched into a folder of its own (apt.conf(5), "Directories").
+ *
+ * Each download has a new folder. One that cannot be used here may be in use in another container.
  */
 export async function debianPackages({ path, cacheFolder }: Machine, log: Log): Promise<string | undefined> {
   const tools = await Promise.all(["apt-get", "apt-cache", "dpkg"].map((tool) => findExecutables(tool, path)));
   if (tools.some((found) => found.length === 0)) return undefined;
-  const folder = join(cacheFolder, "debian");
+  await makeWritableFolder(cacheFolder, CACHE_REMEDY);
+  const folder = await mkdtemp(join(cacheFolder, "debian-"));
+  const keep = removeAtExit(folder);
   log(`No Redis found. Downloading the package redis-server to ${folder}; nothing is installed …`);
 
-  removeStaleFolders(cacheFolder, TEMPORARY_PREFIX);
-  const work = join(cacheFolder, `${TEMPORARY_PREFIX}${process.pid}`);
-  const [lists, archives, unpacked] = [join(work, "lists"), join(work, "archives"), join(work, "unpacked")];
+  const work = join(folder, "work");
+  const [lists, archives] = [join(work, "lists"), join(work, "archives")];
   const ownLists = ["-o", `Dir::State=${lists}`, "-o", `Dir::Cache=${lists}`];
   const run: Run = (file, ...args) =>
     output(`${file} ${args[0]}`, file, args, {
@@ -130,18 +133,21 @@ export async function debianPackages({ path, cacheFolder }: Machine, log: Log): 
       maxBuffer: Number.POSITIVE_INFINITY,
     });
   try {
-    for (const made of [join(lists, "lists/partial"), join(lists, "archives/partial"), archives, unpacked]) {
+    for (const made of [join(lists, "lists/partial"), join(lists, "archives/partial"), archives]) {
       await mkdir(made, { recursive: true });
     }
     await download(run, KEEP_USER).catch(async () => {
       await run("apt-get", "update", ...KEEP_USER, ...ownLists);
       await download(run, [...KEEP_USER, ...ownLists]);
     });
-    for (const archive of await readdir(archives)) await run("dpkg", "-x", archive, unpacked);
-    await writeWrapper(unpacked);
-    return await publish(unpacked, folder);
+    for (const archive of await readdir(archives)) await run("dpkg", "-x", archive, folder);
+    await rm(work, { recursive: true });
+    return await writeWrapper(folder);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
   } finally {
-    await rm(work, { recursive: true, force: true });
+    keep();
   }
 }
 
@@ -159,8 +165,12 @@ function assertInstallable(policy: string): void {
   if (!isNewEnough(candidate)) throw new Error(`apt-cache policy: the package redis-server is version ${candidate}`);
 }
 
-/** A script that starts the unpacked server with its libraries. Paths are relative to the script, so that the folder can be moved. */
-async function writeWrapper(root: string): Promise<void> {
+/**
+ * Writes a script that starts the unpacked server with its libraries. Its paths are relative to it, so that the folder can be
+ * moved.
+ * @throws Error when the server does not run
+ */
+async function writeWrapper(root: string): Promise<string> {
   const folders = await Promise.all(["usr/lib", "lib"].map((parent) => libraryFolders(root, parent)));
   const libraryPath = folders.flat().map((folder) => `$here/${folder}`);
   const script = `#!/bin/sh
@@ -168,28 +178,20 @@ here=\${0%/*}
 export LD_LIBRARY_PATH="${libraryPath.join(":")}"
 exec "$here/usr/bin/redis-server" "$@"
 `;
-  await writeFile(join(root, "redis-server"), script, { mode: 0o755 });
+  const unchecked = join(root, "redis-server.new");
+  await writeFile(unchecked, script, { mode: 0o755 });
+  const problem = await versionProblem(unchecked);
+  if (problem !== undefined) throw new Error(`the package redis-server: ${problem}`);
+  // In one step: `inCache` sees no server that is incomplete.
+  const binary = join(root, "redis-server");
+  await rename(unchecked, binary);
+  return binary;
 }
 
 /** Such as `usr/lib/x86_64-linux-gnu`. */
 async function libraryFolders(root: string, parent: string): Promise<string[]> {
   const names = await readdir(join(root, parent)).catch(() => []);
   return names.filter((name) => name.includes("-linux-")).map((name) => join(parent, name));
-}
-
-/** Moves a complete server to where `inCache` finds it, in one step: an interrupted run leaves no partial server. */
-async function publish(unpacked: string, folder: string): Promise<string> {
-  const problem = await versionProblem(join(unpacked, "redis-server"));
-  if (problem !== undefined) throw new Error(`the package redis-server: ${problem}`);
-  const binary = join(folder, "redis-server");
-  await rm(folder, { recursive: true, force: true });
-  try {
-    await rename(unpacked, folder);
-  } catch (cause) {
-    const otherWasFaster = await isExecutable(binary);
-    if (!otherWasFaster) throw cause;
-  }
-  return binary;
 }
 
 /**
@@ -203,7 +205,7 @@ export async function sourceBuild({ path, cacheFolder }: Machine, log: Log): Pro
     if ((await findExecutables(tool, path)).length === 0) throw new Error(`source build: ${tool} is not on PATH`);
   }
   log(`No Redis found. Building Redis ${SOURCE_VERSION} in ${cacheFolder}, which takes some minutes …`);
-  await mkdir(cacheFolder, { recursive: true });
+  await makeWritableFolder(cacheFolder, CACHE_REMEDY);
   const script = ["--input-type=module", "--eval", BUILD_SCRIPT, SOURCE_VERSION, cacheFolder];
   const stdout = await output("source build", process.execPath, script, {
     cwd: PROJECT,

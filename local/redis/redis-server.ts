@@ -22,6 +22,9 @@ const SHOWN_OUTPUT_LINES = 10;
 
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
+/** Redis 7.2 and newer do not start with a locale that the machine lacks, such as one that ssh brought along. */
+const LOCALE = { LC_ALL: "C" };
+
 /** As at Upstash: one database and no MIGRATE, so that no script can reach other databases or servers. */
 const ONE_DATABASE = ["--databases", "1", "--rename-command", "MIGRATE", ""];
 
@@ -94,7 +97,11 @@ async function freePort(): Promise<number> {
 async function startOn(port: number, binary: string, folder: DataFolder): Promise<RedisServer> {
   const args = redisArguments(port, folder);
   // In its own process group, so that Ctrl-C reaches only this process, which first stops the users of Redis.
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(binary, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...LOCALE },
+    detached: true,
+  });
   const lastOutput = collectOutput(child);
   // Not "exit", which comes before the last output, and that output says why a server did not start.
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -135,7 +142,8 @@ function redisArguments(port: number, folder: DataFolder): string[] {
 
 /** A line to paste into a POSIX shell. */
 function shellLine(binary: string, args: readonly string[]): string {
-  return [binary, ...args]
+  const environment = Object.entries(LOCALE).map(([name, value]) => `${name}=${value}`);
+  return ["env", ...environment, binary, ...args]
     .map((word) => (PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(" ");
 }

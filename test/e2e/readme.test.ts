@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, test, vi } from "vitest";
+import { readSettings } from "../../local/settings.ts";
+import { banner } from "../../local/stack.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { sharedService } from "./service.ts";
 
@@ -47,6 +49,12 @@ test.skipIf(CURL === undefined)(
     }
   },
 );
+
+test.skipIf(CURL === undefined)("the command that npm start prints places an order", async () => {
+  const command = /^ *(curl .+)$/m.exec(banner(readSettings(sharedService().env), { addresses: [] }))?.[1];
+
+  expect(await run(command ?? "")).toMatch(/^HTTP\/1\.1 200 OK$/m);
+});
 
 /** The lines of a console's block: what was typed after the prompt, with its continuations, and what came of it. */
 function examplesOf(block: string): Example[] {

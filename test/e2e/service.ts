@@ -2,9 +2,10 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { Offline } from "../support/offline.ts";
 
-/** No sandbox, because root has none, and nothing that makes a browser contact its vendor. */
+/** No sandbox, because root has none, no proxy of the shell, and nothing that makes a browser contact its vendor. */
 const FLAGS = [
   "--no-sandbox",
+  "--no-proxy-server",
   "--disable-gpu",
   "--disable-quic",
   "--no-first-run",

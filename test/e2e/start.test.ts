@@ -1,12 +1,13 @@
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { expect, onTestFailed, onTestFinished, test } from "vitest";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { fetchDocumented } from "../support/contract.ts";
 import { startOffline } from "../support/offline.ts";
 import { isListening } from "../support/servers.ts";
-import { sharedService } from "./service.ts";
+import { sharedService, urlOf } from "./service.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 
@@ -23,18 +24,31 @@ test("an order service that already runs is named as what has the port, in one l
   await expect(startOffline({ ORDERS_API_PORT })).rejects.toThrow(new RegExp(`\\n${RegExp.escape(line)}\\n$`));
 });
 
-test("npm start on a database of one's own: changed files are served, a lost database is told and comes back, Ctrl-C ends all but the database", {
+/** What a developer's shell may hold, and what no call on this machine may obey. */
+const SHELL = {
+  AWS_USE_FIPS_ENDPOINT: "true",
+  AWS_USE_DUALSTACK_ENDPOINT: "true",
+  AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true",
+  NODE_USE_ENV_PROXY: "1",
+  HTTP_PROXY: "http://127.0.0.1:9",
+  NODE_ENV: "production",
+  TZ: "Asia/Kolkata",
+};
+
+test("npm start on a database of one's own: a shell's settings change nothing, changed files are served, a lost database is told and comes back, Ctrl-C ends all but the database", {
   timeout: 400_000,
 }, async () => {
   // given
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const folder = await copyOfProject();
-  const service = await startOffline({ REDIS_URL: redis.url }, [], folder);
+  const service = await startOffline({ REDIS_URL: redis.url, ...SHELL }, [], folder);
   onTestFailed(() => void process.stderr.write(service.output()));
   onTestFinished(async () => void (await service.stop()));
   const location = (await place(service.api)).headers.get("location");
   expect(location).toMatch(/^\/orders\/\w{26}$/);
+  expect(await schedulesAt(urlOf(service, "SCHEDULER"))).toContain(location?.split("/").at(-1));
+  expect(service.output()).not.toMatch(/HEAD|Scheduling|\/invocations/);
 
   // when a file is changed; now and then again, since it may not be watched yet when the service is ready
   const changed = (await readFile(join(folder, FILE), "utf8")).replace(DETAIL, CHANGED_DETAIL);
@@ -70,6 +84,14 @@ test("npm start on a database of one's own: changed files are served, a lost dat
   await expect.poll(() => Promise.all(ports.map(isListening))).not.toContain(true);
   expect(await isListening(back.port)).toBe(true);
 });
+
+async function schedulesAt(endpoint: string): Promise<(string | undefined)[]> {
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const { Schedules = [] } = await new SchedulerClient({ endpoint, region: "local", credentials }).send(
+    new ListSchedulesCommand({}),
+  );
+  return Schedules.map(({ Name }) => Name);
+}
 
 function place(api: string): Promise<Response> {
   return fetchDocumented(`${api}/orders`, {

@@ -1,10 +1,11 @@
 import { createServer as createTcpServer } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
-import { assertRedisAnswers, assertUpstashAnswers } from "../../local/database.ts";
-import { READ_ONLY_TOKEN } from "../../local/settings.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { assertRedisAnswers, assertUpstashAnswers, startDatabase } from "../../local/database.ts";
+import { READ_ONLY_TOKEN, readSettings } from "../../local/settings.ts";
 import { useRedis } from "../support/redis.ts";
-import { answering, json, listen, silent, text } from "../support/servers.ts";
+import { answering, freePorts, json, listen, silent, text } from "../support/servers.ts";
 import { useStore } from "../support/store.ts";
+import { temporaryFolder } from "./redis/support.ts";
 
 const store = useStore();
 const redis = useRedis();
@@ -61,6 +62,27 @@ test.for<[string, host: () => string | Promise<string>, RegExp]>([
 
   await expect(assertRedisAnswers(`redis://nobody:secret@${host}`, 1_000)).rejects.toThrow(line);
 });
+
+test.for<[NodeJS.ProcessEnv, RegExp]>([
+  [
+    {},
+    /^Redis stopped unexpectedly\. Its data is lost \(ORDERS_DATA_DIR would keep it\)\. Start an empty one: \S+ .+\n$/,
+  ],
+  [{ ORDERS_DATA_DIR: "yes" }, /^Redis stopped unexpectedly\. Start it again, with its data: \S+ .+\n$/],
+])(
+  "with %j, a Redis that is killed is reported with how to start it again and what it then holds",
+  async ([env, line]) => {
+    const folder = env.ORDERS_DATA_DIR && { ORDERS_DATA_DIR: await temporaryFolder() };
+    const database = await startDatabase(readSettings({ ...(await freePorts("ORDERS_UPSTASH_PORT")), ...folder }));
+    onTestFinished(() => database.stop());
+    const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    onTestFinished(() => write.mockRestore());
+
+    process.kill(database.redisPid ?? expect.unreachable(), "SIGKILL");
+
+    await expect.poll(() => write.mock.calls.map(([text]) => text)).toContainEqual(expect.stringMatching(line));
+  },
+);
 
 async function oldRedis(): Promise<string> {
   const info = "# Server\r\nredis_version:6.2.14\r\n";

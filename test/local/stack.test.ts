@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
-import { localEnvironment, readSettings } from "../../local/settings.ts";
+import { forgetAwsSettings, localEnvironment, readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
 import { PORTS } from "../support/offline.ts";
 import { freePorts, listen } from "../support/servers.ts";
@@ -18,6 +20,22 @@ test.for(PORTS)("a port that is taken is reported in one line that names it and 
     new RegExp(`^Port ${port} \\(.+\\) is taken by another program: stop it, or set ${variable} to another port$`),
   );
 });
+
+const HAS_IPV6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+
+test.runIf(HAS_IPV6).for(["ORDERS_API_PORT", "ORDERS_CONSOLE_PORT"])(
+  "another program at [::1] has the port of %s, which people know as that of localhost",
+  async (variable) => {
+    const { port } = await freePorts("port");
+    const other = createServer((socket) => socket.destroy()).listen(Number(port), "::1");
+    onTestFinished(() => void other.close());
+    await once(other, "listening");
+
+    const start = startStack(readSettings({ ...(await freePorts(...PORTS)), [variable]: port }));
+
+    await expect(start).rejects.toThrow(`is taken by another program: stop it, or set ${variable} to another port`);
+  },
+);
 
 test("two parts on one port are refused in one line that names both variables", async () => {
   const settings = readSettings({ ORDERS_API_PORT: "4000", ORDERS_SCHEDULER_PORT: "4000" });
@@ -77,6 +95,15 @@ test("what the functions get leads to this machine only, and to the inventory th
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_SESSION_TOKEN: "",
   });
+  expect(environment).toMatchObject({ AWS_CONFIG_FILE: "/dev/null", AWS_SHARED_CREDENTIALS_FILE: "/dev/null" });
+  const shell = {
+    AWS_PROFILE: "work",
+    AWS_USE_FIPS_ENDPOINT: "true",
+    AWS_ENDPOINT_URL: "https://x.example",
+    TZ: "CET",
+  };
+  forgetAwsSettings(shell);
+  expect(shell).toEqual({ TZ: "CET" });
   const INVENTORY_URL = "http://127.0.0.1:8000/shop";
   expect(environmentWith({ INVENTORY_URL })).toMatchObject({ INVENTORY_URL });
 });

@@ -196,6 +196,16 @@ test("in an emergency the preflight can be skipped", async () => {
   expect(asked.filter((operation) => operation.endsWith("GetSecretValue"))).toEqual([]);
 });
 
+test.for(["--help", "deploy --help", "offline start --help", "preflight --help"])(
+  "serverless %s is help",
+  async (args) => {
+    const { code, stdout, stderr } = await serverless(args.split(" "), {});
+
+    expect(stdout).toMatch(/^--help \/ -h +Show this message$/m);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  },
+);
+
 test("what does not package needs no choice of access", async () => {
   expect(await serverless(["print", "--stage", "prod"])).toMatchObject({ code: 0 });
 });

@@ -24,7 +24,7 @@ test("the preflight asks for the packages when they are missing, also before npm
 
   await expect(start).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("\nThe packages are missing: run `npm ci` first, with Node 20 or newer\n"),
+    stderr: expect.stringContaining("\nThe packages are missing: run `npm ci` first, with Node 22 or newer\n"),
   });
 });
 
@@ -37,7 +37,7 @@ test.for(["12.22.12", "20.20.2"])("on Node %s, the preflight says how to get the
 
   expect(code).toBe(1);
   expect(stderr).toBe(
-    `\nThis is Node ${version}, and npm ci has brought no Node 24: run it again, with Node 20 or newer and without --ignore-scripts\n`,
+    `\nThis is Node ${version}, and npm ci has brought no Node 24: run it again, with Node 22 or newer and without --ignore-scripts\n`,
   );
 });
 

@@ -34,6 +34,10 @@ export function functionEnvironment(instance: {
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "test",
+    // Lambda has neither, and sets this time zone.
+    AWS_CONFIG_FILE: "/dev/null",
+    AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    TZ: ":UTC",
     LAMBDA_CLOCK_SKEW_MS: String(instance.skewMs),
   };
 }

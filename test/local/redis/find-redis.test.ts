@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { debianPackages, findExecutables, findRedis, type Log, type Machine } from "../../../local/redis/find-redis.ts";
@@ -60,28 +60,38 @@ test("when nothing works, one message says what was tried and ends in what to do
   expect(await readdir(machine.cacheFolder)).toEqual([]);
 });
 
+test("a cache folder that cannot be written is named, with the variable that sets another", async () => {
+  const machine = await bareMachine();
+  for (const tool of ["apt-get", "apt-cache", "dpkg", "make", "cc"]) await program(machine.path, tool, "exit 1");
+  await writeFile(machine.cacheFolder, "");
+
+  await expect(findRedis(vi.fn<Log>(), machine)).rejects.toThrow(
+    `  - Cannot write to ${machine.cacheFolder} (EEXIST: file already exists, mkdir '${machine.cacheFolder}'). Set XDG_CACHE_HOME to a folder of yours.\n`,
+  );
+});
+
 /** The real apt and dpkg, on a repository of two packages and a machine on which none is installed. */
 describe.skipIf(!HAS_APT)("the Debian package", () => {
-  test("is unpacked with its libraries in the cache, where a killed start left another, and found by the next start", async () => {
+  test("is unpacked with its libraries in the cache, beside one that only runs in another container, and found by the next start", async () => {
     const machine = await debian({ version: "5:7.0.15-1~deb12u6", reports: REDIS_7 });
-    const folder = join(machine.cacheFolder, "debian");
-    await mkdir(folder, { recursive: true });
-    await program(folder, "redis-server", "echo 'no libraries' >&2; exit 1");
-    const dead = String(2 ** 22 + 1);
-    await mkdir(join(machine.cacheFolder, `unpacking-${dead}/unpacked`), { recursive: true });
+    const others = join(machine.cacheFolder, "debian-others");
+    await mkdir(others, { recursive: true });
+    const unusable = await program(others, "redis-server", "echo 'no libraries' >&2; exit 1");
     const log = vi.fn<Log>();
 
     const binary = await findRedis(log, machine);
 
-    expect(binary).toBe(join(folder, "redis-server"));
+    const folder = dirname(binary);
+    expect(folder).toMatch(/\/debian-\w+$/);
     expect(execFileSync(binary, ["two words"], { encoding: "utf8" })).toBe(
       `libraries ${folder}/usr/lib/x86_64-linux-gnu arguments 1\nRedis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1\n`,
     );
     expect(await readFile(join(folder, "usr/lib/x86_64-linux-gnu/libtest.so"), "utf8")).toBe("a library");
-    expect(await readdir(machine.cacheFolder)).toEqual(["debian"]);
-    expect(await findRedis(log, machine)).toBe(binary);
+    expect(await readdir(folder)).toEqual(["etc", "redis-server", "usr"]);
+    expect((await readdir(machine.cacheFolder)).sort()).toEqual([basename(folder), "debian-others"].sort());
+    expect(await findRedis(vi.fn<Log>(), machine)).toBe(binary);
     expect(log.mock.calls.flat()).toEqual([
-      `Skipping ${binary}: it does not run: no libraries`,
+      `Skipping ${unusable}: it does not run: no libraries`,
       `No Redis found. Downloading the package redis-server to ${folder}; nothing is installed …`,
     ]);
   });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
+import { findRedis } from "../../../local/redis/find-redis.ts";
 import { startRedis } from "../../../local/redis/redis-server.ts";
 import { ask, program, startedRedis, temporaryFolder } from "./support.ts";
 
@@ -33,6 +34,21 @@ test.each(["SELECT 1", "SWAPDB 0 1", "MOVE key 1", "COPY key copy DB 1", "MIGRAT
     await expect(ask(url, ...script)).rejects.toThrow(/index is out of range|unknown .*command/i);
   },
 );
+
+test("a locale that the machine lacks does not matter", async () => {
+  vi.stubEnv("LC_ALL", "xx_XX.UTF-8");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const folder = await temporaryFolder();
+  const strict = await program(
+    folder,
+    "redis",
+    `[ "$LC_ALL" != xx_XX.UTF-8 ] && exec ${await findRedis(() => {})} "$@"`,
+  );
+
+  const server = await startedRedis({ binary: strict });
+
+  expect(await ask(server.url, "PING")).toBe("PONG");
+});
 
 test("a killed Redis settles `exited`, and its command starts it again on the same port", async () => {
   const server = await startedRedis();
@@ -97,7 +113,7 @@ test("a data folder that is a file, or whose path is too long for a socket, is r
   await writeFile(join(folder, "file"), "");
 
   await expect(startRedis({ dataDir: join(folder, "file") })).rejects.toThrow(
-    /^Cannot create the data folder \/.*\/file \(EEXIST.*\)\. Set ORDERS_DATA_DIR to another folder\.$/,
+    /^Cannot write to \/.*\/file \(EEXIST.*\)\. Set ORDERS_DATA_DIR to a folder of yours\.$/,
   );
   await expect(startRedis({ dataDir: join(folder, "long".repeat(30)) })).rejects.toThrow(
     /^The path .+ is too long for a socket\. Set ORDERS_DATA_DIR to a folder with a shorter path\.$/,
