@@ -55,7 +55,8 @@ function examplesOf(block: string): Example[] {
     .slice(1)
     .map((text) => {
       const [, command = "", output = ""] = /^((?:.*\\\n)*.*)\n?([\s\S]*)$/.exec(text) ?? [];
-      return { command, output: output.trimEnd() };
+      // The README wraps bodies, so that they can be read.
+      return { command, output: output.trimEnd().replaceAll(/,\n +/g, ",") };
     });
 }
 
@@ -69,4 +70,8 @@ async function run(command: string): Promise<string> {
 /** What comes after the head, where one is shown. */
 const bodyOf = (text: string): string => text.split("\n\n").at(-1) ?? "";
 
-const unchanging = (line: string): string => line.replaceAll(PK, "pk").replaceAll(TIME, "time");
+const unchanging = (line: string): string =>
+  line
+    .replaceAll(PK, "pk")
+    .replaceAll(TIME, "time")
+    .replace(/^retry-after: \d+$/, "retry-after: seconds");
