@@ -4,6 +4,14 @@ const applyTheme = () => document.documentElement.classList.toggle("dark-mode", 
 dark.addEventListener("change", applyTheme);
 applyTheme();
 
+// In the dark, Swagger UI leaves these dark grey. Links between operations, which it shows beside replies, there are none.
+const DARK_ON_DARK = ".btn, table.headers td, .examples-select__section-label, .parameter__name, .model-title";
+document.head.insertAdjacentHTML(
+  "beforeend",
+  `<style>html.dark-mode .swagger-ui :is(${DARK_ON_DARK}) { color: #e4e6e6 }
+  .response-col_links { display: none }</style>`,
+);
+
 /** The example's key would get the order of somebody who tried it before. randomUUID exists on https and localhost only. */
 function freshKey() {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(

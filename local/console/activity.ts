@@ -107,8 +107,10 @@ export function captureActivity(): Activity {
     const at = Math.floor(now / 1_000);
     const second = bounded(seconds, WINDOW_S, at, { at, placed: 0, late: [], failed: 0 });
     const placed = message === "Order placed" ? 1 : 0;
-    const bySweep = /^(Overdue o|O)rders completed$/.test(message);
-    const completed = bySweep ? pks : message === "Order completed" && pk ? [pk] : [];
+    const bySweep = message === "Orders completed by the sweep";
+    // The reply of the call that completed it was lost: the next one finds it completed.
+    const isRepeated = message === "Order was completed before" && !completions.has(pk ?? "");
+    const completed = bySweep ? pks : pk && (message === "Order completed" || isRepeated) ? [pk] : [];
     for (const each of completed.filter((one) => OrderPk.safeParse(one).success)) {
       const lateMs = Math.max(0, now - dueTime(each));
       second.late.push(lateMs);

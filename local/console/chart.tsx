@@ -39,6 +39,7 @@ const OPTIONS = {
     { ...axis, grid: { stroke: color("line"), width: 1 } },
     { ...axis, scale: "late", side: 1, values: (_: uPlot, values: number[]) => values.map((late) => `${late} s`) },
   ],
+  // A line connects only lateness in seconds that follow each other.
   series: [
     {},
     { ...bars, label: "something was broken", scale: "broken", fill: color("amber", "22") },
@@ -48,8 +49,8 @@ const OPTIONS = {
       label: "seconds late",
       scale: "late",
       stroke: color("green"),
-      width: 0,
-      points: { fill: color("green"), size: 6 },
+      width: 2,
+      points: { show: true, fill: color("green") },
     },
   ],
 } satisfies uPlot.Options;

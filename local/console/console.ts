@@ -284,7 +284,6 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   async function play(name: SceneName): Promise<void> {
-    scene = new AbortController();
     playing = { name, startedAt: Date.now(), next: "" };
     const { title, breaks, play } = SCENES[name];
     say(`Scene: ${title}.`);
@@ -295,6 +294,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       say(scene.signal.aborted ? "The scene is stopped." : `The scene failed: ${messageOf(error)}`);
     }
     playing = undefined;
+    scene = new AbortController();
     if (breaks) await setFaults({ redis: "up", schedules: "on time" });
   }
 

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Snapshot } from "./console.ts";
 import { type Entry, SHOWN, type ShownOrder, type Store } from "./store.ts";
-import { type Act, clock, count, goods, inSeconds, STATES, selected, short, stateOf, Term, useNow } from "./view.tsx";
+import { type Act, clock, count, goods, inSeconds, STATES, short, stateOf, Term, useNow } from "./view.tsx";
 
 declare const confirm: (question: string) => boolean;
 declare global {
@@ -12,8 +12,6 @@ declare global {
   }
 }
 
-const FILTERS = ["all", "waiting", "overdue", "completed", "refund requested", "refunded"] as const;
-const ROWS = 12;
 const TABS = ["Orders", "Dead letters", "Streams", "Invocations"] as const;
 
 /** Functions that reply to clients, and of these the ones that change nothing. */
@@ -33,6 +31,9 @@ export function Details({ snapshot, store, act, openPk, open }: DetailsProps) {
   const [tab, setTab] = useState<(typeof TABS)[number]>("Orders");
   const { dead, completed, requests, groups, unsettled } = store;
   const order = store.orders.find(({ pk }) => pk === openPk);
+  function drop(id: string): void {
+    if (confirm(`Delete dead letter ${id}? Its refund is never made.`)) act({ action: "drop", id });
+  }
   return (
     <section aria-label="Details">
       <div role="tablist" className="row tabs">
@@ -41,7 +42,7 @@ export function Details({ snapshot, store, act, openPk, open }: DetailsProps) {
             key={name}
             type="button"
             role="tab"
-            className="plain"
+            className="plain soft"
             aria-controls="panel"
             aria-selected={tab === name}
             onClick={() => setTab(name)}
@@ -54,7 +55,16 @@ export function Details({ snapshot, store, act, openPk, open }: DetailsProps) {
         {tab === "Orders" && <Orders {...{ snapshot, store, act, open }} />}
         {tab === "Dead letters" && (
           <Stream name="refund_order:dead" entries={dead} empty="None: every request could be met.">
-            {({ id }) => <LetterButtons {...{ id, act, breakable: snapshot.breakable }} />}
+            {({ id }) => (
+              <div className="row">
+                <button type="button" aria-label={`Replay ${id}`} onClick={() => act({ action: "replay", id })}>
+                  Replay
+                </button>
+                <button type="button" aria-label={`Drop ${id}`} disabled={!snapshot.breakable} onClick={() => drop(id)}>
+                  Drop
+                </button>
+              </div>
+            )}
           </Stream>
         )}
         {tab === "Streams" && (
@@ -91,23 +101,11 @@ export function Details({ snapshot, store, act, openPk, open }: DetailsProps) {
 }
 
 function Orders({ snapshot, store: { orders, counts }, act, open }: Omit<DetailsProps, "openPk">) {
-  const [filter, setFilter] = useState<(typeof FILTERS)[number]>("all");
   const now = useNow();
-  const [rows, setRows] = useState(ROWS);
-  const matching = orders.filter((order) => filter === "all" || stateOf(order, now) === filter);
-  const shown = matching.slice(0, rows);
   return (
     <>
-      <label className="small">
-        Show{" "}
-        <select value={filter} onChange={({ target }) => setFilter(selected(target, FILTERS, "all"))}>
-          {FILTERS.map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
-      </label>
       <ul className="entries orders" aria-label="Orders">
-        {shown.map((order) => {
+        {orders.map((order) => {
           const state = stateOf(order, now);
           return (
             <li key={order.pk}>
@@ -131,17 +129,7 @@ function Orders({ snapshot, store: { orders, counts }, act, open }: Omit<Details
         })}
       </ul>
       {orders.length === 0 && <p className="soft">No order yet. Place one, or play a scene.</p>}
-      {orders.length > 0 && matching.length === 0 && (
-        <p className="soft">
-          None of the {orders.length} orders is {filter}.
-        </p>
-      )}
-      {matching.length > rows && (
-        <button type="button" onClick={() => setRows(SHOWN)}>
-          Show {matching.length - rows} more
-        </button>
-      )}
-      {orders.length === SHOWN && rows === SHOWN && (
+      {orders.length === SHOWN && (
         <p className="soft">
           These are the newest {SHOWN} orders. {count(counts.pending ?? 0)} are waiting, {count(counts.announced ?? 0)}{" "}
           were announced.
@@ -206,30 +194,6 @@ function OrderDialog({ order, store, snapshot, close }: OrderDialogProps) {
         </div>
       ))}
     </dialog>
-  );
-}
-
-function LetterButtons({
-  id,
-  act,
-  breakable,
-}: {
-  readonly id: string;
-  readonly act: Act;
-  readonly breakable: boolean;
-}) {
-  function drop(): void {
-    if (confirm(`Delete dead letter ${id}? Its refund is never made.`)) act({ action: "drop", id });
-  }
-  return (
-    <div className="row">
-      <button type="button" aria-label={`Replay ${id}`} onClick={() => act({ action: "replay", id })}>
-        Replay
-      </button>
-      <button type="button" aria-label={`Drop ${id}`} disabled={!breakable} onClick={drop}>
-        Drop
-      </button>
-    </div>
   );
 }
 

@@ -24,8 +24,7 @@ function Console() {
         <p>
           A shop places an order. It waits 5 seconds, is completed, and is <Term name="announced" /> to other services,
           which may ask for a refund. A request that cannot be met becomes a <Term name="dead letter" />. What a fault
-          delays, {snapshot.completion === "scheduler" ? "the " : "a later run of the "}
-          <Term name="sweep" /> completes. Play a scene and watch it heal.
+          delays, the <Term name="sweep" /> completes. Play a scene and watch it heal.
         </p>
         <Chips snapshot={snapshot} connected={connected} />
       </header>
@@ -49,27 +48,21 @@ interface Part {
   readonly act: Act;
 }
 
-function Chips({
-  snapshot: { redisError, faults, completion, apiUrl, breakable, hasInventory },
-  connected,
-}: {
-  snapshot: Snapshot;
-  connected: boolean;
-}) {
+function Chips({ snapshot, connected }: { readonly snapshot: Snapshot; readonly connected: boolean }) {
+  const { redisError, faults, completion, apiUrl, breakable, hasInventory } = snapshot;
+  const isScheduled = completion === "scheduler";
   const chip = (name: string, state: string, isBad: boolean) => (
     <li className={isBad ? "red" : ""}>
       {name} <b className={isBad ? "" : "green"}>{state}</b>
     </li>
   );
   return (
-    <ul className="chips" aria-label="State">
+    <ul className="chips row" aria-label="State">
       {connected
         ? chip("Redis", redisError === "" ? "up" : "does not answer", redisError !== "")
         : chip("npm start", "has ended: this was there last", true)}
-      {completion === "scheduler"
-        ? chip("Completed by", "a schedule each", false)
-        : chip("Completed by", "the sweep, all the time", false)}
-      {completion === "scheduler" && chip("Schedules fire", faults.schedules, faults.schedules !== "on time")}
+      {chip("Completed by", isScheduled ? "a schedule each" : "the sweep, all the time", false)}
+      {isScheduled && chip("Schedules fire", faults.schedules, faults.schedules !== "on time")}
       {hasInventory && chip("Inventory", faults.inventory, faults.inventory !== "up")}
       <li>{breakable ? "on this machine only" : "your database: nothing is broken in it"}</li>
       <li>
@@ -94,15 +87,13 @@ function Scenes({ snapshot, act }: Part) {
           <div key={name} className={isPlaying ? "scene playing" : "scene"}>
             <strong>{title}</strong>
             <small>
-              {isPlaying
-                ? `Playing for ${Math.max(0, Math.floor((now - playing.startedAt) / 1_000))} s. ${playing.next}`
-                : about}
+              {isPlaying ? `Playing for ${Math.max(0, Math.floor((now - playing.startedAt) / 1_000))} s` : about}
             </small>
             <button
               type="button"
               className={isPlaying ? "" : "go"}
               disabled={!allowed || (playing !== undefined && !isPlaying)}
-              aria-label={`${isPlaying ? "Stop" : "Play"}: ${title}`}
+              aria-label={`${isPlaying ? "Stop" : `Play, ${takes}`}: ${title}`}
               onClick={() => act(isPlaying ? { action: "stop" } : { action: "play", scene: name })}
             >
               {isPlaying ? "Stop" : `Play, ${takes}`}
@@ -118,32 +109,32 @@ function Scenes({ snapshot, act }: Part) {
 function ByHand({ snapshot: { faults, breakable, hasInventory, completion }, act }: Part) {
   const down = faults.redis === "down";
   const slow = faults.inventory === "slow";
-  const button = (label: string, action: Action, enabled = true) => (
-    <button type="button" disabled={!enabled} onClick={() => act(action)}>
-      {label}
-    </button>
-  );
+  const buttons: readonly (readonly [label: string, action: Action])[] = [
+    ["Place 100 orders", { action: "place", count: 100 }],
+    ["Refund an unknown order", { action: "refund unknown" }],
+    ["Refund without a pk", { action: "refund malformed" }],
+    ["Run the refund poller", { action: "run", name: "drainRefunds" }],
+    ["Run the sweep", { action: "run", name: "sweepOrders" }],
+    [down ? "Bring Redis back" : "Stop Redis", { action: "break", redis: down ? "up" : "down" }],
+    [slow ? "Make the inventory fast" : "Slow the inventory", { action: "break", inventory: slow ? "up" : "slow" }],
+  ];
+  const isOffered = ({ action, inventory }: { action: string; inventory?: string }) =>
+    action !== "break" || (breakable && (inventory === undefined || hasInventory));
   return (
     <details>
       <summary>By hand</summary>
       <div className="row">
-        {button("Place 100 orders", { action: "place", count: 100 })}
-        {button("Refund an unknown order", { action: "refund unknown" })}
-        {button("Refund without a pk", { action: "refund malformed" })}
-        {button("Run the refund poller", { action: "run", name: "drainRefunds" })}
-        {button("Run the sweep", { action: "run", name: "sweepOrders" })}
-        {button(down ? "Bring Redis back" : "Stop Redis", { action: "break", redis: down ? "up" : "down" }, breakable)}
-        {hasInventory &&
-          button(
-            slow ? "Make the inventory fast" : "Slow the inventory",
-            { action: "break", inventory: slow ? "up" : "slow" },
-            breakable,
-          )}
-        {completion === "scheduler" && (
-          <label>
-            Schedules fire
+        {buttons
+          .filter(([, action]) => isOffered(action))
+          .map(([label, action]) => (
+            <button key={label} type="button" onClick={() => act(action)}>
+              {label}
+            </button>
+          ))}
+        {completion === "scheduler" && breakable && (
+          <label className="small">
+            Schedules fire{" "}
             <select
-              disabled={!breakable}
               value={faults.schedules}
               onChange={({ target }) => act({ action: "break", schedules: selected(target, DELIVERIES, "on time") })}
             >
@@ -165,21 +156,23 @@ function Log({ snapshot: { log, playing } }: { readonly snapshot: Snapshot }) {
       {log.length === 0 && (
         <p className="soft">Nothing yet. Play a scene: this list says what it does and what heals it.</p>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls can be reached by the keyboard */}
-      <ol className="log" role="log" tabIndex={0} aria-labelledby="log">
-        {playing?.next && (
-          <li className="soft">
-            <time>next</time>
-            <span>{playing.next}</span>
-          </li>
-        )}
-        {log.map(({ id, at, text }) => (
-          <li key={id} className={toneOf(text)}>
-            <time>{clock(at)}</time>
-            <span>{text}</span>
-          </li>
-        ))}
-      </ol>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be reached by the keyboard */}
+      <div className="log" role="log" tabIndex={0} aria-labelledby="log">
+        <ol>
+          {playing?.next && (
+            <li className="soft">
+              <time>next</time>
+              <span>{playing.next}</span>
+            </li>
+          )}
+          {log.map(({ id, at, text }) => (
+            <li key={id} className={toneOf(text)}>
+              <time>{clock(at)}</time>
+              <span>{text}</span>
+            </li>
+          ))}
+        </ol>
+      </div>
     </section>
   );
 }

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { COMPLETION_DELAY_MS } from "../../lib/orders/completion-delay.ts";
+import { COMPLETION_DELAY_MS, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import type { Snapshot } from "./console.ts";
 import type { ShownOrder, Store } from "./store.ts";
 import { type Act, count, goods, inSeconds, STATES, short, stateOf, Term, useNow } from "./view.tsx";
@@ -29,7 +29,6 @@ export function Picture({ snapshot: { totals, store, chart, completion, completi
   );
   return (
     <section aria-label="The way of an order">
-      {orders.length === 0 && dead.length === 0 && <p className="hint soft">Place an order, and watch it travel.</p>}
       <Rail orders={orders} letters={dead.length} now={now} />
       <ol className="lanes">
         <Lane name="Placed" number={totals.placed} about="by POST /orders, since npm start">
@@ -58,7 +57,7 @@ export function Picture({ snapshot: { totals, store, chart, completion, completi
           })}
           {pending.some((order) => stateOf(order, now) === "overdue") && (
             <li>
-              the <Term name="sweep" /> takes what is 60 s overdue
+              the <Term name="sweep" /> takes what is {SWEEP_GRACE_MS / 1_000} s overdue
             </li>
           )}
         </Lane>
@@ -74,7 +73,10 @@ export function Picture({ snapshot: { totals, store, chart, completion, completi
             .slice(0, ROWS)
             .map((order) => (
               <li key={order.pk}>
-                {link(order)} {completions[order.pk]?.by === "sweep" && <b className="green">by the sweep</b>}
+                {link(order)}{" "}
+                {completion === "scheduler" && completions[order.pk]?.by === "sweep" && (
+                  <b className="green">by sweep</b>
+                )}
               </li>
             ))}
         </Lane>
@@ -127,6 +129,7 @@ function Lane({ name, number, about, children }: LaneProps) {
 function Rail({ orders, letters, now }: { orders: Store["orders"]; letters: number; now: number }) {
   return (
     <div className="rail" aria-hidden="true">
+      {orders.length + letters === 0 && <p className="soft">Place an order, and watch it travel.</p>}
       {[0, 20, 40, 60, 80].map((x) => (
         <i key={x} className="stop" style={at(x)} />
       ))}

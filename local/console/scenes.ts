@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pLimit from "p-limit";
 import { z } from "zod";
-import { dueTime } from "../../lib/orders/completion-delay.ts";
+import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { Completion } from "./activity.ts";
 import type { Faults } from "./faults.ts";
@@ -27,6 +27,7 @@ interface Reply {
   /** Of the order; empty when there is none. */
   readonly pk: string;
   readonly isReplayed: boolean;
+  readonly retryAfterMs: number;
   /** All of it in words. */
   readonly text: string;
 }
@@ -69,7 +70,7 @@ export const SCENES = {
       stage.expect("It is due 5 s after it was placed. Nothing will complete it then.");
       await sleep(dueTime(pk) + 1_500 - Date.now(), undefined, stage);
       stage.log(`It is due, and nothing happens. The client reads it: ${(await send(stage, `/orders/${pk}`)).text}.`);
-      stage.expect("The sweep runs every minute and takes orders that are 60 s overdue.");
+      stage.expect(`The sweep runs every minute and takes orders that are ${SWEEP_GRACE_MS / 1_000} s overdue.`);
       stage.log(`Healed: ${await completion(stage, pk)} It found the order in orders:pending.`);
     },
   },
@@ -103,7 +104,12 @@ export const SCENES = {
       await sleep(dueTime(first.pk) + 2_500 - Date.now(), undefined, stage);
       await stage.setFaults({ redis: "up" });
       stage.log(`Redis is back after ${inSeconds(Date.now() - stoppedAt)}.`);
-      const again = await place(stage, ORDER, key);
+      let again = await send(stage, "/orders", ORDER, key);
+      if (again.status === 409) stage.log(`The second client sends the same again: ${again.text}.`);
+      while (again.status === 409) {
+        await sleep(again.retryAfterMs, undefined, stage);
+        again = await send(stage, "/orders", ORDER, key);
+      }
       const stored = again.isReplayed
         ? "Its first attempt had been stored after all"
         : "Its first attempt had stored nothing";
@@ -177,10 +183,16 @@ export const SCENES = {
         `${pks.size} orders were placed in ${inSeconds(placedMs)}: ${Math.round((pks.size * 1_000) / placedMs)} per second.`,
       );
       stage.expect("Each is completed 5 s after it was placed.");
-      await until(stage, () => [...pks].every((pk) => stage.completions.has(pk)));
-      const late = [...pks].map((pk) => stage.completions.get(pk)?.lateMs ?? 0).toSorted((a, b) => a - b);
-      const [entries] = await stage.commands(["XRANGE", COMPLETED_STREAM, startedAt, "+"]);
-      const announced = Entries.parse(entries).filter(({ fields }) => pks.has(fields.pk ?? "")).length;
+      let late: number[] = [];
+      let announced = 0;
+      await until(stage, async () => {
+        const [entries] = await stage.commands(["XRANGE", COMPLETED_STREAM, startedAt, "+"]);
+        const own = Entries.parse(entries).filter(({ fields }) => pks.has(fields.pk ?? ""));
+        late = own.map(({ fields }) => Date.parse(fields.completed_at ?? "") - dueTime(fields.pk ?? ""));
+        announced = own.length;
+        return new Set(own.map(({ fields }) => fields.pk)).size === pks.size;
+      });
+      late.sort((a, b) => a - b);
       stage.log(
         `All are completed: half at most ${inSeconds(late[pks.size >> 1] ?? 0)} late, the last ${inSeconds(late.at(-1) ?? 0)}.`,
       );
@@ -243,18 +255,25 @@ export async function send({ apiUrl, signal }: Stage, path: string, order?: obje
     ...(isReplayed ? ["Idempotent-Replayed: true"] : []),
     ...(retryAfter === null ? [] : [`Retry-After: ${retryAfter}`]),
   ].join(", ");
-  return { status: response.status, pk, isReplayed, text };
+  return { status: response.status, pk, isReplayed, retryAfterMs: Number(retryAfter) * 1_000, text };
 }
 
 /** Waits until an order is completed. */
 async function completion(stage: Stage, pk: string): Promise<string> {
-  await until(stage, () => stage.completions.has(pk));
-  const { by = "sweep", lateMs = 0 } = stage.completions.get(pk) ?? {};
-  return `${by === "sweep" ? "the sweep" : "its schedule"} completed ${short(pk)}, ${inSeconds(lateMs)} after it was due.`;
+  let completedAt: unknown;
+  await until(stage, async () => {
+    [completedAt] = await stage.commands(["HGET", orderKey(pk), "completed_at"]);
+    return typeof completedAt === "string";
+  });
+  // The log line may come a moment later. There is none when the reply of Redis was lost.
+  await sleep(LOOK_MS, undefined, stage);
+  const by = stage.completions.get(pk)?.by;
+  const who = by === "sweep" ? "the sweep" : by === "schedule" ? "its schedule" : "a call whose reply was lost";
+  return `${who} completed ${short(pk)}, ${inSeconds(Date.parse(String(completedAt)) - dueTime(pk))} after it was due.`;
 }
 
-async function until({ signal }: Stage, condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(LOOK_MS, undefined, { signal });
+async function until({ signal }: Stage, condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(LOOK_MS, undefined, { signal });
 }
 
 const short = (pk: string): string => `…${pk.slice(-4)}`;

@@ -24,8 +24,8 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
 
   const BASE_PATH = "/shop/v1";
 
-  async function visit(url: string) {
-    const page = await browser.current.newPage({ viewport: { width: 1280, height: 1950 } });
+  async function visit(url: string, colorScheme: "light" | "dark" = "light") {
+    const page = await browser.current.newPage({ viewport: { width: 1280, height: 1950 }, colorScheme });
     onTestFinished(() => page.close());
     page.setDefaultTimeout(60_000);
     /** The hosts of everything that was asked for, but data in the page itself. */
@@ -86,7 +86,7 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     const { page, hosts, complaints } = await visit(`${api}/`);
 
     expect(page.url()).toBe(`${api}/docs`);
-    const placed = await tryOut(page, "createOrder", `${api}/orders`, { "Idempotency-Key": crypto.randomUUID() });
+    const placed = await tryOut(page, "createOrder", `${api}/orders`);
     if (SCREENSHOT) await takeScreenshot(page, SCREENSHOT);
     const read = await tryOut(page, "getOrder", `${api}/orders/${placed.pk}`, { pk: placed.pk });
 
@@ -95,6 +95,37 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     expect(await page.locator(".opblock").count()).toBe(2);
     expect(complaints).toEqual([]);
     expect([...hosts]).toEqual([new URL(api).host]);
+  });
+
+  test("each execution sends a fresh key, so that a changed body is another order", async () => {
+    const { page } = await visit(`${service.api}/docs`);
+    const block = operation(page, "createOrder");
+    const first = await tryOut(page, "createOrder", `${service.api}/orders`);
+
+    await block.locator(".body-param__text").fill('{"id": "tea-black", "quantity": 1}');
+    const [sent, replied] = await Promise.all([
+      page.waitForRequest(`${service.api}/orders`),
+      page.waitForResponse(`${service.api}/orders`),
+      block.getByRole("button", { name: "Execute" }).click(),
+    ]);
+
+    expect(await replied.json()).toMatchObject({ product_id: "tea-black", pk: expect.not.stringContaining(first.pk) });
+    const key = (await sent.allHeaders())["idempotency-key"];
+    expect(key).toMatch(/^[0-9a-f]{32}$/);
+    await expect.poll(() => block.locator('tr[data-param-name="Idempotency-Key"] input').inputValue()).not.toBe(key);
+  });
+
+  test("follows the dark theme, asks for no token where none is needed, and replies with errors open on demand", async () => {
+    const { page, complaints } = await visit(`${service.api}/docs`, "dark");
+    const block = operation(page, "createOrder");
+    await block.locator(".opblock-summary-control").click();
+
+    expect(await page.locator("html.dark-mode").count()).toBe(1);
+    expect(await page.getByRole("button", { name: /authoriz/i }).count()).toBe(0);
+    expect(await block.locator(".responses-inner .model-example").count()).toBe(1);
+    await block.getByRole("button", { name: "Show 422" }).click();
+    await block.getByText("must be at least 1").first().waitFor();
+    expect(complaints).toEqual([]);
   });
 
   test("the page works below a base path of a public host, too", async () => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { lambdaContext } from "../../tools/lambda-host/context.ts";
@@ -138,6 +138,19 @@ test("the page is asked for each time, may load nothing from elsewhere and run n
   expect(policy).toContain("frame-ancestors 'none'");
   expect(headers).toMatchObject({ "x-content-type-options": "nosniff" });
   expect(body).not.toMatch(/<script(?![^>]*src=)/);
+});
+
+test("the page knows whether the stage requires tokens", async () => {
+  vi.stubEnv("ACCESS", "jwt");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const ofJwt = DocsModule.parse(await import(`${built.path}?jwt`));
+
+  const { body } = DocsReply.parse(
+    await ofJwt.handler(httpEvent({ routeKey: "GET /docs", method: "GET", path: "/docs" }), lambdaContext("docs")),
+  );
+
+  expect(body).toContain('<body data-access="jwt">');
+  expect((await get("/docs")).body).not.toContain('data-access="jwt"');
 });
 
 test.for(["swagger-ui.css", "swagger-ui.0123456789abcdef.css", "../openapi.yaml", "__proto__"])(
