@@ -164,6 +164,15 @@ test("no batch is read while one that takes its longest could not be settled any
   expect(await leftOver(store.client)).toEqual({ entries: REFUND_BATCH_SIZE, pending: 0 });
 });
 
+test("a dead letter that might not be kept in time is left pending for the next run", async () => {
+  await requestRefund(store.client, newPk());
+  let calls = 0;
+
+  await drain(store.redis, () => (++calls === 1 ? 50_000 : MAX_PIPELINE_MS));
+
+  expect(await leftOver(store.client)).toEqual({ entries: 1, pending: 1 });
+});
+
 describe("while dead letters cannot be kept", () => {
   const BAD = 1_500;
   const VALID = REFUND_BATCH_SIZE + 20;
