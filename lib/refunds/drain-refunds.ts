@@ -104,8 +104,8 @@ interface Step {
  * them neither hold up valid requests nor reach Upstash's limit of pending entries. At its end a run tries a few of them again, and
  * goes on with the others once these are kept.
  *
- * A valid request that cannot be settled stays pending. If no request of a batch can be settled, or as many failed as a batch has,
- * the run ends: Redis refuses writes.
+ * A valid request that cannot be settled stays pending. When as many as a batch has could not be settled, the run ends: Redis refuses
+ * writes.
  * @param clock gives the time, in ms since the epoch
  * @param remainingTimeMs gives the time that is left, in ms
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`: unsettled requests stay pending, and a later run reclaims them
@@ -203,7 +203,7 @@ class Drain {
           errors: unique(errors),
         });
         this.#failures += failed.length;
-        this.#isStopped ||= failed.length === requests.length || this.#failures >= REFUND_BATCH_SIZE;
+        this.#isStopped = this.#failures >= REFUND_BATCH_SIZE;
       }),
     ];
   }

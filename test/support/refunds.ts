@@ -10,6 +10,9 @@ export async function readBatch(store: TestStore, from = NEW) {
   return runCommand(store.redis, readRefundsCommand(from));
 }
 
+/** A script that stock Redis runs. */
+export const withoutFlag = (lua: string): string => lua.replace(/^#!.*\n/, "");
+
 /** Adds a request of any fields and bytes, and returns its id. */
 export async function addRequest(client: TestRedisClient, fields: readonly (string | Buffer)[]): Promise<string> {
   return z.string().parse(await client.sendCommand(["XADD", "refund_order", "*", ...fields]));
