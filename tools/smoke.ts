@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { z } from "zod";
+import { reasonOf } from "../local/error-reason.ts";
 import { Failure, type Outcome, parseOptions, printLine, runTool } from "./command.ts";
 import { orderService } from "./order-service.ts";
 
@@ -68,8 +69,8 @@ async function deployedUrl(stage: string, region: string): Promise<string> {
   const name = `orders-${stage}`;
   const deploy = `deploy it with npx serverless deploy --stage ${stage} --region ${region}, or give the address`;
   const command = new DescribeStacksCommand({ StackName: name });
-  const { Stacks } = await new CloudFormationClient({ region }).send(command).catch((cause: Error) => {
-    throw new Failure(`Cannot find stack ${name} in ${region} (${cause.message}): ${deploy}`, { cause });
+  const { Stacks } = await new CloudFormationClient({ region }).send(command).catch((cause: unknown) => {
+    throw new Failure(`Cannot find stack ${name} in ${region} (${reasonOf(cause)}): ${deploy}`, { cause });
   });
   const url = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === "HttpApiUrl")?.OutputValue;
   if (url === undefined) throw new Failure(`Stack ${name} in ${region} has no output HttpApiUrl: ${deploy}`);

@@ -44,6 +44,7 @@ export async function openDataFolder(dataDir?: string): Promise<DataFolder> {
 }
 
 async function temporaryFolder(): Promise<DataFolder> {
+  await makeWritableFolder(tmpdir(), "Set TMPDIR to a folder of yours.");
   const path = await mkdtemp(join(tmpdir(), "orders-redis-"));
   const options = { recursive: true, force: true };
   return { path, kept: false, remove: () => rm(path, options), removeNow: () => rmSync(path, options) };
