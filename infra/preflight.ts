@@ -5,8 +5,9 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
-import { UpstashUrl } from "../lib/env.ts";
+import { LOOPBACK, UpstashUrl } from "../lib/env.ts";
 import { createRedis } from "../lib/redis/client.ts";
+import { TOKEN_REFUSED } from "../lib/redis/commands.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** One line. A problem names its fix. A note needs no fix, or only a person can check it. */
@@ -21,10 +22,13 @@ export interface Deployment {
   readonly service: string;
   readonly stage: string;
   readonly region: string;
-  readonly parameters: Pick<Parameters, "access" | "alarmEmail">;
+  readonly parameters: Pick<Parameters, "access" | "alarmEmail" | "docsUrl">;
   /** Region and credentials of the deploy. */
   readonly aws: SecretsConfig;
 }
+
+/** A part of the default of `docsUrl`. */
+const PLACEHOLDER = "/your-org/";
 
 const GUIDE = 'docs/operations.md, "First deploy"';
 
@@ -68,6 +72,13 @@ function checkParameters({ stage, parameters }: Deployment): Finding[] {
   return [
     ...(parameters.access === "" ? [unset("access", "jwt or open")] : []),
     ...(parameters.alarmEmail === "" ? [unset("alarmEmail", "an address or none")] : []),
+    ...(parameters.docsUrl.includes(PLACEHOLDER) && (stage === "prod" || parameters.alarmEmail.includes("@"))
+      ? [
+          problem(
+            `docsUrl is the placeholder, so alarms would link to nowhere: set it in infra/parameters.yml (${GUIDE})`,
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -100,17 +111,42 @@ function secretProblem(name: string, { region }: Deployment, error: unknown): Fi
 }
 
 async function checkDatabase({ url, token, read_only_token }: Secret): Promise<Finding[]> {
-  const client = (value: string) => createRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: value });
-  const [writer, reader] = [client(token), client(read_only_token)];
-  const unreachable = await failureOf(writer, ["PING"]);
-  if (unreachable !== undefined) {
+  const { host, hostname } = new URL(url);
+  if (LOOPBACK.test(hostname)) {
     return [
       problem(
-        `The database ${new URL(url).host} does not accept token: ${unreachable}. Check url and token in the console`,
+        `The database ${host} is on this machine, where Lambda cannot reach it: put the url of Upstash into the secret`,
       ),
     ];
   }
+  return checkReachable(host, { url, token, read_only_token });
+}
+
+/** @param host names the database in findings */
+export async function checkReachable(host: string, { url, token, read_only_token }: Secret): Promise<Finding[]> {
+  const client = (value: string) => createRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: value });
+  const [writer, reader] = [client(token), client(read_only_token)];
+  const unusable = await writer.exec<unknown>(["PING"]).then(
+    () => undefined,
+    (error: unknown) => unusableDatabase(host, error),
+  );
+  if (unusable) return [unusable];
   return [await checkWrite(writer), ...(await checkReadOnly(reader)), ...(await describeServer(writer))];
+}
+
+/** Why a database does not answer PING: where it is, whether it is well, the token, and its state each have their own fix. */
+function unusableDatabase(host: string, error: unknown): Finding {
+  const reason = oneLine(error);
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return problem(`The database ${host} does not answer in time: ${reason}. Try again, and see Upstash's status page`);
+  }
+  if (error instanceof Error && "code" in error) {
+    return problem(`The database ${host} cannot be reached: ${reason}. Check the url, and that the database exists`);
+  }
+  if (TOKEN_REFUSED.test(reason)) {
+    return problem(`The database ${host} refuses the token: ${reason}. Copy it again from the console`);
+  }
+  return problem(`The database ${host} answers, but runs no commands: ${reason}. See its state in Upstash's console`);
 }
 
 /** SET with NX and GET needs Redis 7.0 (https://redis.io/docs/latest/commands/set/), and every new order uses it. */

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 
 /** Host names of this machine, as the WHATWG URL parser writes them. */
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+export const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** An address to which a path can be appended. Credentials in it are refused: no request would carry them. */
 export const BaseUrl = z

@@ -26,7 +26,7 @@ export const MAX_PIPELINE_MS = 6_500;
 const TRANSIENT = /^(LOADING|BUSY|READONLY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN)\b|max requests limit|too many requests/i;
 
 /** Upstash refuses the token. Retrying does not help. */
-const TOKEN_REFUSED = /^(WRONGPASS|NOPERM|NOAUTH|Unauthorized)/;
+export const TOKEN_REFUSED = /^(WRONGPASS|NOPERM|NOAUTH|Unauthorized)/;
 
 /** A Lua script and the hash by which Redis caches it. */
 interface Script {
