@@ -82,9 +82,17 @@ describe.skipIf(NO_CHROMIUM || NO_PYTHON)("the example shop", { timeout: 3 * PAT
     await redis.set("stock:tea-green", "5");
     const page = await visit();
     const shown = page.locator("output");
+    const placed = page.waitForResponse((response) => response.request().method() === "POST");
+    const repliedAt = placed.then(() => performance.now());
+    const readAt = page
+      .waitForRequest((request) => request.method() === "GET" && request.url().includes("/orders/"))
+      .then(() => performance.now());
     // when
     const first = await order(page, "tea-green", "2");
-    // then
+    // then it waits as long as the reply says
+    const retryAfter = Number((await placed).headers()["retry-after"]);
+    expect(retryAfter).toBeGreaterThanOrEqual(1);
+    expect((await readAt) - (await repliedAt)).toBeGreaterThan((retryAfter - 0.5) * 1_000);
     await shown.filter({ hasText: "completed" }).waitFor();
     await expect.poll(() => redis.get("stock:tea-green")).toBe("3");
 
