@@ -32,7 +32,7 @@ interface Servers {
 }
 
 /** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
-export function createBoundaries({ faults, journal, interceptor, prices }: Context, servers: Servers) {
+export function createBoundaries({ options, faults, journal, interceptor, prices }: Context, servers: Servers) {
   const { database, deliveries, upstashUrl, schedulerUrl, inventoryUrl } = servers;
   const closers = new Map<string, () => void>();
 
@@ -81,6 +81,8 @@ export function createBoundaries({ faults, journal, interceptor, prices }: Conte
     }
 
     async function toScheduler(call: Call): Promise<void> {
+      if (options.completion === "sweep")
+        throw new Error("A schedule was created, although the sweep completes orders");
       async function spare(): Promise<void> {
         const reply = await call.forward();
         await deliveries.deliverEarly(call);

@@ -1,13 +1,7 @@
 import pRetry from "p-retry";
 import { createClient, RESP_TYPES } from "redis";
 import { z } from "zod";
-import {
-  COMPLETED_STREAM,
-  DEAD_REFUND_STREAM,
-  PENDING_KEY,
-  REFUND_GROUP,
-  REFUND_STREAM,
-} from "../../lib/redis/keys.ts";
+import { DEAD_REFUND_STREAM, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { temporaryFolder } from "../lambda-host/temporary-folder.ts";
 
@@ -19,6 +13,12 @@ const AGE = `
   local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[2], '-', '+', 10000)
   for _, entry in ipairs(held) do
     redis.call('XCLAIM', KEYS[1], ARGV[1], entry[2], 0, entry[1], 'IDLE', 120000, 'JUSTID')
+  end`;
+
+/** Orders that are due by ARGV[1] look as if they had been due 70 s before: longer ago than the grace of the sweep. */
+const AGE_ORDERS = `
+  for _, pk in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE')) do
+    redis.call('ZINCRBY', KEYS[1], -70000, pk)
   end`;
 
 /** At its highest id a stream takes no entry, as a record at Upstash's limit. */
@@ -36,7 +36,10 @@ export type ChaosDatabase = Awaited<ReturnType<typeof startDatabase>>;
 export type Hash = Readonly<Record<string, string>>;
 
 /** Everything that Redis holds at the end of a run. */
-export type Facts = Awaited<ReturnType<typeof readFacts>>;
+export type Facts = Awaited<ReturnType<typeof readFacts>> & {
+  /** The entries of `order_completed`, as a consumer group got them. */
+  readonly announcements: readonly Hash[];
+};
 
 /**
  * The real Redis of a run: it can be killed and comes back with what it had.
@@ -91,6 +94,9 @@ export async function startDatabase() {
     /** XAUTOCLAIM goes by Redis's clock, which nobody can set: what was held for `heldMs` becomes old enough for it. */
     ageRequests: (heldMs: number) =>
       direct((client) => client.eval(AGE, { keys: [REFUND_STREAM], arguments: [REFUND_GROUP, String(heldMs)] })),
+    /** Nobody waits for the sweep's grace: orders that are `lateMs` late become overdue. */
+    ageOrders: (lateMs: number) =>
+      direct((client) => client.eval(AGE_ORDERS, { keys: [PENDING_KEY], arguments: [String(Date.now() - lateMs)] })),
     async stop() {
       await Promise.allSettled(underWay);
       client.destroy();
@@ -103,13 +109,10 @@ export async function startDatabase() {
 export async function readFacts(client: DirectClient) {
   const keys = await client.keys("order:*");
   const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
-  const announced = (await client.xRange(COMPLETED_STREAM, "-", "+")) ?? [];
   const pending = await client.xPending(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup);
   return {
     /** By pk, as the key says. */
     orders: new Map(keys.map((key, index): [string, Hash] => [key.slice("order:".length), { ...hashes[index] }])),
-    /** The entries of `order_completed`. */
-    announcements: announced.map(({ message }): Hash => ({ ...message })),
     /** The fields of each dead letter, names and values in turn. */
     deadLetters: await entriesOf(client, ["XRANGE", DEAD_REFUND_STREAM, "-", "+"]),
     pendingPks: await client.zRange(PENDING_KEY, 0, -1),

@@ -49,8 +49,19 @@ const letter = (find = "", replacement = "") =>
 
 const orders = (...hashes: Hash[]) => new Map(hashes.map((hash) => [hash.pk ?? "", hash]));
 
+const tooSoon: Hash = { ...completed, completed_at: "2026-11-23T06:40:09.513Z" };
+const early = { orders: orders(tooSoon, refunded), announcements: [tooSoon] };
+
 /** What is broken at the end of a run in which all went well, but for what is given. */
-function broken({ placements = [placement], metrics = new Map(), seen = [], prices, requests, ...facts }: Given) {
+function broken({
+  placements = [placement],
+  metrics = new Map(),
+  seen = [],
+  prices,
+  requests,
+  completion = "scheduler",
+  ...facts
+}: Given) {
   const sound: Facts = {
     orders: orders(completed, refunded),
     announcements: [completed],
@@ -59,7 +70,7 @@ function broken({ placements = [placement], metrics = new Map(), seen = [], pric
     requestsLeft: 0,
     pendingEntriesLeft: 0,
   };
-  const evidence = { placements, metrics, seen, prices, requests: requests ?? asked(valid, invalid) };
+  const evidence = { placements, metrics, seen, prices, requests: requests ?? asked(valid, invalid), completion };
   const violations = judge({ facts: { ...sound, ...facts }, ...evidence });
   return violations.map(({ invariant, kind }) => `${invariant} ${kind}`);
 }
@@ -137,6 +148,7 @@ test.each<[string, Given, string]>([
   ["an order still owes its completion", { pendingPks: [COMPLETED] }, "5 stuck"],
   ["a reader saw an illegal move", { seen: [{ order: 1, detail: "from completed to pending" }] }, "6 wrong_state"],
   ["a client that retried never got its order", placed({ replies: [] }), "9 lost"],
+  ["an order was completed before it was due", { ...early, completion: "sweep" }, "11 wrong_state"],
   ["a metric counts a refund twice", { metrics: new Map([["RefundsApplied", 2]]) }, "10 duplicated"],
 ])("it is found out when %s", (_, given, found) => {
   expect(broken(given)).toContain(found);

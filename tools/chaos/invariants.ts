@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { type Completion, dueTime } from "../../lib/orders/completion-delay.ts";
 import { type Placement, retries } from "./clients.ts";
 import type { Facts, Hash } from "./database.ts";
 import { numberIn, productOf } from "./history.ts";
@@ -31,7 +32,7 @@ interface Flaw {
 
 type Flaws = Generator<Flaw, void>;
 
-/** A promise that the service did not keep: which invariant, from 1 to 10, as docs/reliability.md numbers them. */
+/** A promise that the service did not keep: which invariant, from 1 to 11, as docs/reliability.md numbers them. */
 export type Violation = Flaw & { readonly invariant: number };
 
 /** What a run leaves behind to judge it by. */
@@ -45,6 +46,7 @@ export interface Evidence {
   readonly metrics: ReadonlyMap<string, number>;
   /** What a reader saw that may not happen. */
   readonly seen: readonly { readonly order: number; readonly detail: string }[];
+  readonly completion: Completion;
 }
 
 const INVARIANTS = [
@@ -58,6 +60,7 @@ const INVARIANTS = [
   refusedHonestly,
   retriesSucceed,
   countedOnce,
+  neverEarly,
 ];
 
 /** Holds a run against every invariant, in their order. */
@@ -273,6 +276,21 @@ function* countedOnce({ facts, metrics }: Evidence): Flaws {
     if (counted <= real) continue;
     yield { kind: "duplicated", detail: `the metrics count ${counted} ${what}, and there are ${real}` };
   }
+}
+
+/** 11. With `sweep` no order is completed before it is due, by the clock of the run that completes it. */
+function* neverEarly({ facts, completion }: Evidence): Flaws {
+  if (completion !== "sweep") return;
+  for (const { order, lateMs } of latenessOf(facts)) {
+    if (lateMs < 0) yield { kind: "wrong_state", order, detail: `it was completed ${-lateMs} ms too early` };
+  }
+}
+
+/** How late each completed order was, in ms. The clocks that say when it is due and when it was completed may differ. */
+export function latenessOf(facts: Facts): { order: number | undefined; lateMs: number }[] {
+  return storedOrders(facts).flatMap(({ pk, hash, order }) =>
+    hash.completed_at === undefined ? [] : [{ order, lateMs: Date.parse(hash.completed_at) - dueTime(pk) }],
+  );
 }
 
 function storedOrders(facts: Facts): { pk: string; hash: Hash; order: number | undefined }[] {

@@ -1,5 +1,6 @@
 import pLimit from "p-limit";
 import { z } from "zod";
+import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool } from "../command.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./changes.ts";
 import type { Findings } from "./report.ts";
@@ -10,6 +11,7 @@ const USAGE = `npm run chaos -- [options]
   --orders <n>     how many orders are placed (200)
   --faults <r>     how many of the calls a fault strikes, from 0 to 1 (0.2)
   --seed <n>       which faults strike where (1): the same seed strikes the same calls of the same orders
+  --completion <m> who completes orders: scheduler (the default) or sweep
   --priced         the service asks an inventory for prices, which fails as well
   --undo <name>    runs the service without one of its protections, to see the suite find it:
                    ${PROTECTIONS.join(", ")}
@@ -22,6 +24,7 @@ const Options = z.strictObject({
   orders: z.coerce.number().int().min(1).max(1_000_000).default(200),
   faults: z.coerce.number().min(0).max(1).default(0.2),
   seed: z.coerce.number().int().min(0).default(1),
+  completion: z.enum(Completion.def.entries).default("scheduler"),
   priced: z.boolean().default(false),
   undo: z.enum(PROTECTIONS).optional(),
   defect: z.enum(DEFECT_NAMES).optional(),

@@ -1,5 +1,5 @@
 import { retries } from "./clients.ts";
-import { type Evidence, judge, numberOf, type Violation } from "./invariants.ts";
+import { type Evidence, judge, latenessOf, numberOf, type Violation } from "./invariants.ts";
 import { refOf } from "./refunds.ts";
 import type { Context } from "./run.ts";
 
@@ -23,16 +23,26 @@ export function findingsOf(
   const deadLettersExpected = [...evidence.requests.values()].filter(
     ({ ref, expected, mayBeLost }) => "reason" in expected && (!mayBeLost || deadRefs.has(ref)),
   );
+  // Without those that were overdue before the sweep could know of them.
+  const own = ({ order = 0 }: { readonly order?: number | undefined }) => order <= options.orders;
+  const lateness = latenessOf(facts)
+    .filter(own)
+    .map(({ lateMs }) => Math.max(0, lateMs))
+    .sort((a, b) => a - b);
+  const percentile = (share: number) => lateness[Math.ceil(lateness.length * share) - 1] ?? null;
   const summary = {
     seed: options.seed,
+    completion: options.completion,
     /** Orders that clients asked for, that Redis holds, and that at least one reply named to its client. */
     asked: options.orders,
-    stored: new Set([...facts.orders.values()].map(({ product_id }) => product_id)).size,
+    stored: new Set([...facts.orders.keys()].map((pk) => numberOf(facts, pk)).filter((order) => own({ order }))).size,
     acknowledged: placements.filter(({ replies }) => replies.length > 0).length,
     /** Why a client may not know of its order. */
     excused: { "sent once, and failed": unknown.length - replyLost, "sent once, and its reply was lost": replyLost },
     requests,
     reads,
+    /** How late completions were, in ms. */
+    late_ms: { p50: percentile(0.5), p99: percentile(0.99), max: percentile(1) },
     /** Faults that happened. */
     faults: Object.fromEntries(Object.entries(faults.counts).sort(([a], [b]) => (a < b ? -1 : 1))),
     lost: count("lost"),

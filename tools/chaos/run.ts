@@ -1,8 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
-import { REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { change } from "./changes.ts";
 import { createClients, startReader } from "./clients.ts";
+import { createConsumer } from "./consumer.ts";
 import { readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
 import { createDisasters, createInterceptor } from "./disasters.ts";
@@ -18,13 +19,13 @@ import { type ChaosStack, startStack } from "./stack.ts";
 const CLIENTS = 24;
 
 /**
- * The sweep's clock while faults strike: its grace of a minute is over for an order that is 2 to 6 seconds late, so that
- * sweeps and late deliveries race each other.
+ * With `scheduler` the grace of the sweep is over for an order that is so late, in ms, so that sweeps and late deliveries race
+ * each other.
  */
-const SWEEP_AHEAD_MS = 56_000;
+const GRACE_MS = 4_000;
 
-/** The sweep's clock after the faults: more than its grace and the last order's 5 seconds, in ms. */
-const CALM_AHEAD_MS = 600_000;
+/** With `sweep` a run starts so often, in ms, and lasts a little longer (changes.ts): a minute is a tenth of one. */
+const MINUTE_MS = 6_000;
 
 /** More than any order's 5 seconds and its clock's skew, in ms. */
 const MAX_DUE_MS = 15_000;
@@ -32,16 +33,23 @@ const MAX_DUE_MS = 15_000;
 /** Each round settles all that can be: a second one is for what the first one's end left in hand. */
 const POLLER_ROUNDS = 5;
 
+/** With `sweep` the second run lasts until the last order is due; further ones are for consumers that are behind. */
+const SWEEP_ROUNDS = 12;
+
 const PROGRESS_MS = 5_000;
 
 const PAUSE_MS = 300;
 const AGEING_PAUSE_MS = 1_500;
+const READING_PAUSE_MS = 100;
 
 /** Requests held for so long, in ms, by a poller that is dead or in trouble are aged. */
 const HELD_MS = 1_000;
 
 /** What AWS starts every minute, at least once: here two at once. */
-const TIMED = ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"];
+const TIMED = {
+  scheduler: ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"],
+  sweep: ["drainRefunds", "drainRefunds"],
+};
 
 /** What the parts of a run share. */
 export type Context = ReturnType<typeof createContext>;
@@ -72,14 +80,16 @@ export async function run(options: Options, log: (line: string) => void): Promis
   const context = createContext(options);
   const { faults, metrics, prices } = context;
   const changed = options.undo ?? options.defect;
-  await using stack = await startStack(context, changed ? [change(changed)] : []);
+  const names = [...(options.completion === "sweep" ? ["short-runs" as const] : []), ...(changed ? [changed] : [])];
+  await using stack = await startStack(context, [change(names)]);
   const { apiUrl, database } = stack;
-  stack.sweepAheadMs = SWEEP_AHEAD_MS;
 
   const refunds = createRefunds(context, database);
   const strike = createDisasters(context, database, refunds);
   const reader = startReader(context, apiUrl);
-  const stopTimers = startTimers(stack);
+  const consumer = await createConsumer(context, database);
+  const stopConsumer = repeat(READING_PAUSE_MS, consumer.read);
+  const stopTimers = startTimers(context, stack);
   const place = createClients(context, apiUrl, (order, pk) => {
     reader.watch(order, pk);
     refunds.follow(order, pk);
@@ -103,31 +113,56 @@ export async function run(options: Options, log: (line: string) => void): Promis
   faults.ended = true;
   log("the faults have ended: one sweep, and the pollers");
   await stopTimers();
-  await settle(stack);
+  await settle(context, stack);
+  await stopConsumer();
   if (options.faults > 0) {
+    await consumer.addOverdueOrders();
+    await sweepAll(stack, consumer.read);
     await refunds.behindInvalid(() => stack.host.invoke("drainRefunds", {}));
     await drainAll(stack);
   }
   await reader.stop();
 
-  const facts = await database.direct(readFacts);
-  const evidence = { facts, placements, requests: refunds.requests, seen: reader.violations, metrics, prices };
+  await consumer.read();
+  const facts = { ...(await database.direct(readFacts)), announcements: consumer.announcements };
+  const { requests } = refunds;
+  const evidence = {
+    facts,
+    placements,
+    requests,
+    seen: reader.violations,
+    metrics,
+    prices,
+    completion: options.completion,
+  };
   return findingsOf(context, evidence, reader.figures);
 }
 
 /**
- * The calm after the faults: the sweep's clock passes every order's time and it runs once, while late deliveries arrive,
- * and the last schedules fire for what the sweep has completed. Then the pollers run.
+ * The calm after the faults. With `scheduler` every order becomes overdue and the sweep runs, while late deliveries arrive, and
+ * the last schedules fire for what the sweep has completed. With `sweep` runs follow each other until the last order is due.
+ * Then the pollers run.
  */
-async function settle(stack: ChaosStack): Promise<void> {
-  const { host, deliveries, scheduler } = stack;
-  stack.sweepAheadMs = CALM_AHEAD_MS;
-  await host.recycle("sweepOrders");
-  await Promise.all([host.invoke("sweepOrders", {}), deliveries.flush()]);
+async function settle({ options }: Context, stack: ChaosStack): Promise<void> {
+  const { database, deliveries, scheduler } = stack;
+  if (options.completion === "scheduler") await database.ageOrders(-MAX_DUE_MS);
+  await Promise.all([sweepAll(stack), deliveries.flush()]);
   scheduler.advance(MAX_DUE_MS);
   await untilAllFired(scheduler.url);
   await deliveries.flush();
   await drainAll(stack);
+}
+
+/**
+ * Runs the sweep until no order is pending, or it is clear that it will not complete all.
+ * @param afterRun what happens in the minute before the next run
+ */
+async function sweepAll({ host, database }: ChaosStack, afterRun = async () => {}): Promise<void> {
+  for (let round = 1; round <= SWEEP_ROUNDS; round += 1) {
+    await host.invoke("sweepOrders", {});
+    await afterRun();
+    if ((await database.direct((client) => client.zCard(PENDING_KEY))) === 0) return;
+  }
 }
 
 /** Runs the pollers until the refund stream is empty, or it is clear that it will not be. */
@@ -141,25 +176,46 @@ async function drainAll({ host, database }: ChaosStack): Promise<void> {
 
 /**
  * What AWS does every minute, here several times a second. And what time does: requests that a poller holds grow old enough
- * to be taken from it, sometimes while it still lives.
+ * to be taken from it, sometimes while it still lives, and orders overdue enough for the sweep. Runs of `sweep` overlap: the
+ * next one starts whatever became of the last one.
  * @returns ends them all
  */
-function startTimers({ host, database }: ChaosStack): () => Promise<void> {
-  let stopped = false;
+function startTimers({ options, faults }: Context, { host, database }: ChaosStack): () => Promise<void> {
+  const runs: Promise<unknown>[] = [];
+  const startRun = () => runs.push(host.invoke("sweepOrders", {}));
 
-  async function every(pauseMs: number, work: () => Promise<unknown>): Promise<void> {
-    while (!stopped) {
-      await work();
-      await wait(pauseMs);
-    }
+  async function startRuns(): Promise<void> {
+    startRun();
+    if (!faults.strike("sweep", "run", { started_twice: 1 })) return;
+    startRun();
+    faults.count("sweep.started_twice");
   }
 
-  const running = [
-    ...TIMED.map((name) => every(PAUSE_MS, () => host.invoke(name, {}))),
-    every(AGEING_PAUSE_MS, () => database.ageRequests(HELD_MS)),
+  const stops = [
+    ...TIMED[options.completion].map((name) => repeat(PAUSE_MS, () => host.invoke(name, {}))),
+    repeat(AGEING_PAUSE_MS, () => database.ageRequests(HELD_MS)),
+    options.completion === "sweep"
+      ? repeat(MINUTE_MS, startRuns)
+      : repeat(PAUSE_MS, () => database.ageOrders(GRACE_MS)),
   ];
   return async () => {
-    stopped = true;
-    await Promise.all(running);
+    await Promise.all(stops.map((stop) => stop()));
+    await Promise.all(runs);
+  };
+}
+
+/** @returns ends it, once the work under way is done */
+function repeat(pauseMs: number, work: () => Promise<unknown>): () => Promise<void> {
+  const stopped = new AbortController();
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await work();
+      await wait(pauseMs, undefined, { signal: stopped.signal }).catch(() => undefined);
+    }
+  }
+  const running = run();
+  return async () => {
+    stopped.abort();
+    await running;
   };
 }

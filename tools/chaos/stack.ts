@@ -10,6 +10,7 @@ import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import type { Outcome } from "../lambda-host/messages.ts";
 import { createBoundaries } from "./boundaries.ts";
+import { STREAM_MAX_LENGTH } from "./consumer.ts";
 import { startDatabase } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { startInventory } from "./inventory.ts";
@@ -17,7 +18,7 @@ import type { Context } from "./run.ts";
 
 const Count = z.union([z.number(), z.array(z.number())]);
 
-const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6 };
+const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6, sweepOrders: 4 };
 const INSTANCES_OF_OTHERS = 2;
 
 /** The poller and the sweep get less time than on AWS, so that they come to its end within a run; so does createOrder. */
@@ -34,7 +35,7 @@ export type ChaosStack = Awaited<ReturnType<typeof startStack>>;
 
 /** The whole service on one machine: built bundles, real Redis, and faults at every boundary between them. */
 export async function startStack(context: Context, plugins: Plugin[]) {
-  const { chance, faults, journal, prices, metrics } = context;
+  const { options, chance, faults, journal, prices, metrics } = context;
   await using parts = new AsyncDisposableStack();
   const bundles = parts.use(await buildBundles(plugins));
   const database = parts.adopt(await startDatabase(), stop);
@@ -64,8 +65,11 @@ export async function startStack(context: Context, plugins: Plugin[]) {
       async environment(name, instanceId) {
         // No two machines have the same time.
         const skewMs = chance.between(`skew of ${instanceId}`, -MAX_SKEW_MS, MAX_SKEW_MS);
-        const aheadMs = name === "sweepOrders" ? stack.sweepAheadMs : 0;
-        return functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs: aheadMs + skewMs });
+        return {
+          ...functionEnvironment({ ...(await boundaries.open(name, instanceId)), skewMs }),
+          COMPLETION: options.completion,
+          COMPLETED_STREAM_MAX_LENGTH: String(STREAM_MAX_LENGTH),
+        };
       },
       onExit: boundaries.close,
       onLine(line, _name, instanceId) {
@@ -90,13 +94,7 @@ export async function startStack(context: Context, plugins: Plugin[]) {
 
   // From here on the caller ends them.
   const all = parts.move();
-  const stack = {
-    ...{ apiUrl, scheduler, database, host, deliveries },
-    /** How far the sweep's clock is ahead, in ms, for instances that start from now on. */
-    sweepAheadMs: 0,
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
-  };
-  return stack;
+  return { apiUrl, scheduler, database, host, deliveries, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
