@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import autocannon from "autocannon";
 import pLimit from "p-limit";
+import pRetry from "p-retry";
 import { z } from "zod";
 import { reasonOf } from "../../local/error-reason.ts";
 import { Failure } from "../command.ts";
@@ -108,6 +109,9 @@ export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, b
 
 export const perSecond = (loads: readonly Load[]): number => median(loads.map((load) => load.perSecond));
 
+/** A round may have too few replies for a percentile. */
+export const latenciesOf = (loads: readonly Load[]): number[] => loads.flatMap(({ latenciesMs }) => latenciesMs);
+
 export const connectionsText = (count: number): string => `${count} connection${count === 1 ? "" : "s"}`;
 
 /** @returns seconds from the first request until the last order is completed */
@@ -129,7 +133,9 @@ async function placeOrder(url: string): Promise<string> {
 }
 
 async function isCompleted(url: string, pk: string): Promise<boolean> {
-  return FoundOrder.parse(await fetchJson(`${url}/orders/${pk}`)).status === "completed";
+  // A server may close an idle connection just when it is used again.
+  const reply = await pRetry(() => fetchJson(`${url}/orders/${pk}`), { retries: 2, minTimeout: 0 });
+  return FoundOrder.parse(reply).status === "completed";
 }
 
 async function fetchJson(url: string, init?: RequestInit): Promise<unknown> {

@@ -1,22 +1,24 @@
 import { z } from "zod";
+import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
 import { httpRows, measureHttp } from "./http-load.ts";
 import { measureColdStarts, measureMemory } from "./instances.ts";
-import { comparisonTable, resultsOf, rowsTable } from "./report.ts";
+import { comparisonTables, resultsOf, rowsTable } from "./report.ts";
 import { startStack } from "./stack.ts";
 import type { Row } from "./statistics.ts";
 
 const USAGE = `npm run bench -- [--quick]
-npm run bench -- --against <url> [--quick]
+npm run bench -- --against <url> [--inventory <url>] [--quick]
 
 Measures the built functions on this machine, and writes the results into docs/benchmarks.md. Takes about four minutes.
 
   --quick          a smoke run of a minute, which writes nothing
-  --against <url>  sends the same load to this service and to another one, in turns, and prints a table. The other one needs
-                   POST /orders and GET /orders/{pk}
+  --against <url>  sends the same load to this service, with each way of completion, and to another one, in turns, and prints a
+                   table. The other one needs POST /orders and GET /orders/{pk}
+  --inventory <url>  measures this service with prices, too, from the inventory at this address. It needs the product tea-green
 `;
 
 const BASELINE = "tools/bench/baseline.ts";
@@ -26,6 +28,7 @@ const INSTANCES = 4;
 const Options = z.object({
   quick: z.boolean().default(false),
   against: z.url({ protocol: /^https?$/ }).optional(),
+  inventory: z.url({ protocol: /^https?$/ }).optional(),
 });
 
 const FULL = {
@@ -48,7 +51,8 @@ const QUICK: typeof FULL = {
 await runTool({
   usage: USAGE,
   readOptions: (args) => parseOptions(Options, args),
-  run: ({ quick, against }) => (against === undefined ? bench(quick) : compare(against, quick ? QUICK : FULL)),
+  run: ({ quick, against, inventory }) =>
+    against === undefined ? bench(quick) : compare(against, inventory, quick ? QUICK : FULL),
 });
 
 async function bench(quick: boolean): Promise<Outcome> {
@@ -78,11 +82,25 @@ async function bench(quick: boolean): Promise<Outcome> {
   return { output: `${rowsTable(rows)}\n`, exitCode: measured ? 0 : 1 };
 }
 
-/** The other service may have no order yet, so each gets its own for the reads. */
-async function compare(url: string, { http }: typeof FULL): Promise<Outcome> {
-  await using stack = await startStack({ concurrency: INSTANCES });
-  const results = await measureHttp([stack.apiUrl, url.replace(/\/+$/, "")], http, log);
-  return { output: comparisonTable(results, http.burst) };
+/**
+ * Each way of completion has a stack of its own, and so has each with prices.
+ * @param inventoryUrl of the prices; without it, no orders with prices are measured
+ */
+async function compare(url: string, inventoryUrl: string | undefined, { http }: typeof FULL): Promise<Outcome> {
+  await using parts = new AsyncDisposableStack();
+  const bundles = parts.use(await buildBundles());
+  const services: { readonly name: string; readonly url: string }[] = [];
+  for (const completion of Completion.options) {
+    for (const prices of inventoryUrl === undefined ? [{}] : [{}, { inventoryUrl }]) {
+      const stack = parts.use(await startStack({ bundles, concurrency: INSTANCES, completion, ...prices }));
+      const suffix = "inventoryUrl" in prices ? ", with prices" : "";
+      services.push({ name: `this one, ${completion}${suffix}`, url: stack.apiUrl });
+    }
+  }
+  services.push({ name: "the other", url: url.replace(/\/+$/, "") });
+  const urls = services.map((service) => service.url);
+  const names = services.map((service) => service.name);
+  return { output: `${comparisonTables(await measureHttp(urls, http, log), names, http.burst)}\n` };
 }
 
 function log(line: string): void {

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { table } from "../../test/support/markdown.ts";
-import { connectionsText, type HttpResults, perSecond } from "./http-load.ts";
+import { connectionsText, type HttpResults, latenciesOf, perSecond } from "./http-load.ts";
 import { compared, median, meetsTarget, p99, type Row } from "./statistics.ts";
 
 const HEAD = ["measure", "this service", "baseline", "compared", "target", ""];
@@ -27,18 +27,28 @@ export function rowsTable(rows: readonly Row[]): string {
   );
 }
 
-/** What two services did under the same load, as a table of Markdown. A p99 needs 2,000 replies. */
-export function comparisonTable({ loads, burstSeconds }: HttpResults, orders: number): string {
-  const head = ["load", "ours, /s", "theirs, /s", "ours / theirs", "p50, ms", "theirs", "p99, ms", "theirs"];
-  const rows = loads.map(({ measure, loads: services }) => {
-    const [ours = Number.NaN, theirs = Number.NaN] = services.map(perSecond);
-    const latencies = services.map((rounds) => rounds.flatMap(({ latenciesMs }) => latenciesMs));
-    const percentiles = [...latencies.map(median), ...latencies.map(p99)];
-    return [measure, ...[ours, theirs, ours / theirs, ...percentiles].map(optional)];
+/**
+ * What services did under the same load, as tables of Markdown. A p99 needs 2,000 replies.
+ * @param names of the services; the last is the one that the others are compared with
+ */
+export function comparisonTables(
+  { loads, burstSeconds }: HttpResults,
+  names: readonly string[],
+  orders: number,
+): string {
+  const rows = loads.flatMap(({ measure, loads: services }) => {
+    const other = perSecond(services.at(-1) ?? []);
+    return services.map((rounds, index) => {
+      const latencies = latenciesOf(rounds);
+      const numbers = [perSecond(rounds), perSecond(rounds) / other, median(latencies), p99(latencies)];
+      return [index === 0 ? measure : "", names[index] ?? "", ...numbers.map(optional)];
+    });
   });
-  const [ours, theirs] = burstSeconds.map((seconds) => `${number(median(seconds))} s`);
-  const burst = `Of ${orders} orders at once the last is completed after ${ours}, theirs after ${theirs}.`;
-  return `${table(head, rows, { numbersFrom: 1 })}\n\n${burst}\n`;
+  const bursts = burstSeconds.map((seconds, index) => [names[index] ?? "", number(median(seconds))]);
+  return [
+    table(["load", "service", "requests/s", "× other", "p50, ms", "p99, ms"], rows, { numbersFrom: 2 }),
+    table([`${orders} orders at once`, "until the last is completed, s"], bursts, { numbersFrom: 1 }),
+  ].join("\n\n");
 }
 
 /** The results of a run, for docs/benchmarks.md. */

@@ -4,6 +4,7 @@ import { startScheduler } from "eventbridge-scheduler-local";
 import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
+import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { readMemorySizes, readTimeouts } from "../../test/support/bundle.ts";
 import { startApiGateway } from "../lambda-host/api-gateway.ts";
@@ -16,6 +17,8 @@ import type { RecordedRequest } from "./baseline.ts";
 
 /** Longer than any run: a held schedule does not fire. */
 const HELD_MS = 86_400_000;
+
+const MINUTE_MS = 60_000;
 
 /** Node publishes every request that a server of this process gets (https://nodejs.org/api/diagnostics_channel.html, "HTTP"). */
 const REQUEST_START = "http.server.request.start";
@@ -37,10 +40,14 @@ interface StackOptions {
   readonly concurrency?: number;
   /** Schedules are accepted and never fire, so that completions do not disturb what is measured. Default false. */
   readonly holdSchedules?: boolean;
+  /** Who completes orders; by default schedules do. */
+  readonly completion?: Completion;
+  /** Orders get prices from the inventory at this address. Default: no prices. */
+  readonly inventoryUrl?: string;
 }
 
 /** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
-export async function startStack({ bundles, concurrency = 1, holdSchedules }: StackOptions = {}) {
+export async function startStack({ bundles, concurrency = 1, holdSchedules, ...given }: StackOptions = {}) {
   await using parts = new AsyncDisposableStack();
   const { url: redisUrl } = parts.adopt(await startRedis(), stop);
   const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
@@ -53,7 +60,11 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules }: St
   const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
   const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
   const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
-  const urls = { upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl: "", skewMs: 0 };
+  const { completion, inventoryUrl = "" } = given;
+  const environment = functionEnvironment({
+    ...{ upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl },
+    ...{ completion, skewMs: 0 },
+  });
   const logBytes = new Map<string, number>();
   const host = parts.adopt(
     await createLambdaHost({
@@ -61,11 +72,12 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules }: St
       concurrency: () => concurrency,
       timeoutMs,
       memoryMb,
-      environment: async () => functionEnvironment(urls),
+      environment: async () => environment,
       onLine: (line, name) => void logBytes.set(name, (logBytes.get(name) ?? 0) + Buffer.byteLength(line) + 1),
     }),
     stop,
   );
+  if (completion === "sweep") parts.defer(everyMinute(() => host.invoke("sweepOrders", {})));
   const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
   const running = parts.move();
 
@@ -89,6 +101,13 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules }: St
     logBytes: (name: string) => logBytes.get(name) ?? 0,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Calls now and then once a minute. @returns ends the calls */
+function everyMinute(call: () => Promise<unknown>): () => void {
+  void call();
+  const timer = setInterval(call, MINUTE_MS);
+  return () => clearInterval(timer);
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Completion } from "../../lib/orders/completion-delay.ts";
 
 /**
  * Of this run alone: a port that refuses is free for a moment, and the proxy of another run on this machine may be given
@@ -16,13 +17,15 @@ export function functionEnvironment(instance: {
   readonly schedulerUrl: string;
   /** Empty in a run without prices. */
   readonly inventoryUrl: string;
+  /** Who completes orders; by default schedules do. */
+  readonly completion?: Completion | undefined;
   /** How far its clock is wrong, in ms. */
   readonly skewMs: number;
 }): Record<string, string> {
   return {
     UPSTASH_REDIS_REST_URL: instance.upstashUrl,
     UPSTASH_REDIS_REST_TOKEN: TOKEN,
-    COMPLETION: "scheduler",
+    COMPLETION: instance.completion ?? "scheduler",
     COMPLETED_STREAM_MAX_LENGTH: "1000000",
     POWERTOOLS_SERVICE_NAME: "orders",
     SCHEDULE_GROUP,
