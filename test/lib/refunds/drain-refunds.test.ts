@@ -259,6 +259,19 @@ test("while Redis refuses refunds few requests are pending, run after run, and a
   expect(await leftOver(store.client)).toEqual(NOTHING_LEFT);
 });
 
+test("a run in which Redis refuses a refund does not look for requests that no run holds", async () => {
+  // given: a drain that has brought both scripts into the cache
+  await requestRefunds(store.client, await storeOrders(store.client, 1));
+  await drain();
+  await requestRefunds(store.client, await storeOrders(store.client, 1));
+  await forbid(store.client, "hset");
+  const { redis, requests } = await countedRedis(store);
+
+  await drain(redis);
+
+  expect(requests()).toBe(2);
+});
+
 test("a server that became a replica for a moment fails no request", async () => {
   const pks = await storeOrders(store.client, 3);
   await requestRefunds(store.client, [...pks, newPk()]);
