@@ -51,7 +51,8 @@ test("every script locks its keys only, and uses no key that is not in its KEYS,
   await expect.poll(() => commands.filter(({ words }) => words.includes("refund_order")).length).toBeGreaterThan(5);
 
   // then
-  const keysOf = async (words: string[]) => Keys.parse(await store.client.sendCommand(["COMMAND", "GETKEYS", ...words]));
+  const keysOf = async (words: string[]) =>
+    Keys.parse(await store.client.sendCommand(["COMMAND", "GETKEYS", ...words]));
   let declared: string[] = [];
   let inScripts = 0;
   for (const { fromScript, words } of commands) {
@@ -67,7 +68,9 @@ test("every script locks its keys only, and uses no key that is not in its KEYS,
     const lua = await readFile(file, "utf8");
     expect(lua, file).toMatch(KEY_LOCKING);
     const [name = ""] = /-- .*/.exec(lua) ?? [];
-    const ran = replies.some((reply) => reply.includes(name) || reply.includes(createHash("sha1").update(lua).digest("hex")));
+    const ran = replies.some(
+      (reply) => reply.includes(name) || reply.includes(createHash("sha1").update(lua).digest("hex")),
+    );
     expect(ran, `${file} ran`).toBe(true);
   }
 });
