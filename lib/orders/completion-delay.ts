@@ -11,6 +11,15 @@ export const COMPLETION_DELAY_MS = 5_000;
 export const SWEEP_GRACE_MS = 65_000;
 
 /**
+ * How long a run of the sweep may last. Runs start once a minute, so with `sweep` the next one has begun before this one ends. The
+ * function's time-out (serverless.yml) leaves room for the last requests.
+ */
+export const SWEEP_RUN_MS = 65_000;
+
+/** How long a run of `sweep` waits at least. A shorter wait would read the index more often than completions on time need. */
+export const SWEEP_MIN_WAIT_MS = 200;
+
+/**
  * Who completes orders. `scheduler`: each order has a schedule, and the sweep completes what a schedule missed. `sweep`: the
  * sweep completes every order as soon as it is due, and there are no schedules.
  */

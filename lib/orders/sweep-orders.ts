@@ -7,19 +7,16 @@ import { PENDING_KEY } from "../redis/keys.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import { announcements, consumerLag, groupsBehind, trimAnnouncements } from "./announcements.ts";
 import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
-import { COMPLETION_DELAY_MS, type Completion, SWEEP_GRACE_MS } from "./completion-delay.ts";
+import {
+  COMPLETION_DELAY_MS,
+  type Completion,
+  SWEEP_GRACE_MS,
+  SWEEP_MIN_WAIT_MS,
+  SWEEP_RUN_MS,
+} from "./completion-delay.ts";
 
 /** One script completes a batch, and holds the keys of its orders and of the stream for about 6 ms. */
 const BATCH_SIZE = 200;
-
-/**
- * How long a run may last. Runs start once a minute, so with `sweep` the next one has begun before this one ends. The
- * function's time-out (serverless.yml) leaves room for the last requests.
- */
-const RUN_MS = 65_000;
-
-/** A shorter wait would read the index more often than completions on time need. */
-const MIN_WAIT_MS = 200;
 
 /** No order becomes due sooner than this after it was placed. */
 const MAX_WAIT_MS = COMPLETION_DELAY_MS;
@@ -114,7 +111,7 @@ class SweepRun {
     this.#sweep = sweep;
     const now = sweep.clock();
     this.#shareStartedAt = now;
-    this.#endsAt = now + RUN_MS;
+    this.#endsAt = now + SWEEP_RUN_MS;
     this.#overdueSince = now - SWEEP_GRACE_MS;
   }
 
@@ -131,7 +128,7 @@ class SweepRun {
     const [next] = this.#refused ? [] : this.#pending.filter(this.#isOpen);
     if (next === undefined) return MAX_WAIT_MS;
     // A timer may fire a millisecond early.
-    return Math.min(Math.max(next.due - this.#sweep.clock() + 1, MIN_WAIT_MS), MAX_WAIT_MS);
+    return Math.min(Math.max(next.due - this.#sweep.clock() + 1, SWEEP_MIN_WAIT_MS), MAX_WAIT_MS);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { Bundles } from "../lambda-host/bundles.ts";
 import { fillDatabase, filledPk, ORDER_BODY, removeOrders, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
-import { type MeasuredStack, startStack } from "./stack.ts";
+import { HELD_MS, type MeasuredStack, startStack } from "./stack.ts";
 import { type Call, interleave, median, type Row } from "./statistics.ts";
 
 const MIN_ITEMS_PER_SECOND = 5_000;
@@ -46,7 +46,7 @@ export async function measureGrowth(bundles: Bundles, { sizes, rounds, calls, it
   await using stacks = new AsyncDisposableStack();
   const databases: { readonly stored: number; readonly stack: MeasuredStack }[] = [];
   for (const stored of sizes) {
-    const stack = stacks.use(await startStack({ bundles, holdSchedules: true }));
+    const stack = stacks.use(await startStack({ bundles, scheduleDelayMs: () => HELD_MS }));
     await fillDatabase(stack.redis, stored);
     databases.push({ stored, stack });
   }

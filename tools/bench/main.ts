@@ -7,7 +7,7 @@ import { measureWarmCalls } from "./calls.ts";
 import { httpRows, measureHttp } from "./http-load.ts";
 import { measureColdStarts, measureMemory } from "./instances.ts";
 import { comparisonTables, resultsOf, rowsTable } from "./report.ts";
-import { startStack } from "./stack.ts";
+import { HELD_MS, keepSweeping, startStack } from "./stack.ts";
 import type { Row } from "./statistics.ts";
 
 const USAGE = `npm run bench -- [--quick]
@@ -60,7 +60,7 @@ async function bench(quick: boolean): Promise<Outcome> {
   await using bundles = await buildBundles([], { emptyHandler: BASELINE, bareRequests: BASELINE });
   const rows: Row[] = [];
   {
-    await using stack = await startStack({ bundles, holdSchedules: true });
+    await using stack = await startStack({ bundles, scheduleDelayMs: () => HELD_MS });
     log("CPU time of a call");
     rows.push(...(await measureWarmCalls(stack, warm)));
     log("cold starts");
@@ -93,6 +93,7 @@ async function compare(url: string, inventoryUrl: string | undefined, { http }: 
   for (const completion of Completion.options) {
     for (const prices of inventoryUrl === undefined ? [{}] : [{}, { inventoryUrl }]) {
       const stack = parts.use(await startStack({ bundles, concurrency: INSTANCES, completion, ...prices }));
+      if (completion === "sweep") parts.use(keepSweeping(stack));
       const suffix = "inventoryUrl" in prices ? ", with prices" : "";
       services.push({ name: `this one, ${completion}${suffix}`, url: stack.apiUrl });
     }

@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import { dueTime } from "../../lib/orders/completion-delay.ts";
+import { COMPLETION_DELAY_MS } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { readServerlessYml } from "../../test/support/bundle.ts";
 import { getOrderEvent, httpEvent, placeOrderEvent, sampleEvent } from "../../test/support/functions.ts";
@@ -44,15 +44,26 @@ export async function fillDatabase(redis: RedisClient, count: number): Promise<v
 }
 
 /** Stores pending orders that the sweep finds overdue, and returns their pks. */
-export async function storeOverdueOrders(redis: RedisClient, count: number): Promise<string[]> {
-  const pks = Array.from({ length: count }, () => ulid(Date.now() - LONG_AGO_MS));
+export function storeOverdueOrders(redis: RedisClient, count: number): Promise<string[]> {
+  return storePendingOrders(
+    redis,
+    Array.from({ length: count }, () => Date.now() - LONG_AGO_MS),
+  );
+}
+
+/**
+ * Stores an order for each due time, and returns their pks.
+ * @param dueTimes whole ms since the epoch
+ */
+export async function storePendingOrders(redis: RedisClient, dueTimes: readonly number[]): Promise<string[]> {
+  const orders = dueTimes.map((due) => ({ pk: ulid(due - COMPLETION_DELAY_MS), due }));
   await Promise.all(
-    pks.flatMap((pk) => [
+    orders.flatMap(({ pk, due }) => [
       redis.hSet(orderKey(pk), { pk, ...ORDER, status: "pending" }),
-      redis.zAdd(PENDING_KEY, { value: pk, score: dueTime(pk) }),
+      redis.zAdd(PENDING_KEY, { value: pk, score: due }),
     ]),
   );
-  return pks;
+  return orders.map(({ pk }) => pk);
 }
 
 export async function storeCompletedOrders(redis: RedisClient, count: number): Promise<string[]> {

@@ -16,9 +16,16 @@ import type { Outcome, Usage } from "../lambda-host/messages.ts";
 import type { RecordedRequest } from "./baseline.ts";
 
 /** Longer than any run: a held schedule does not fire. */
-const HELD_MS = 86_400_000;
+export const HELD_MS = 86_400_000;
 
 const MINUTE_MS = 60_000;
+
+/**
+ * What connections and the local gateway send for themselves, and the commands of this module that read and reset these numbers and wait
+ * for completions.
+ */
+const HOUSEKEEPING = /^(hello|info|auth|select|ping|command|client\|.+|config\|.+|xinfo\|consumers|zcard)$/;
+const COMMAND_STATISTIC = /^cmdstat_(?<name>[^:]+):calls=(?<calls>\d+)/gm;
 
 /** Node publishes every request that a server of this process gets (https://nodejs.org/api/diagnostics_channel.html, "HTTP"). */
 const REQUEST_START = "http.server.request.start";
@@ -38,16 +45,17 @@ interface StackOptions {
   readonly bundles?: Pick<Bundles, "paths" | "runtime">;
   /** Concurrent instances of each function. Default 1. */
   readonly concurrency?: number;
-  /** Schedules are accepted and never fire, so that completions do not disturb what is measured. Default false. */
-  readonly holdSchedules?: boolean;
-  /** Who completes orders; by default schedules do. */
+  /** Who completes orders. Default `scheduler`. */
   readonly completion?: Completion;
   /** Orders get prices from the inventory at this address. Default: no prices. */
   readonly inventoryUrl?: string;
+  /** How late a schedule fires, in ms. Default: on time. */
+  readonly scheduleDelayMs?: () => number;
 }
 
 /** Starts the built functions on real Redis, behind the Upstash gateway, with EventBridge Scheduler. */
-export async function startStack({ bundles, concurrency = 1, holdSchedules, ...given }: StackOptions = {}) {
+export async function startStack(options: StackOptions = {}) {
+  const { bundles, concurrency = 1, completion, inventoryUrl = "", scheduleDelayMs = () => 0 } = options;
   await using parts = new AsyncDisposableStack();
   const { url: redisUrl } = parts.adopt(await startRedis(), stop);
   const redis = parts.adopt(connection(redisUrl), (client) => client.destroy());
@@ -56,11 +64,9 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules, ...g
   const deliver = (name: string, event: unknown): Promise<Outcome> | undefined =>
     host.has(name) ? host.invoke(name, event) : undefined;
   const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
-  const held = holdSchedules && { delayMs: () => HELD_MS };
-  const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined, ...held };
-  const scheduler = parts.adopt(await startScheduler(schedulerOptions), stop);
+  const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined };
+  const scheduler = parts.adopt(await startScheduler({ ...schedulerOptions, delayMs: scheduleDelayMs }), stop);
   const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
-  const { completion, inventoryUrl = "" } = given;
   const environment = functionEnvironment({
     ...{ upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl },
     ...{ completion, skewMs: 0 },
@@ -77,7 +83,6 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules, ...g
     }),
     stop,
   );
-  if (completion === "sweep") parts.defer(everyMinute(() => host.invoke("sweepOrders", {})));
   const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
   const running = parts.move();
 
@@ -95,6 +100,12 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules, ...g
       if (!outcome.usage) throw new Error(`${name} did not report its usage`);
       return { ...outcome.usage, reply: outcome.reply };
     },
+    /** How often each command has run since the statistics were reset, in scripts too (https://redis.io/docs/latest/commands/info/). */
+    async commands(): Promise<ReadonlyMap<string, number>> {
+      const statistics = (await redis.info("commandstats")).matchAll(COMMAND_STATISTIC);
+      const counted = [...statistics].map(({ groups }) => [groups?.name ?? "", Number(groups?.calls)] as const);
+      return new Map(counted.filter(([name]) => !HOUSEKEEPING.test(name)));
+    },
     /** Ends a function's instances: its next event is a cold start. Its whole log is counted by then. */
     recycle: host.recycle,
     /** What a function has written to its log so far, in UTF-8, line ends included. */
@@ -103,11 +114,29 @@ export async function startStack({ bundles, concurrency = 1, holdSchedules, ...g
   };
 }
 
-/** Calls now and then once a minute. @returns ends the calls */
-function everyMinute(call: () => Promise<unknown>): () => void {
-  void call();
-  const timer = setInterval(call, MINUTE_MS);
-  return () => clearInterval(timer);
+/**
+ * Starts `sweepOrders` now and once a minute, as `rate(1 minute)` does: with `sweep` each run lasts until the next one has begun.
+ * @returns the usage of the runs that have ended; disposing of it ends the others
+ * @throws Error, which nobody can catch, when a run fails: the next one would hide it
+ */
+export function keepSweeping(stack: MeasuredStack) {
+  const ended: Usage[] = [];
+  let stopped = false;
+  async function run(): Promise<void> {
+    try {
+      ended.push(await stack.call("sweepOrders", {}));
+    } catch (error) {
+      if (!stopped) throw error;
+    }
+  }
+  void run();
+  const timer = setInterval(run, MINUTE_MS);
+  async function dispose(): Promise<void> {
+    stopped = true;
+    clearInterval(timer);
+    await stack.recycle("sweepOrders");
+  }
+  return { ended, [Symbol.asyncDispose]: dispose };
 }
 
 const stop = (part: { stop(): Promise<void> }): Promise<void> => part.stop();
