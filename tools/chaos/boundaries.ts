@@ -76,7 +76,7 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
       }
       // Only a call that names a script by its hash can miss it.
       const weights = { ...RARE, reset_after: 2, noscript: call.body.includes('"evalsha"') ? 1 : 0 };
-      const fate = functionName === "drainRefunds" && !faults.ended ? await interceptor.spring(call.body) : undefined;
+      const fate = faults.ended ? undefined : await interceptor.spring(functionName, call);
       await treat("redis", call, call.body, { ...REDIS_FAULTS, ...INSTANCE_FAULTS, noscript }, weights, { fate });
     }
 
@@ -99,7 +99,8 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
         prices?.denied.add(order);
         return INVENTORY_FAULTS.http_404(struck);
       };
-      await treat("inventory", asked, call.path, { ...INVENTORY_FAULTS, ...INSTANCE_FAULTS, http_404 }, RARE);
+      const fate = prices?.isDown.has(order) ? "http_500" : undefined;
+      await treat("inventory", asked, call.path, { ...INVENTORY_FAULTS, ...INSTANCE_FAULTS, http_404 }, RARE, { fate });
     }
 
     const upstash = await startProxy(upstashUrl, toRedis);

@@ -61,6 +61,10 @@ const UNDONE = {
     ["lib/orders/idempotency-key.ts", /throw new ServiceError\("idempotency_key_in_use"\)/, "return undefined"],
     [CREATE, /(?<=is_claimed = )held == claim/, "held and string.sub(held, 1, 6) == 'claim:'"],
   ],
+  // Of a request that Redis refuses to store, the claim goes with it.
+  "keep-claim": [[CREATE, /(?<=if idempotency_key) and not is_claimed(?= then)/, ""]],
+  // A run announces all that is overdue, however far a consumer group is behind.
+  "catch-up-pause": [[SWEEP, /(?<=this\.#isPaused = )groups\.length > 0/, "false"]],
   sweep: [[SWEEP, /run\.completeDue\(\)/, "Promise.resolve()"]],
   reclaim: [["lib/refunds/read-refund-requests.lua", /\n {2}read_left_pending\(\)/, ""]],
 } satisfies Record<string, readonly Change[]>;
@@ -93,6 +97,17 @@ const DEFECTS = {
           redis.call('XADD', completed_stream, '*', unpack(fields))
         end
         `,
+    ],
+  ],
+  "completed-early": [[SWEEP, /(?<=order\.due <= )now/, "now + 1_000"]],
+  // So that runs do not overlap. A run that ends early keeps the lock: no other one replaces it.
+  "sweep-locked": [
+    [
+      "functions/sweep-orders.ts",
+      /await sweep\((.*)\);/,
+      `if ((await redis.set("sweep:lock", "1", { nx: true })) !== "OK") return;
+        await sweep($1);
+        await redis.del("sweep:lock");`,
     ],
   ],
   "refund-counted-twice": [[DRAIN, /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"]],

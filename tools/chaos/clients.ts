@@ -81,14 +81,10 @@ export const retries = ({ behaviour }: Pick<Placement, "behaviour">): boolean =>
 /**
  * The clients: each places one order in its own way, and may lose a reply.
  * @param onPlaced called at the first 200 of each order
- * @returns places an order
  */
-export function createClients(
-  context: Context,
-  apiUrl: string,
-  onPlaced: (order: number, pk: string) => void,
-): (order: number) => Promise<Placement> {
+export function createClients(context: Context, apiUrl: string, onPlaced: (order: number, pk: string) => void) {
   const { chance, faults, journal, prices } = context;
+  const placements = new Map<number, { readonly placement: Placement; readonly quantity: number }>();
 
   async function send(placement: Placement, quantity: number): Promise<Answer> {
     const { order, key, lostReplies, wrongReplies } = placement;
@@ -140,18 +136,28 @@ export function createClients(
     }
   }
 
-  return async (order) => {
+  async function place(order: number): Promise<Placement> {
     const weights = prices ? PRICED_BEHAVIOURS : BEHAVIOURS;
     const behaviour = chance.pick(`behaviour of order ${order}`, BEHAVIOURS, weights);
     const quantity = chance.between(`quantity of order ${order}`, 1, 1_000);
     const key = behaviour === "once" ? undefined : `chaos-key-of-order-${order}`;
     const placement: Placement = { order, behaviour, key, replies: [], lostReplies: [], wrongReplies: [] };
+    placements.set(order, { placement, quantity });
     const requests = BODIES[behaviour].map((more) =>
       retries(placement) ? untilAnswered(placement, quantity + more) : send(placement, quantity),
     );
     await Promise.all(requests);
     if (requests.length > 1) faults.count(`client.${behaviour}`);
     return placement;
+  }
+
+  return {
+    place,
+    /** Sends an order that a client is placing once more, as a second client with the same key. */
+    async sendAgain(order: number): Promise<void> {
+      const sent = placements.get(order);
+      if (sent) await send(sent.placement, sent.quantity);
+    },
   };
 }
 

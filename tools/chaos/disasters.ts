@@ -8,6 +8,7 @@ import {
 } from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
 import { type ChaosDatabase, type DirectClient, entriesOf, fillStream, makeRoom, withoutGroup } from "./database.ts";
+import type { Call } from "./proxy.ts";
 import type { Refunds } from "./refunds.ts";
 import type { Context } from "./run.ts";
 
@@ -31,11 +32,19 @@ const REMOVE = `
   redis.call(unpack(ARGV, 3))
   return listed`;
 
-/** When no poller settles anything for so long, in ms, what would befall one happens without it. */
+/** A key is claimed, and its order is stored: the price is known. */
+const STORES_CLAIMED = /"orders:pending","idempotency:/;
+
+/** When no function makes the call for so long, in ms, what would befall it happens without it. */
 const PATIENCE_MS = 20_000;
 
-/** What becomes of the poller itself; undefined: it goes on. */
-type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
+/** What becomes of the function's call; undefined: it goes on. */
+type Fate = keyof typeof INSTANCE_FAULTS | "reset_before" | undefined;
+
+type Happen = (call: Call | undefined) => Promise<Fate>;
+
+/** A call that is waited for: a poller settles its batch, or createOrder stores an order whose key it has claimed. */
+type Moment = "settling" | "storing";
 
 /**
  * The accidents that befall the whole database: each kind strikes at least once, when an order drawn from the seed is
@@ -43,9 +52,10 @@ type PollerFate = keyof typeof INSTANCE_FAULTS | undefined;
  * @returns runs the accidents that belong to an order
  */
 export function createDisasters(
-  { options, chance, faults, interceptor }: Context,
+  { options, chance, faults, interceptor, journal, prices }: Context,
   database: ChaosDatabase,
   refunds: Refunds,
+  sendAgain: (order: number) => Promise<unknown>,
 ): (order: number) => Promise<void> {
   const { orders, faults: rate } = options;
 
@@ -67,14 +77,31 @@ export function createDisasters(
     "refunds.trimmed_while_pending": () => underPoller(trimPending),
     "functions.poller_killed_before_settling": () => underPoller(async () => undefined, "killed_before_call"),
     "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
+    ...(prices && { "clients.refused_while_storing": () => interceptor.lay("storing", refuseBoth, "reset_before") }),
   };
 
   /** @returns whether it happened: without a poller none is killed */
-  async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: PollerFate): Promise<boolean> {
-    const struck = interceptor.lay(() => database.direct(work), fate);
+  async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: Fate): Promise<boolean> {
+    const struck = interceptor.lay("settling", () => database.direct(work), fate);
     // So that there is a batch to have in hand.
     for (const kind of ["unknown", "malformed", "without_pk"] as const) await refunds.askInvalid(kind);
     return (await struck) || fate === undefined;
+  }
+
+  /**
+   * Redis refuses the hash of an order, and the reply is lost. Before it is sent again, a second client sends the same key, and
+   * gets no price.
+   */
+  async function refuseBoth(call: Call | undefined): Promise<void> {
+    const order = call && journal.orderIn(call.body);
+    if (order === undefined) return;
+    await database.alone(async (client) => {
+      await client.aclSetUser("default", "-hset");
+      await call?.forward().finally(() => client.aclSetUser("default", "+hset"));
+    });
+    prices?.isDown.add(order);
+    await sendAgain(order);
+    prices?.isDown.delete(order);
   }
 
   async function remove(client: DirectClient, from: string, to: string, removal: readonly string[]): Promise<void> {
@@ -109,34 +136,47 @@ export function createDisasters(
   };
 }
 
-/** What befalls a poller at the worst time: when it has a batch in hand and is about to settle it. */
+/** What befalls a function at the worst time, such as a poller that has a batch in hand and is about to settle it. */
 export function createInterceptor() {
-  const waiting = new Set<(hasPoller: boolean) => Promise<PollerFate>>();
+  const waiting = { settling: new Set<Happen>(), storing: new Set<Happen>() };
+  const underWay = new Map<string, Promise<Fate>>();
 
   return {
     /**
-     * Resolves once `work` has been done, before the next settling that a living poller sends.
-     * @returns whether there was a poller
+     * Resolves once `work` has been done, before the next such call of a living function goes on.
+     * @returns whether there was one
      */
-    lay(work: () => Promise<unknown>, fate: PollerFate): Promise<boolean> {
+    lay(moment: Moment, work: (call: Call | undefined) => Promise<unknown>, fate: Fate): Promise<boolean> {
       const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-      const patience = setTimeout(() => void happen(false), PATIENCE_MS);
-      async function happen(hasPoller: boolean): Promise<PollerFate> {
+      const patience = setTimeout(() => void happen(undefined), PATIENCE_MS);
+      async function happen(call: Call | undefined): Promise<Fate> {
         clearTimeout(patience);
-        waiting.delete(happen);
-        await work().then(() => resolve(hasPoller), reject);
+        waiting[moment].delete(happen);
+        await work(call).then(() => resolve(call !== undefined), reject);
         return fate;
       }
-      waiting.add(happen);
+      waiting[moment].add(happen);
       return promise;
     },
-    /** Runs what waits for this call of the poller. */
-    async spring(body: string): Promise<PollerFate> {
-      // Of the poller's calls only the one that settles names the outbox.
-      const [next] = waiting;
-      return body.includes(PENDING_KEY) ? next?.(true) : undefined;
+    /** Runs what waits for this call. */
+    async spring(functionName: string, call: Call): Promise<Fate> {
+      const { body } = call;
+      // The function may give up and send it again meanwhile.
+      if (underWay.has(body)) await underWay.get(body);
+      const moment = momentOf(functionName, body);
+      const [next] = moment ? waiting[moment] : [];
+      if (!next) return undefined;
+      const happening = next(call);
+      underWay.set(body, happening);
+      return happening.finally(() => underWay.delete(body));
     },
   };
+}
+
+function momentOf(functionName: string, body: string): Moment | undefined {
+  // Of the poller's calls only the one that settles names the outbox.
+  if (functionName === "drainRefunds" && body.includes(PENDING_KEY)) return "settling";
+  return functionName === "createOrder" && STORES_CLAIMED.test(body) ? "storing" : undefined;
 }
 
 /** Redis then refuses what adds, and goes on with reads and deletes, as Upstash does at the limit of the plan. */

@@ -45,6 +45,8 @@ export function createPriceBook() {
     told,
     /** The orders whose product the inventory has denied. */
     denied: new Set<number>(),
+    /** The orders for whose product the inventory fails now. */
+    isDown: new Set<number>(),
     /** When the request that stored an order had asked for its price, by the order's pk, in ms since the epoch. */
     askedMs,
     /** The requests that got no price and were refused. */

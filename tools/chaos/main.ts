@@ -35,16 +35,21 @@ export type Options = z.infer<typeof Options>;
 /** What `--prove` runs: small, but large enough that the suite finds what is wrong. */
 const PROOFS: readonly Partial<Options>[] = [
   { orders: 300, seed: 11 },
+  { orders: 300, seed: 23, completion: "sweep" },
   { orders: 30, seed: 12, defect: "create-fails" },
   { orders: 200, seed: 13, defect: "order-dropped" },
   { orders: 600, seed: 14, defect: "announced-twice" },
   { orders: 300, seed: 15, defect: "refund-counted-twice" },
+  { orders: 30, faults: 0, seed: 24, defect: "completed-early", completion: "sweep" },
+  { orders: 50, seed: 25, defect: "sweep-locked", completion: "sweep" },
   { orders: 300, seed: 16, undo: "atomicity" },
   { orders: 300, seed: 17, undo: "pending-check" },
   { orders: 300, seed: 7, undo: "effect-first" },
   { orders: 60, seed: 18, undo: "leave-refused" },
   { orders: 200, seed: 19, undo: "idempotency-key" },
   { orders: 300, seed: 20, undo: "claim", priced: true },
+  { orders: 60, seed: 26, undo: "keep-claim", priced: true },
+  { orders: 30, faults: 0.05, seed: 27, undo: "catch-up-pause", completion: "sweep" },
   { orders: 200, seed: 21, undo: "sweep" },
   { orders: 200, seed: 22, undo: "reclaim" },
 ];
@@ -80,7 +85,9 @@ async function prove(): Promise<Outcome> {
     const right = summary.ok === (name === "sound");
     const broken = [...new Set(violations.map(({ invariant }) => invariant))].sort((a, b) => a - b);
     const found = broken.length > 0 ? `breaks ${broken.join(", ")} (${violations.length} times)` : "breaks nothing";
-    process.stderr.write(`${right ? "✓" : "✗"} ${name}, ${options.orders} orders, seed ${options.seed}: ${found}\n`);
+    process.stderr.write(
+      `${right ? "✓" : "✗"} ${name}, ${options.orders} orders, ${options.completion}, seed ${options.seed}: ${found}\n`,
+    );
     return { name, right, violations: violations.length };
   });
   const ok = rows.every(({ right }) => right);

@@ -85,15 +85,15 @@ export async function run(options: Options, log: (line: string) => void): Promis
   const { apiUrl, database } = stack;
 
   const refunds = createRefunds(context, database);
-  const strike = createDisasters(context, database, refunds);
   const reader = startReader(context, apiUrl);
   const consumer = await createConsumer(context, database);
   const stopConsumer = repeat(READING_PAUSE_MS, consumer.read);
   const stopTimers = startTimers(context, stack);
-  const place = createClients(context, apiUrl, (order, pk) => {
+  const { place, sendAgain } = createClients(context, apiUrl, (order, pk) => {
     reader.watch(order, pk);
     refunds.follow(order, pk);
   });
+  const strike = createDisasters(context, database, refunds, sendAgain);
 
   let placed = 0;
   let nextLineMs = 0;
