@@ -14,7 +14,7 @@ const service = sharedService();
 
 describe("the demo", () => {
   const demo = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-    runScript("tools/demo.ts", args, { ...service.env, FORCE_COLOR: "", ...env });
+    runScript("tools/demo.ts", args, { ...service.env, NO_COLOR: undefined, FORCE_COLOR: "", ...env });
   const pksIn = (output: string, state: string) =>
     [...output.matchAll(new RegExp(`^(${PK})  .*  ${state} `, "gm"))].map(([, pk]) => pk ?? "");
 
