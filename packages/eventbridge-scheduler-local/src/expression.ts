@@ -27,10 +27,10 @@ export interface Expression {
  * @throws SchedulerError a ValidationException for any other expression, no such day or hour, or no such time zone
  */
 export function parseExpression(expression: string, timezone: string): Expression {
-  checkTimezone(timezone);
   const { count, unit = "" } = RATE.exec(expression)?.groups ?? {};
-  if (count !== undefined) return everyMs(Number(count) * (UNIT_MS[unit] ?? 0));
   const fields = CRON.exec(expression)?.[1];
+  if (count !== undefined || fields !== undefined) localSecond(0, timezone); // so that a wrong time zone is the error
+  if (count !== undefined) return everyMs(Number(count) * (UNIT_MS[unit] ?? 0));
   if (fields !== undefined) return parseCron(expression, fields, timezone);
   const dueMs = parseTime(expression, timezone);
   return { oneTime: true, next: (fromMs) => (dueMs >= fromMs ? dueMs : undefined) };
@@ -98,18 +98,14 @@ function candidates(localMs: number, timezone: string): number[] {
   return offsets.map((offset) => localMs - offset).toSorted((a, b) => a - b);
 }
 
-function checkTimezone(timezone: string): void {
+/** What the clocks of a time zone show: `2026-11-23T06:13:05`. */
+function localSecond(ms: number, timezone: string): string {
   try {
-    localSecond(0, timezone);
+    // Sweden writes dates as ISO 8601 does.
+    return new Intl.DateTimeFormat("sv-SE", { timeZone: timezone, dateStyle: "short", timeStyle: "medium" })
+      .format(ms)
+      .replace(" ", "T");
   } catch {
     throw validationError(`Invalid Schedule Expression Timezone ${timezone}.`);
   }
-}
-
-/** What the clocks of a time zone show: `2026-11-23T06:13:05`. */
-function localSecond(ms: number, timezone: string): string {
-  // Sweden writes dates as ISO 8601 does.
-  return new Intl.DateTimeFormat("sv-SE", { timeZone: timezone, dateStyle: "short", timeStyle: "medium" })
-    .format(ms)
-    .replace(" ", "T");
 }
