@@ -80,6 +80,18 @@ describe("a script with the flag allow-key-locking", () => {
   });
 });
 
+test.each(["{'allow-key-locking'}", `{ "allow-key-locking", 'no-writes' }`, "{'no-writes', 'allow-key-locking'}"])(
+  "a function with the flags %s runs",
+  async (flags) => {
+    const define = `redis.register_function{ function_name='greet', flags=${flags}, callback=function() return 'ä' end }`;
+    const library = `#!lua name=greetings\n${define}`;
+    expect(await gateway.post("/", ["FUNCTION", "LOAD", "REPLACE", library])).toMatchObject({ status: 200 });
+    const call = flags.includes("no-writes") ? "FCALL_RO" : "FCALL";
+    expect((await gateway.post("/", [call, "greet", 0])).json).toEqual({ result: "ä" });
+    await redis.client.functionFlush();
+  },
+);
+
 test("a script without the flag has the hash that Redis gives it", async () => {
   const source = "return 'allow-key-locking'";
   expect((await gateway.post("/", ["SCRIPT", "LOAD", source])).json).toEqual({ result: hashOf(source) });
