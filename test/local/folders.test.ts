@@ -37,6 +37,8 @@ test.for([
   }
   await exited;
 
+  // Only after a kill does the watchdog remove it.
+  if (ending !== "killed") expect(existsSync(folder)).toBe(isLeft);
   await expect.poll(() => existsSync(folder)).toBe(isLeft);
 });
 
