@@ -99,7 +99,7 @@ const DEFECTS = {
         `,
     ],
   ],
-  "completed-early": [[SWEEP, /(?<=order\.due <= )now/, "now + 1_000"]],
+  "completed-early": [[SWEEP, /(?<=order\.due <= )now/, "now + 4_000"]],
   // So that runs do not overlap. A run that ends early keeps the lock: no other one replaces it.
   "sweep-locked": [
     [
