@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { measureHttp, perSecond } from "../../tools/bench/http-load.ts";
 import { barChart, comparisonTables } from "../../tools/bench/report.ts";
-import { interleave, median, meetsTarget, p99, type Row } from "../../tools/bench/statistics.ts";
+import { interleave, median, meetsTarget, p99, percentile, type Row } from "../../tools/bench/statistics.ts";
 import { answering } from "../support/servers.ts";
 
 const COMPLETION_MS = 300;
@@ -28,7 +28,7 @@ test("two services get the same load in turns, and a table compares them", async
   const urls = [await orderServer(0), await orderServer(20)];
   const turns: string[] = [];
 
-  const settings = { connections: [8], rounds: 1, warmUp: 8, seconds: 1, burst: 20 };
+  const settings = { connections: [8], rounds: 1, warmUp: 8, seconds: 1, leadSeconds: 0, burst: 20 };
   const results = await measureHttp(urls, settings, (line) => turns.push(line));
 
   const [first, second] = [0, 1].map((service) => turns.filter((line) => line.includes(urls[service] ?? "")).length);
@@ -51,7 +51,7 @@ test("a service that fails is not measured", async () => {
 
   const measured = measureHttp(
     [url],
-    { connections: [1], rounds: 1, warmUp: 1, seconds: 1, burst: 1 },
+    { connections: [1], rounds: 1, warmUp: 1, seconds: 1, leadSeconds: 0, burst: 1 },
     () => undefined,
   );
 
@@ -61,8 +61,8 @@ test("a service that fails is not measured", async () => {
 test.for<[given: Partial<Row>, met: boolean | undefined]>([
   [{ atMost: 1.5 }, true],
   [{ atMost: 1.4 }, false],
-  [{ unit: "MB", atMost: 0.5 }, true],
-  [{ unit: "MB", atMost: 0.4 }, false],
+  [{ asDifference: true, atMost: 0.5 }, true],
+  [{ asDifference: true, atMost: 0.4 }, false],
   [{ baseline: undefined, atLeast: 1.6 }, false],
   [{ baseline: undefined, atLeast: 1.5 }, true],
   [{ value: Number.NaN, atMost: 9 }, false],
@@ -76,6 +76,11 @@ test.for<[given: Partial<Row>, met: boolean | undefined]>([
 test("a median is the middle value, the lower one of two", () => {
   expect(median([9, -5, 30])).toBe(9);
   expect(median([4, 10, 2, 1])).toBe(2);
+});
+
+test("a percentile is the smallest value that a share of the values does not exceed", () => {
+  expect(percentile([4, 1, 3, 2], 0.5)).toBe(2);
+  expect(percentile([4, 1, 3, 2], 0.99)).toBe(4);
 });
 
 test("a p99 is the value that 99 % do not exceed, and takes 2,000 calls", () => {
@@ -102,11 +107,11 @@ test("sides take turns, in the opposite order every other round", async () => {
 });
 
 test("a chart has a bar for each row", () => {
-  const row = (at: number, value: number): Row => {
-    return { group: "throughput", measure: `${at} connections`, name: "GET", at, unit: "/s", value };
+  const row = (at: number, name: string, value: number): Row => {
+    return { group: "throughput", measure: `${at} connections`, name, at, unit: "/s", value };
   };
 
-  const chart = barChart("GET", [row(1, 2_040.4), row(8, 3_823)]);
+  const chart = barChart("POST", [row(1, "POST", 2_040.4), row(8, "POST, sweep", 3_823)]);
 
-  expect(chart).toContain('x-axis ["1 connection", "8 connections"]\n  y-axis 0 --> 3820\n  bar [2040, 3820]');
+  expect(chart).toContain('x-axis ["1 connection", "8 connections, sweep"]\n  y-axis 0 --> 3820\n  bar [2040, 3820]');
 });

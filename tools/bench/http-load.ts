@@ -5,12 +5,16 @@ import autocannon from "autocannon";
 import pLimit from "p-limit";
 import pRetry from "p-retry";
 import { z } from "zod";
+import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { reasonOf } from "../../local/error-reason.ts";
 import { Failure } from "../command.ts";
 import { ORDER_BODY } from "./orders.ts";
 import { interleave, median, type Row } from "./statistics.ts";
 
 const MAX_BURST_SECONDS = 10;
+/** How many times as many orders per second `sweep` takes as `scheduler`, at this many connections. */
+const MIN_SWEEP_RATIO = 2.5;
+const COMPARED_CONNECTIONS = 32;
 const BURST_CONNECTIONS = 32;
 const BURST_TIMEOUT_MS = 180_000;
 const POLL_INTERVAL_MS = 50;
@@ -36,75 +40,111 @@ const PlacedOrder = z
   .transform((order) => ("pk" in order ? order.pk : order.id));
 const FoundOrder = z.object({ status: z.string() });
 
-interface HttpSettings {
+/** The requests whose throughput is measured. */
+export const HTTP_REQUESTS = ["GET /orders/{pk}", "POST /orders"] as const;
+export type HttpRequest = (typeof HTTP_REQUESTS)[number];
+
+interface LoadSettings {
   readonly connections: readonly number[];
   readonly rounds: number;
   /** Requests before a measurement: V8 takes hundreds until it has compiled what is used most. */
   readonly warmUp: number;
   /** How long each load lasts, in seconds. */
   readonly seconds: number;
+  /**
+   * For how many seconds orders are placed before the measurement of new orders starts. With 6 of them it measures placing while as
+   * many orders are completed, and those of the turn before are completed by then.
+   */
+  readonly leadSeconds: number;
+}
+
+interface BurstSettings {
+  readonly rounds: number;
   /** How many orders a burst places. */
   readonly burst: number;
 }
 
+export type HttpSettings = LoadSettings & BurstSettings;
 export type HttpResults = Awaited<ReturnType<typeof measureHttp>>;
+type HttpLoads = Awaited<ReturnType<typeof measureLoads>>;
+type Log = (line: string) => void;
 
 /**
- * Measures order services over HTTP, in turns: bursts, then reads, then new orders. Completions of the orders placed run
- * meanwhile, as they do in production.
+ * Measures order services over HTTP, in turns: bursts, then reads, then new orders.
  * @param urls where each service has `/orders` and `/orders/{pk}`
  * @returns by service, then by round: each load, and the seconds from the first request until the last order of a burst is completed
  * @throws Error when a request fails: failures are fast
  */
-export async function measureHttp(
-  urls: readonly string[],
-  { connections, rounds, warmUp, seconds, burst }: HttpSettings,
-  log: (line: string) => void,
-) {
-  async function inTurns<Result>(what: string, measure: (url: string, service: number) => Promise<Result>) {
-    const sides = urls.map((url, service) => () => {
-      log(`${what} at ${url}`);
-      return measure(url, service);
-    });
-    return (await interleave(sides, rounds)).map((results) => results.flat());
-  }
-
-  for (const url of urls) await completeBurst(url, burst);
-  const burstSeconds = await inTurns(`${burst} orders`, (url) => completeBurst(url, burst));
-  const pks = await Promise.all(urls.map(placeOrder));
-  const loads = [];
-  for (const name of ["GET /orders/{pk}", "POST /orders"] as const) {
-    const requestOf = (url: string, service: number) =>
-      name === "POST /orders" ? { url: `${url}/orders`, ...JSON_POST } : { url: `${url}/orders/${pks[service]}` };
-    for (const [service, url] of urls.entries()) {
-      await drive({ ...requestOf(url, service), connections: 4, amount: warmUp });
-    }
-    for (const count of connections) {
-      const measure = `${name}, ${connectionsText(count)}`;
-      const ofServices = await inTurns(measure, (url, service) =>
-        drive({ ...requestOf(url, service), connections: count, duration: seconds }),
-      );
-      loads.push({ name, connections: count, measure, loads: ofServices });
-    }
-  }
+export async function measureHttp(urls: readonly string[], settings: HttpSettings, log: Log) {
+  const burstSeconds = await measureBursts(urls, settings, log);
+  const loads: HttpLoads[number][] = [];
+  for (const name of HTTP_REQUESTS) loads.push(...(await measureLoads(urls, name, settings, log)));
   return { loads, burstSeconds };
 }
 
-/** The first service's results as rows. */
-export function httpRows({ loads, burstSeconds: [seconds = []] }: HttpResults, burst: number): Row[] {
-  return [
-    ...loads.map(({ name, connections, measure, loads: [own = []] }): Row => {
-      return { group: "throughput", measure, name, at: connections, unit: "/s", value: perSecond(own) };
-    }),
-    {
-      group: "burst",
-      measure: `${burst} orders at once, until the last is completed`,
-      name: "burst",
-      unit: "s",
-      value: median(seconds),
-      atMost: MAX_BURST_SECONDS,
-    },
-  ];
+/** Measures bursts alone, as `measureHttp` does. */
+export async function measureBursts(urls: readonly string[], { rounds, burst }: BurstSettings, log: Log) {
+  for (const url of urls) await completeBurst(url, burst);
+  return inTurns(urls, rounds, `${burst} orders`, log, (url) => completeBurst(url, burst));
+}
+
+/** Measures the load of one request alone, as `measureHttp` does. */
+export async function measureLoads(
+  urls: readonly string[],
+  name: HttpRequest,
+  { connections, rounds, warmUp, seconds, leadSeconds }: LoadSettings,
+  log: Log,
+) {
+  const pks = await Promise.all(urls.map(placeOrder));
+  const requestOf = (url: string, service: number) =>
+    name === "POST /orders" ? { url: `${url}/orders`, ...JSON_POST } : { url: `${url}/orders/${pks[service]}` };
+  for (const [service, url] of urls.entries()) {
+    await drive({ ...requestOf(url, service), connections: 4, amount: warmUp });
+  }
+  const loads = [];
+  for (const count of connections) {
+    const measure = `${name}, ${connectionsText(count)}`;
+    const ofServices = await inTurns(urls, rounds, measure, log, async (url, service) => {
+      const load = { ...requestOf(url, service), connections: count };
+      if (name === "POST /orders" && leadSeconds > 0) await drive({ ...load, duration: leadSeconds });
+      return drive({ ...load, duration: seconds });
+    });
+    loads.push({ name, connections: count, measure, loads: ofServices });
+  }
+  return loads;
+}
+
+async function inTurns<Result>(
+  urls: readonly string[],
+  rounds: number,
+  what: string,
+  log: Log,
+  measure: (url: string, service: number) => Promise<Result>,
+): Promise<Result[][]> {
+  const sides = urls.map((url, service) => () => {
+    log(`${what} at ${url}`);
+    return measure(url, service);
+  });
+  return (await interleave(sides, rounds)).map((results) => results.flat());
+}
+
+/** The loads of this service, with each way of completion after the first compared with the first. */
+export function loadRows(loads: HttpLoads, completions: readonly Completion[]): Row[] {
+  return loads.flatMap(({ name, connections, measure, loads: services }) => {
+    const baseline = perSecond(services[0] ?? []);
+    return services.map((rounds, index): Row => {
+      const row = { group: "throughput", name, at: connections, unit: "/s", value: perSecond(rounds) } as const;
+      if (index === 0) return { ...row, measure };
+      const atLeast = connections === COMPARED_CONNECTIONS ? MIN_SWEEP_RATIO : undefined;
+      const completion = completions[index];
+      return { ...row, measure: `${measure}, ${completion}`, name: `${name}, ${completion}`, baseline, atLeast };
+    });
+  });
+}
+
+export function burstRow([seconds = []]: readonly (readonly number[])[], burst: number): Row {
+  const measure = `${burst} orders at once, until the last is completed`;
+  return { group: "burst", measure, name: "burst", unit: "s", value: median(seconds), atMost: MAX_BURST_SECONDS };
 }
 
 export const perSecond = (loads: readonly Load[]): number => median(loads.map((load) => load.perSecond));
@@ -117,7 +157,7 @@ export const connectionsText = (count: number): string => `${count} connection${
 /** @returns seconds from the first request until the last order is completed */
 async function completeBurst(url: string, orders: number): Promise<number> {
   const startedAt = performance.now();
-  let pending = await pLimit(BURST_CONNECTIONS).map(Array.from({ length: orders }), () => placeOrder(url));
+  let pending = await placeOrders(url, orders);
   while (pending.length > 0) {
     if (performance.now() - startedAt > BURST_TIMEOUT_MS) throw new Error(`${pending.length} orders are not completed`);
     const sample = pending.slice(0, BURST_CONNECTIONS);
@@ -128,7 +168,12 @@ async function completeBurst(url: string, orders: number): Promise<number> {
   return (performance.now() - startedAt) / 1_000;
 }
 
-async function placeOrder(url: string): Promise<string> {
+/** Places orders as fast as the service takes them. */
+export function placeOrders(url: string, orders: number): Promise<string[]> {
+  return pLimit(BURST_CONNECTIONS).map(Array.from({ length: orders }), () => placeOrder(url));
+}
+
+export async function placeOrder(url: string): Promise<string> {
   return PlacedOrder.parse(await fetchJson(`${url}/orders`, JSON_POST));
 }
 

@@ -1,21 +1,24 @@
+import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
-import { httpRows, measureHttp } from "./http-load.ts";
+import { burstRow, loadRows, measureBursts, measureHttp, measureLoads } from "./http-load.ts";
 import { measureColdStarts, measureMemory } from "./instances.ts";
+import { measureLateness } from "./lateness.ts";
 import { comparisonTables, resultsOf, rowsTable } from "./report.ts";
-import { HELD_MS, keepSweeping, startStack } from "./stack.ts";
+import { HELD_MS, keepSweeping, startStack, startStacks } from "./stack.ts";
 import type { Row } from "./statistics.ts";
 
-const USAGE = `npm run bench -- [--quick]
+const USAGE = `npm run bench -- [--quick] [--write]
 npm run bench -- --against <url> [--inventory <url>] [--quick]
 
-Measures the built functions on this machine, and writes the results into docs/benchmarks.md. Takes about four minutes.
+Measures the built functions on this machine, with each way of completion. Takes about eight minutes.
 
-  --quick          a smoke run of a minute, which writes nothing
+  --quick          a smoke run of two minutes
+  --write          writes the results into docs/benchmarks.md
   --against <url>  sends the same load to this service, with each way of completion, and to another one, in turns, and prints a
                    table. The other one needs POST /orders and GET /orders/{pk}
   --inventory <url>  measures this service with prices, too, from the inventory at this address. It needs the product tea-green
@@ -27,9 +30,15 @@ const INSTANCES = 4;
 
 const Options = z.object({
   quick: z.boolean().default(false),
+  write: z.boolean().default(false),
   against: z.url({ protocol: /^https?$/ }).optional(),
   inventory: z.url({ protocol: /^https?$/ }).optional(),
 });
+
+/** AWS fires a schedule within 60 s after its time (EventBridge Scheduler User Guide, "Schedule types"). */
+const MAX_SCHEDULE_DELAY_MS = 60_000;
+/** Fewer than in a comparison, because each takes a minute. */
+const POST_CONNECTIONS = [1, 32];
 
 const FULL = {
   warm: { rounds: 15, calls: 200, warmUp: 500 },
@@ -37,7 +46,8 @@ const FULL = {
   coldStarts: 21,
   memory: 5,
   growth: { sizes: [1_000, 100_000, 1_000_000], rounds: 15, calls: 50, items: 800 },
-  http: { connections: [1, 8, 32], rounds: 3, warmUp: 2_000, seconds: 5, burst: 500 },
+  http: { connections: [1, 8, 32], rounds: 3, warmUp: 2_000, seconds: 5, leadSeconds: 6, burst: 500 },
+  lateness: { comparedRate: 50, rates: [5, 300], seconds: 15, burst: 5_000 },
 };
 const QUICK: typeof FULL = {
   warm: { rounds: 3, calls: 50, warmUp: 100 },
@@ -45,38 +55,50 @@ const QUICK: typeof FULL = {
   coldStarts: 3,
   memory: 1,
   growth: { sizes: [1_000, 10_000], rounds: 2, calls: 20, items: 200 },
-  http: { connections: [1, 32], rounds: 1, warmUp: 500, seconds: 1, burst: 50 },
+  http: { connections: [1, 32], rounds: 1, warmUp: 500, seconds: 1, leadSeconds: 1, burst: 50 },
+  lateness: { comparedRate: 5, rates: [], seconds: 2, burst: 50 },
 };
 
 await runTool({
   usage: USAGE,
   readOptions: (args) => parseOptions(Options, args),
-  run: ({ quick, against, inventory }) =>
-    against === undefined ? bench(quick) : compare(against, inventory, quick ? QUICK : FULL),
+  run: ({ quick, write, against, inventory }) =>
+    against === undefined ? bench(quick, write) : compare(against, inventory, quick ? QUICK : FULL),
 });
 
-async function bench(quick: boolean): Promise<Outcome> {
-  const { warm, batches, coldStarts, memory, growth, http } = quick ? QUICK : FULL;
+async function bench(quick: boolean, write: boolean): Promise<Outcome> {
+  const { warm, batches, coldStarts, memory, growth, http, lateness } = quick ? QUICK : FULL;
   await using bundles = await buildBundles([], { emptyHandler: BASELINE, bareRequests: BASELINE });
   const rows: Row[] = [];
   {
-    await using stack = await startStack({ bundles, scheduleDelayMs: () => HELD_MS });
+    await using stacks = await startStacks({ bundles, scheduleDelayMs: () => HELD_MS });
     log("CPU time of a call");
-    rows.push(...(await measureWarmCalls(stack, warm)));
+    rows.push(...(await measureWarmCalls(stacks, warm)));
     log("cold starts");
-    rows.push(...(await measureColdStarts(stack, coldStarts)));
+    rows.push(...(await measureColdStarts(stacks, coldStarts)));
     log("memory");
-    rows.push(...(await measureMemory(stack, memory)));
+    rows.push(...(await measureMemory(stacks, memory)));
     log("batches");
-    rows.push(...(await measureBatches(stack, batches.rounds, batches.items)));
+    rows.push(...(await measureBatches(stacks.scheduler, batches.rounds, batches.items)));
   }
   {
-    await using stack = await startStack({ bundles, concurrency: INSTANCES });
-    rows.push(...httpRows(await measureHttp([stack.apiUrl], http, log), http.burst));
+    await using stacks = await startStacks({ bundles, concurrency: INSTANCES });
+    const { scheduler, sweep } = stacks;
+    rows.push(burstRow(await measureBursts([scheduler.apiUrl], http, log), http.burst));
+    rows.push(...loadRows(await measureLoads([scheduler.apiUrl], "GET /orders/{pk}", http, log), ["scheduler"]));
+    await using _ = keepSweeping(sweep);
+    const urls = [scheduler.apiUrl, sweep.apiUrl];
+    const posted = await measureLoads(urls, "POST /orders", { ...http, connections: POST_CONNECTIONS }, log);
+    rows.push(...loadRows(posted, ["scheduler", "sweep"]));
+  }
+  {
+    const scheduleDelayMs = () => randomInt(MAX_SCHEDULE_DELAY_MS);
+    await using stacks = await startStacks({ bundles, concurrency: INSTANCES, scheduleDelayMs });
+    rows.push(...(await measureLateness(stacks, lateness, log)));
   }
   log(`growth to ${growth.sizes.at(-1)?.toLocaleString("en")} orders`);
   rows.push(...(await measureGrowth(bundles, growth)));
-  if (!quick) await writeResults("benchmarks.md", resultsOf(rows));
+  if (write) await writeResults("benchmarks.md", resultsOf(rows));
   // A time depends on the machine and never fails a run; one that is none does.
   const measured = rows.every(({ value }) => Number.isFinite(value));
   return { output: `${rowsTable(rows)}\n`, exitCode: measured ? 0 : 1 };

@@ -55,7 +55,7 @@ export function comparisonTables(
 export function resultsOf(rows: readonly Row[]): string {
   const verdicts = rows.map(meetsTarget).filter((met) => met !== undefined);
   const charts = CHARTS.map(({ title, group, name }) => {
-    const shown = rows.filter((row) => row.group === group && (name === undefined || row.name === name));
+    const shown = rows.filter((row) => row.group === group && row.name.startsWith(name ?? ""));
     return barChart(title, shown);
   });
   const run = `Run of ${new Date().toISOString().slice(0, "yyyy-MM-dd".length)}, commit ${commit()}`;
@@ -66,7 +66,10 @@ export function resultsOf(rows: readonly Row[]): string {
 
 /** Mermaid, which GitHub draws in the colours of the reader's theme (https://mermaid.js.org/syntax/xyChart.html). */
 export function barChart(title: string, rows: readonly Row[]): string {
-  const labels = rows.map(({ at, name }) => JSON.stringify(at === undefined ? name : connectionsText(at)));
+  const labels = rows.map(({ at, name }) => {
+    const [, ...completion] = name.split(", ");
+    return JSON.stringify(at === undefined ? name : [connectionsText(at), ...completion].join(", "));
+  });
   const values = rows.map(({ value }) => Number(value.toPrecision(3)));
   return `\`\`\`mermaid
 xychart-beta horizontal
@@ -95,13 +98,13 @@ function verdict(row: Row): string {
 }
 
 /** @param value as `compared` gives it */
-function comparedText({ unit, baseline }: Row, value: number): string {
+function comparedText({ unit, baseline, asDifference }: Row, value: number): string {
   if (baseline === undefined) return amount(value, unit);
-  return unit === "MB" ? `${value < 0 ? "" : "+"}${amount(value, unit)}` : `${number(value)}×`;
+  return asDifference ? `${value < 0 ? "" : "+"}${amount(value, unit)}` : `${number(value)}×`;
 }
 
 function amount(value: number, unit: Row["unit"]): string {
-  return unit === "/s" ? `${number(value)}/s` : `${number(value)} ${unit}`;
+  return `${number(value)}${unit === "/s" ? "" : " "}${unit}`.trim();
 }
 
 const optional = (value: number | undefined): string => (value === undefined ? "–" : number(value));

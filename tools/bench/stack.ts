@@ -40,6 +40,9 @@ export type RedisClient = ReturnType<typeof connection>;
 
 export type MeasuredStack = Awaited<ReturnType<typeof startStack>>;
 
+/** A stack for each way of completion. */
+export type Stacks = Readonly<Record<Completion, MeasuredStack>>;
+
 interface StackOptions {
   /** Built by the caller of several stacks; by default the functions of serverless.yml, for this one. */
   readonly bundles?: Pick<Bundles, "paths" | "runtime">;
@@ -112,6 +115,15 @@ export async function startStack(options: StackOptions = {}) {
     logBytes: (name: string) => logBytes.get(name) ?? 0,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Starts a stack for each way of completion. */
+export async function startStacks(options: StackOptions): Promise<Stacks & AsyncDisposable> {
+  await using parts = new AsyncDisposableStack();
+  const scheduler = parts.use(await startStack({ ...options, completion: "scheduler" }));
+  const sweep = parts.use(await startStack({ ...options, completion: "sweep" }));
+  const running = parts.move();
+  return { scheduler, sweep, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /**

@@ -6,15 +6,27 @@ export type Call<Result = number> = (index: number) => Promise<Result>;
 
 /** One line of a run: what was measured, the same of its baseline, and whether it meets its target. */
 export interface Row {
-  readonly group: "cpu" | "cold start" | "memory" | "batch" | "growth" | "throughput" | "burst";
+  readonly group:
+    | "cpu"
+    | "cold start"
+    | "memory"
+    | "batch"
+    | "growth"
+    | "throughput"
+    | "burst"
+    | "lateness"
+    | "commands";
   readonly measure: string;
   /** The function or request that is measured. */
   readonly name: string;
   /** The number of connections, or of stored orders. */
   readonly at?: number;
-  readonly unit: "ms" | "s" | "/s" | "MB";
+  /** Empty for a number of things. */
+  readonly unit: "ms" | "s" | "/s" | "MB" | "";
   readonly value: number;
   readonly baseline?: number | undefined;
+  /** Whether the baseline is subtracted: memory and the like. By default the value is a multiple of it. */
+  readonly asDifference?: boolean;
   /** The target: bounds of `compared`. */
   readonly atMost?: number | undefined;
   readonly atLeast?: number | undefined;
@@ -42,10 +54,10 @@ export async function interleave<Result>(
   return results;
 }
 
-/** The MB above the baseline, or the multiple of it; without a baseline the value itself. */
-export function compared({ unit, value, baseline }: Row): number {
+/** What is above the baseline, or the multiple of it; without a baseline the value itself. */
+export function compared({ value, baseline, asDifference = false }: Row): number {
   if (baseline === undefined) return value;
-  return unit === "MB" ? value - baseline : value / baseline;
+  return asDifference ? value - baseline : value / baseline;
 }
 
 /** Whether a row meets its target; undefined without one. A value that could not be measured misses. */
@@ -67,6 +79,10 @@ export function mean(values: readonly number[]): number {
 
 /** The value that 99 % of the calls do not exceed; undefined for fewer than 2,000 calls. */
 export function p99(values: readonly number[]): number | undefined {
-  if (values.length < MIN_P99_CALLS) return undefined;
-  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1];
+  return values.length < MIN_P99_CALLS ? undefined : percentile(values, 0.99);
+}
+
+/** The smallest value that a share of the values, from 0 to 1, does not exceed: of few values the largest. */
+export function percentile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN;
 }
