@@ -31,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{packages,test,tools}/**/*.test.ts"],
+          include: ["{lab,packages,test}/**/*.test.ts"],
           exclude: ["test/e2e/**"],
           globalSetup: ["test/support/global-setup.ts"],
         },

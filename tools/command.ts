@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { markdownTable } from "markdown-table";
 import { z } from "zod";
 import { isTokenRefused } from "../lib/redis/commands.ts";
 import { reasonOf } from "../local/error-reason.ts";
@@ -16,6 +17,18 @@ const REDIS_ERROR_REPLY = /^[A-Z]{3,} /;
 const INTERRUPTED = 130;
 
 const RESULTS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
+
+/**
+ * A Markdown table whose columns are aligned, so that it is read at a terminal too.
+ * @param numbersFrom the first column that is set to the right; by default none is
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { numbersFrom = head.length }: { readonly numbersFrom?: number } = {},
+): string {
+  return markdownTable([head, ...rows], { align: head.map((_, column) => (column >= numbersFrom ? "right" : null)) });
+}
 
 /** A reason why a command cannot succeed, in one line for the person at the terminal. */
 export class Failure extends Error {

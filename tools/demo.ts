@@ -7,8 +7,16 @@ import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 import { redisFailure } from "../lib/redis/commands.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../lib/redis/keys.ts";
 import { invokeFunction, localEnvironment, readSettings, type Settings } from "../local/settings.ts";
-import { table } from "../test/support/markdown.ts";
-import { describeRedisError, Failure, type Outcome, parseOptions, printLine, runTool, waitFor } from "./command.ts";
+import {
+  describeRedisError,
+  Failure,
+  type Outcome,
+  parseOptions,
+  printLine,
+  runTool,
+  table,
+  waitFor,
+} from "./command.ts";
 import { type OrderReply, orderService } from "./order-service.ts";
 
 const USAGE = `npm run demo -- [--orders 5] [--timeout 90]

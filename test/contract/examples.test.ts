@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { readServerlessYml } from "../support/bundle.ts";
-import { childOf, namesOf, OPERATIONS, openapi } from "../support/contract.ts";
-import { httpEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { childOf, namesOf, OPERATIONS, openapi } from "../../lab/contract.ts";
+import { readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { httpEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk } from "../support/orders.ts";

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { childOf, namesOf, openapi } from "../../lab/contract.ts";
 import { MAX_BODY_BYTES, parseIdempotencyKey } from "../../lib/http/request.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import { OrderRequest } from "../../lib/orders/order-request.ts";
 import { order } from "../model/http-requests.ts";
-import { childOf, namesOf, openapi } from "../support/contract.ts";
 import { redocly } from "../support/run.ts";
 
 const dotted = fc.string({ unit: fc.constantFrom(".", "/", "\\", "a", "\n", "\u2028", "\ud83d", "😀"), maxLength: 8 });

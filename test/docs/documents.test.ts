@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { openapi } from "../../lab/contract.ts";
+import { readMemorySizes } from "../../lab/lambda-host/build.ts";
 import { PROBLEMS } from "../../lib/http/problem.ts";
 import { readSettings, Settings } from "../../local/settings.ts";
-import { readMemorySizes } from "../support/bundle.ts";
-import { openapi } from "../support/contract.ts";
 import { anchorsOf, codeIn, linksOf, tableOf } from "../support/markdown.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");

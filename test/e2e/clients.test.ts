@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { childOf, namesOf, openapi } from "../support/contract.ts";
+import { childOf, namesOf, openapi } from "../../lab/contract.ts";
 import { blocksOf } from "../support/markdown.ts";
 import { PROJECT, redocly } from "../support/run.ts";
 import { NO_PYTHON, sharedService } from "./service.ts";

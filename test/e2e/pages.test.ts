@@ -2,8 +2,8 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { Page } from "playwright-core";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { placeOrderEvent } from "../../lab/lambda-host/events.ts";
 import { Order } from "../../lib/orders/order.ts";
-import { placeOrderEvent } from "../support/functions.ts";
 import { answering, text } from "../support/servers.ts";
 import { NO_CHROMIUM, sharedService, urlOf, useBrowser } from "./service.ts";
 

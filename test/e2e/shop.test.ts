@@ -5,11 +5,12 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { shopServer } from "../../examples/shop/main.ts";
+import { listen } from "../../lab/lambda-host/serve.ts";
 import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { invokeFunction, readSettings } from "../../local/settings.ts";
-import { shopServer } from "../shop/main.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
-import { freePorts, listen } from "../support/servers.ts";
+import { freePorts } from "../support/servers.ts";
 import { NO_CHROMIUM, NO_PYTHON, urlOf, useBrowser } from "./service.ts";
 
 const INVENTORY = join(import.meta.dirname, "../shop/inventory.py");

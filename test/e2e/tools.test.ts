@@ -137,14 +137,18 @@ describe("the smoke test", () => {
   });
 });
 
-test.for(["demo", "smoke", "dead-refunds/command", "bench/main", "cost/cost"])(
-  "tools/%s.ts --help prints its usage and ends with 0",
-  async (tool) => {
-    const { code, stdout, stderr } = await runScript(`tools/${tool}.ts`, ["--help"], process.env);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/^npm run \S+ -- /);
-  },
-);
+test.for([
+  "tools/demo",
+  "tools/smoke",
+  "tools/dead-refunds/command",
+  "lab/chaos/main",
+  "lab/bench/main",
+  "lab/cost/cost",
+])("%s.ts --help prints its usage and ends with 0", async (tool) => {
+  const { code, stdout, stderr } = await runScript(`${tool}.ts`, ["--help"], process.env);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/^npm run \S+ -- /);
+});
 
 test.for([
   ["demo", ["--orders", "0"], "--orders: "],

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { bundle, readServerlessYml } from "../support/bundle.ts";
-import { sampleEvent, useFunctions } from "../support/functions.ts";
+import { bundle, readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { sampleEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useRedis } from "../support/redis.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

@@ -1,8 +1,9 @@
 import type { RequestListener } from "node:http";
 import { describe, expect, test } from "vitest";
+import { getOrderEvent, httpEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
 import type { ApiEvent } from "../../lib/http/api.ts";
 import { atExpression } from "../../lib/integrations/completion-scheduler.ts";
-import { getOrderEvent, httpEvent, placeOrderEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
+import { setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";

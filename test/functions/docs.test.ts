@@ -5,9 +5,9 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { lambdaContext } from "../../tools/lambda-host/context.ts";
-import { type Bundle, bundle } from "../support/bundle.ts";
-import { httpEvent } from "../support/functions.ts";
+import { type Bundle, bundle } from "../../lab/lambda-host/build.ts";
+import { lambdaContext } from "../../lab/lambda-host/context.ts";
+import { httpEvent } from "../../lab/lambda-host/events.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 

@@ -5,6 +5,8 @@ import { promisify } from "node:util";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { sampleEvent } from "../../lab/lambda-host/events.ts";
 import { readSettings } from "../../local/settings.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import {
@@ -12,8 +14,7 @@ import {
   startLambdaEndpoint,
   succeed,
 } from "../../packages/eventbridge-scheduler-local/test/lambda-endpoint.ts";
-import { readServerlessYml } from "../support/bundle.ts";
-import { sampleEvent, useFunctions } from "../support/functions.ts";
+import { useFunctions } from "../support/functions.ts";
 import { useRedis } from "../support/redis.ts";
 import { freePorts } from "../support/servers.ts";
 

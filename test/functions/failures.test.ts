@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import type { Answer } from "../support/http-front.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf, storeOrder } from "../support/orders.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";

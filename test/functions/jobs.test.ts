@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { sampleEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
+import { sampleEvent } from "../../lab/lambda-host/events.ts";
+import { setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, statusOf, storeOrder, storeOrders } from "../support/orders.ts";
 import { forbid, useRedis } from "../support/redis.ts";

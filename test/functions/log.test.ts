@@ -1,8 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { lambdaContext } from "../../tools/lambda-host/context.ts";
-import { bundle } from "../support/bundle.ts";
-import { getOrderEvent, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { bundle } from "../../lab/lambda-host/build.ts";
+import { lambdaContext } from "../../lab/lambda-host/context.ts";
+import { getOrderEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { useFunctions } from "../support/functions.ts";
 import { type LogLine, useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { OPERATIONS } from "../../lab/contract.ts";
+import { readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { lambdaContext } from "../../lab/lambda-host/context.ts";
+import { httpEvent } from "../../lab/lambda-host/events.ts";
 import { ROUTES } from "../../lib/http/routes.ts";
-import { lambdaContext } from "../../tools/lambda-host/context.ts";
-import { readServerlessYml } from "../support/bundle.ts";
-import { OPERATIONS } from "../support/contract.ts";
-import { httpEvent, setHandlerEnv, useFunctions } from "../support/functions.ts";
+import { setHandlerEnv, useFunctions } from "../support/functions.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { expectProblem, expectRefusalLogged } from "../support/problems.ts";
 import { useRedis } from "../support/redis.ts";

@@ -4,8 +4,9 @@ import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { listen } from "../../lab/lambda-host/serve.ts";
 import { createHttpClient, type HttpRequest } from "../../lib/http-client.ts";
-import { answering, listen, silent, text } from "../support/servers.ts";
+import { answering, silent, text } from "../support/servers.ts";
 
 const MAX_BYTES = 1_000;
 const REQUEST: HttpRequest = { method: "POST", path: "/pipeline", headers: {}, body: "[]", timeoutMs: 5_000 };

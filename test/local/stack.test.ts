@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
+import { listen } from "../../lab/lambda-host/serve.ts";
 import { forgetAwsSettings, localEnvironment, readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
 import { PORTS } from "../support/offline.ts";
-import { freePorts, listen } from "../support/servers.ts";
+import { freePorts } from "../support/servers.ts";
 
 test.for(PORTS)("a port that is taken is reported in one line that names it and %s", async (variable) => {
   // given

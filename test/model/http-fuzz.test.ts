@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { type HttpReply, placeOrderEvent, useFunctions } from "../support/functions.ts";
+import { placeOrderEvent } from "../../lab/lambda-host/events.ts";
+import { type HttpReply, useFunctions } from "../support/functions.ts";
 import { dumpKeyspace } from "../support/keyspace.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { orderOf } from "../support/orders.ts";

@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import fc from "fast-check";
-import { httpEvent } from "../support/functions.ts";
+import { httpEvent } from "../../lab/lambda-host/events.ts";
 
 /** A key that made an order before the request, the order it made, and the order's pk as requests hold its place. */
 export const SEED_KEY = "the-key-of-the-first-order";

@@ -2,7 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { stackResources } from "../../infra/stack.ts";
-import { bundle, readServerlessYml } from "../support/bundle.ts";
+import { bundle, readServerlessYml } from "../../lab/lambda-host/build.ts";
 import { copyProject, type Package, packageProject, SECRETS } from "./packager.ts";
 import { alarmsOf } from "./replay.ts";
 import {

@@ -1,4 +1,4 @@
-import { type Call, startProxy } from "../../tools/chaos/proxy.ts";
+import { type Call, startProxy } from "../../lab/chaos/proxy.ts";
 
 /** What becomes of a request. */
 export type Answer = (call: Call) => unknown;

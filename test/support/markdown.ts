@@ -36,27 +36,6 @@ export function tableOf(markdown: string, ...header: string[]): string[][] {
   );
 }
 
-/**
- * A table whose columns are as wide as they must be, so that it is read at a terminal too.
- * @param numbersFrom the first column that is set to the right; by default none is
- */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  { numbersFrom = head.length }: { readonly numbersFrom?: number } = {},
-): string {
-  const lines = [head, ...rows];
-  const columns = head.map((_, column) => ({
-    width: Math.max(3, ...lines.map((line) => line[column]?.length ?? 0)),
-    right: column >= numbersFrom,
-  }));
-  const aligned = (line: readonly string[]) =>
-    columns.map(({ width, right }, column) => (line[column] ?? "")[right ? "padStart" : "padEnd"](width));
-  const rule = columns.map(({ width, right }) => (right ? `${"-".repeat(width - 1)}:` : "-".repeat(width)));
-  const [first = [], ...others] = lines.map(aligned);
-  return [first, rule, ...others].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
 /** What stands between backticks. */
 export function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code);

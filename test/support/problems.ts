@@ -1,8 +1,8 @@
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { expect } from "vitest";
 import { z } from "zod";
-import { REQUEST_ID } from "../../tools/lambda-host/context.ts";
-import { TOKEN } from "../../tools/lambda-host/environment.ts";
+import { REQUEST_ID } from "../../lab/lambda-host/context.ts";
+import { TOKEN } from "../../lab/lambda-host/environment.ts";
 import type { Functions, HttpReply } from "./functions.ts";
 import { dumpKeyspace } from "./keyspace.ts";
 import type { LogLines } from "./log-lines.ts";

@@ -1,16 +1,9 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { nextPort } from "../../tools/chaos/proxy.ts";
-
-/** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
-export async function listen(server: Server): Promise<string> {
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
-  return `http://127.0.0.1:${address.port}`;
-}
+import { nextPort } from "../../lab/chaos/proxy.ts";
+import { listen } from "../../lab/lambda-host/serve.ts";
 
 /** A free port of the loopback interface for each variable, as an environment. */
 export async function freePorts(...variables: string[]): Promise<Record<string, string>> {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { measureHttp, perSecond } from "../../tools/bench/http-load.ts";
-import { barChart, comparisonTables } from "../../tools/bench/report.ts";
-import { interleave, median, meetsTarget, p99, percentile, type Row } from "../../tools/bench/statistics.ts";
+import { measureHttp, perSecond } from "../../lab/bench/http-load.ts";
+import { barChart, comparisonTables } from "../../lab/bench/report.ts";
+import { interleave, median, meetsTarget, p99, percentile, type Row } from "../../lab/bench/statistics.ts";
 import { answering } from "../support/servers.ts";
 
 const COMPLETION_MS = 300;

@@ -9,8 +9,8 @@ import {
   sweepIsCheaperFrom,
   totalUsd,
   usdOf,
-} from "../../tools/cost/cost.ts";
-import { type Counts, countOperations, type Operation, SWEPT_ORDERS } from "../../tools/cost/count.ts";
+} from "../../lab/cost/cost.ts";
+import { type Counts, countOperations, type Operation, SWEPT_ORDERS } from "../../lab/cost/count.ts";
 
 /** How many times a run of `sweep` reads the index, and how many of its passes complete something. */
 const RUN_IDLE = { reads: 13, passes: 0 };

@@ -5,9 +5,10 @@ import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { checkDeployment, checkReachable } from "../../infra/preflight.ts";
+import { listen } from "../../lab/lambda-host/serve.ts";
 import { useRedis } from "../support/redis.ts";
 import { runScript } from "../support/run.ts";
-import { answering, listen, json as reply, silent } from "../support/servers.ts";
+import { answering, json as reply, silent } from "../support/servers.ts";
 
 const SERVERLESS = "node_modules/serverless/bin/serverless.js";
 const NAME = "orders/dev/redis";

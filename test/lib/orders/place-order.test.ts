@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { readTimeouts } from "../../../lab/lambda-host/build.ts";
 import { createInventory } from "../../../lib/integrations/inventory.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
 import { type Inventory, placeOrder } from "../../../lib/orders/place-order.ts";
 import { logger } from "../../../lib/telemetry.ts";
-import { readTimeouts } from "../../support/bundle.ts";
 import { useInventory } from "../../support/inventory.ts";
 import { dumpKeyspace, type KeyDump } from "../../support/keyspace.ts";
 import { newPk } from "../../support/orders.ts";

@@ -4,6 +4,8 @@ import { inspect } from "node:util";
 import type { Redis } from "@upstash/redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
+import { INSTANCE_FAULTS, passOn, REDIS_FAULTS } from "../../../lab/chaos/call-faults.ts";
+import { startProxy } from "../../../lab/chaos/proxy.ts";
 import { completeOrder } from "../../../lib/orders/complete-orders.ts";
 import {
   type Command,
@@ -14,8 +16,6 @@ import {
   script,
   scriptCommand,
 } from "../../../lib/redis/commands.ts";
-import { INSTANCE_FAULTS, passOn, REDIS_FAULTS } from "../../../tools/chaos/call-faults.ts";
-import { startProxy } from "../../../tools/chaos/proxy.ts";
 import { newPk, STREAM_MAX_LENGTH } from "../../support/orders.ts";
 import { answering, half, json, refused, text } from "../../support/servers.ts";
 import { countedRedis, redisAt, useStore } from "../../support/store.ts";

@@ -1,8 +1,8 @@
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { readTimeouts } from "../../../lab/lambda-host/build.ts";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { NEW, RECLAIM_IDLE_MS, readRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
-import { readTimeouts } from "../../support/bundle.ts";
 import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
 import { addRequest, crashPoller, GROUP, pendingIds, readBatch } from "../../support/refunds.ts";
 import { redisAt, useStore } from "../../support/store.ts";

@@ -1,5 +1,5 @@
-import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { Bundles } from "../lambda-host/bundles.ts";
+import { getOrderEvent, placeOrderEvent } from "../lambda-host/events.ts";
 import { fillDatabase, filledPk, ORDER_BODY, removeOrders, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
 import { HELD_MS, type MeasuredStack, startStack } from "./stack.ts";
 import { type Call, interleave, median, type Row } from "./statistics.ts";

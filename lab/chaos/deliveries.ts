@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { z } from "zod";
-import { waitFor } from "../command.ts";
+import { waitFor } from "../../tools/command.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
 import type { Outcome } from "../lambda-host/messages.ts";
 import type { Call } from "./proxy.ts";

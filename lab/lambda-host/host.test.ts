@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
-import { getOrderEvent } from "../../test/support/functions.ts";
 import { type Bundles, buildBundles } from "./bundles.ts";
 import { functionEnvironment } from "./environment.ts";
+import { getOrderEvent } from "./events.ts";
 import { createLambdaHost } from "./host.ts";
 import { startInvokeEndpoint } from "./invoke-endpoint.ts";
 

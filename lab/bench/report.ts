@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
-import { table } from "../../test/support/markdown.ts";
+import { table } from "../../tools/command.ts";
 import { connectionsText, type HttpResults, latenciesOf, perSecond } from "./http-load.ts";
 import { compared, median, meetsTarget, p99, type Row } from "./statistics.ts";
 

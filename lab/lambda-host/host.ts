@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { readServerlessYml, type ServerlessYml } from "../../test/support/bundle.ts";
+import { readServerlessYml, type ServerlessYml } from "./build.ts";
 import type { Bundles } from "./bundles.ts";
 import { failure, type Instance, startInstance } from "./instance.ts";
 import type { Outcome } from "./messages.ts";

@@ -7,7 +7,7 @@ import pRetry from "p-retry";
 import { z } from "zod";
 import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { reasonOf } from "../../local/error-reason.ts";
-import { Failure } from "../command.ts";
+import { Failure } from "../../tools/command.ts";
 import { ORDER_BODY } from "./orders.ts";
 import { interleave, median, type Row } from "./statistics.ts";
 

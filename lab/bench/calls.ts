@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import { z } from "zod";
 import { Order } from "../../lib/orders/order.ts";
-import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
+import { getOrderEvent, placeOrderEvent } from "../lambda-host/events.ts";
 import type { RecordedRequest } from "./baseline.ts";
 import { ORDER_BODY, storeCompletedOrders, storeOverdueOrders } from "./orders.ts";
 import { type MeasuredStack, recordRequests, type Stacks } from "./stack.ts";

@@ -1,13 +1,13 @@
 import { SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
 import { PENDING_KEY } from "../../lib/redis/keys.ts";
-import { readMemorySizes } from "../../test/support/bundle.ts";
-import { getOrderEvent, placeOrderEvent } from "../../test/support/functions.ts";
 import type { RecordedRequest } from "../bench/baseline.ts";
 import { PlaceOrderReply } from "../bench/calls.ts";
 import { ORDER_BODY, storePendingOrders } from "../bench/orders.ts";
 import { HELD_MS, type MeasuredStack, recordRequests, startStack } from "../bench/stack.ts";
 import { median } from "../bench/statistics.ts";
+import { readMemorySizes } from "../lambda-host/build.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
+import { getOrderEvent, placeOrderEvent } from "../lambda-host/events.ts";
 
 /** How often each poller runs with nothing to do. */
 const IDLE_RUNS = 50;
@@ -77,7 +77,7 @@ type OperationName =
  * @throws Error when an order was not completed or refunded: failures are cheap
  */
 export async function countOperations(orders: number, log: (line: string) => void): Promise<Counts> {
-  using bundles = await buildBundles([], { [SWEEP_RUN]: "tools/cost/sweep-run.ts" });
+  using bundles = await buildBundles([], { [SWEEP_RUN]: "lab/cost/sweep-run.ts" });
   await using stack = await startStack({ bundles, scheduleDelayMs: () => HELD_MS });
   await using sweeping = await startStack({ bundles, completion: "sweep" });
   const memoryOf = await readMemorySizes();

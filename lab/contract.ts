@@ -2,7 +2,6 @@ import { fileURLToPath } from "node:url";
 import { dereference } from "@apidevtools/json-schema-ref-parser";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { fullFormats } from "ajv-formats/dist/formats.js";
-import { expect } from "vitest";
 
 /** The methods of a path; `parameters` and the like may stand beside them. */
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -118,7 +117,7 @@ interface SchemaDocument {
 
 /** Reads a YAML document whose schemas are JSON Schema of 2020-12, as those of OpenAPI 3.1 are. */
 async function schemaDocument(file: string): Promise<SchemaDocument> {
-  const content: unknown = await dereference(fileURLToPath(new URL(`../../${file}`, import.meta.url)));
+  const content: unknown = await dereference(fileURLToPath(new URL(`../${file}`, import.meta.url)));
   const at = (...path: readonly string[]): unknown => path.reduce(childOf, content);
   return { at, fault: (value, ...path) => faultOf(value, at(...path)) };
 }
@@ -132,11 +131,6 @@ function faultOf(value: unknown, schema: unknown): string | undefined {
 export function childOf(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   return Object.entries(value).find(([key]) => key === name)?.[1];
-}
-
-/** Expects of a stream's entry what asyncapi.yaml has of such a message, and nothing else in it where that is told. */
-export function expectDocumentedEntry(message: string, entry: unknown): void {
-  expect(asyncapi.fault(entry, "components", "schemas", message)).toBeUndefined();
 }
 
 /** `fetch` from the running service, of which every reply must be one that openapi.yaml promises. */

@@ -1,8 +1,8 @@
 import { ulid } from "ulid";
 import { COMPLETION_DELAY_MS } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { readServerlessYml } from "../../test/support/bundle.ts";
-import { getOrderEvent, httpEvent, placeOrderEvent, sampleEvent } from "../../test/support/functions.ts";
+import { readServerlessYml } from "../lambda-host/build.ts";
+import { getOrderEvent, httpEvent, placeOrderEvent, sampleEvent } from "../lambda-host/events.ts";
 import type { MeasuredStack, RedisClient } from "./stack.ts";
 
 const LONG_AGO_MS = 600_000;

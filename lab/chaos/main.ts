@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool } from "../command.ts";
+import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./changes.ts";
 import type { Findings } from "./report.ts";
 import { run } from "./run.ts";

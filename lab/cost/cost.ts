@@ -4,9 +4,7 @@ import { z } from "zod";
 import { readParameters } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { type Completion, SWEEP_MIN_WAIT_MS, SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
-
-import { table } from "../../test/support/markdown.ts";
-import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
+import { type Outcome, parseOptions, runTool, table, writeResults } from "../../tools/command.ts";
 import { type Counts, countOperations, type Operation, SWEPT_ORDERS, SWEPT_PER_SECOND } from "./count.ts";
 import priceList from "./prices.json" with { type: "json" };
 

@@ -1,4 +1,4 @@
-import { placeOrderEvent } from "../../test/support/functions.ts";
+import { placeOrderEvent } from "../lambda-host/events.ts";
 import { ORDER_BODY, sampleEvents, storeOverdueOrders, storeRefundRequests } from "./orders.ts";
 import type { MeasuredStack, Stacks } from "./stack.ts";
 import { type Call, interleave, median, type Row } from "./statistics.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { buildOptions, readServerlessYml } from "../../test/support/bundle.ts";
+import { buildOptions, readServerlessYml } from "./build.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Built too: an instance that strips types and loads its modules one by one would take twice as long to start. */

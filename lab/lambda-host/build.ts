@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { parse } from "yaml";
 import { z } from "zod";
-import { temporaryFolder } from "../../tools/lambda-host/temporary-folder.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 export interface Bundle extends Disposable {
   /** The module's path, for a dynamic import. */

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import { httpEvent } from "../../test/support/functions.ts";
+import { httpEvent } from "./events.ts";
 import type { LambdaHost } from "./host.ts";
 import type { Outcome } from "./messages.ts";
 import { serve } from "./serve.ts";

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, writeResults } from "../command.ts";
+import { type Outcome, parseOptions, runTool, writeResults } from "../../tools/command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
@@ -24,7 +24,7 @@ Measures the built functions on this machine, with each way of completion. Takes
   --inventory <url>  measures this service with prices, too, from the inventory at this address. It needs the product tea-green
 `;
 
-const BASELINE = "tools/bench/baseline.ts";
+const BASELINE = "lab/bench/baseline.ts";
 /** More than a machine of two cores can keep busy. */
 const INSTANCES = 4;
 

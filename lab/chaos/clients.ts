@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Order } from "../../lib/orders/order.ts";
-import { faultsOf } from "../../test/support/contract.ts";
+import { faultsOf } from "../contract.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
 import { productOf } from "./history.ts";
 import type { Context } from "./run.ts";
