@@ -69,10 +69,8 @@ async function startPrivateRedis(settings: Settings): Promise<RedisServer> {
   let stopping = false;
   void redis.exited.then(() => {
     if (stopping) return;
-    const next = settings.ORDERS_DATA_DIR
-      ? "Start it again, with its data:"
-      : "Its data is lost (ORDERS_DATA_DIR would keep it). Start an empty one:";
-    process.stderr.write(`Redis stopped unexpectedly. ${next} ${redis.command}\n`);
+    const data = settings.ORDERS_DATA_DIR ? "kept" : "lost (ORDERS_DATA_DIR would keep it)";
+    process.stderr.write(`Redis stopped unexpectedly. Its data is ${data}. Start it again with: ${redis.command}\n`);
   });
   return {
     ...redis,

@@ -67,9 +67,9 @@ test.for<[string, host: () => string | Promise<string>, RegExp]>([
 test.for<[NodeJS.ProcessEnv, RegExp]>([
   [
     {},
-    /^Redis stopped unexpectedly\. Its data is lost \(ORDERS_DATA_DIR would keep it\)\. Start an empty one: \S+ .+\n$/,
+    /^Redis stopped unexpectedly\. Its data is lost \(ORDERS_DATA_DIR would keep it\)\. Start it again with: \S+ .+\n$/,
   ],
-  [{ ORDERS_DATA_DIR: "yes" }, /^Redis stopped unexpectedly\. Start it again, with its data: \S+ .+\n$/],
+  [{ ORDERS_DATA_DIR: "yes" }, /^Redis stopped unexpectedly\. Its data is kept\. Start it again with: \S+ .+\n$/],
 ])(
   "with %j, a Redis that is killed is reported with how to start it again and what it then holds",
   async ([env, line]) => {

@@ -43,7 +43,8 @@ export async function startRedis(binary: string, wanted?: number): Promise<Redis
   const port = wanted ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), "gateway-redis-"));
   const args = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", "", "--appendonly", "no"];
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+  // Redis 7.2 and newer do not start with a locale that the machine lacks.
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, LC_ALL: "C" } });
   const closed = once(child, "close");
   const endWithParent = () => void child.kill("SIGKILL");
   process.once("exit", endWithParent);
