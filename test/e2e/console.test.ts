@@ -72,7 +72,10 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     ],
     ["A refund", [/keeps the request as a dead letter/, /is back on refund_order/, /Healed: .* is refunded/]],
     ["A flood", [/^All are completed: half at most/, /^order_completed has 500 entries for these 500 orders/]],
-    ["Redis stops", [/: 500 after .* internal_error, request_id/, /same again: 200/, /Healed: .* due\.$/, /No order is lost/]],
+    [
+      "Redis stops",
+      [/: 500 after .* internal_error, request_id/, /same again: 200/, /Healed: .* due\.$/, /No order is lost/],
+    ],
     [
       "A schedule that never",
       [/and nothing happens.* is pending/, /^Healed: the sweep completed .* (6[5-9]|[7-9]\d|1\d\d)\.\d s after/],
@@ -109,8 +112,10 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await page.getByText("Inventory slow").waitFor();
     await page.getByRole("button", { name: "Place an order" }).click();
 
-    await page.getByText(/1 of 1 were not placed, the last one: 504.* inventory_timed_out, request_id [\w-]+/).waitFor();
-    await byHand(page, "Make the inventory fast");
+    await page
+      .getByText(/1 of 1 were not placed, the last one: 504.* inventory_timed_out, request_id [\w-]+/)
+      .waitFor();
+    await byHand(page, "Make the inventory fast", { isOpen: true });
     await page.getByText("Inventory up").waitFor();
   });
 
@@ -139,6 +144,8 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
 
   test.skipIf(!PICTURE)("the README's picture", { timeout: SCENE_MS }, async () => {
     const { page } = await visit({ viewport: { width: 1280, height: 760 } });
+    await page.getByRole("button", { name: "Place an order" }).click({ clickCount: 2 });
+    await page.getByRole("listitem").filter({ hasText: "→ announced" }).nth(1).waitFor();
     await byHand(page, "Refund an unknown order");
     await byHand(page, "Run the refund poller", { isOpen: true });
     await page.getByText("By hand").click();
