@@ -52,8 +52,8 @@ function Chips({ snapshot, connected }: { readonly snapshot: Snapshot; readonly 
   const { redisError, faults, completion, apiUrl, breakable, hasInventory } = snapshot;
   const isScheduled = completion === "scheduler";
   const chip = (name: string, state: string, isBad: boolean) => (
-    <li className={isBad ? "red" : ""}>
-      {name} <b className={isBad ? "" : "green"}>{state}</b>
+    <li>
+      {name} <b className={isBad ? "red" : "green"}>{state}</b>
     </li>
   );
   return (

@@ -115,7 +115,7 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await page
       .getByText(/1 of 1 were not placed, the last one: 504.* inventory_timed_out, request_id [\w-]+/)
       .waitFor();
-    await byHand(page, "Make the inventory fast");
+    await byHand(page, "Make the inventory fast", { isOpen: true });
     await page.getByText("Inventory up").waitFor();
   });
 
@@ -144,6 +144,8 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
 
   test.skipIf(!PICTURE)("the README's picture", { timeout: SCENE_MS }, async () => {
     const { page } = await visit({ viewport: { width: 1280, height: 760 } });
+    await page.getByRole("button", { name: "Place an order" }).click({ clickCount: 2 });
+    await page.getByRole("listitem").filter({ hasText: "→ announced" }).nth(1).waitFor();
     await byHand(page, "Refund an unknown order");
     await byHand(page, "Run the refund poller", { isOpen: true });
     await page.getByText("By hand").click();
