@@ -1,12 +1,14 @@
+import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { ROLLBACK_ALARMS } from "../../infra/alarms.ts";
+import InfrastructurePlugin from "../../infra/plugin.ts";
 import { rollbackConfiguration } from "../../infra/rollback-triggers.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { answering, json as reply } from "../support/servers.ts";
 import { alarmsOf } from "./replay.ts";
-import { parametersOf, Template } from "./template.ts";
+import { PARAMETERS, parametersOf, Template } from "./template.ts";
 
 const STACK = "orders-prod";
 const NAMES = ROLLBACK_ALARMS.map((name) => `${STACK}-page-${name}`);
@@ -50,4 +52,48 @@ test.for([
   ["a stage that does not watch", { [NAMES[0] ?? ""]: "OK" }, undefined],
 ] as const)("for %s the triggers of an earlier deploy are removed", async ([, states, minutes]) => {
   expect(await configurationWith(states, minutes)).toEqual({ RollbackTriggers: [], MonitoringTimeInMinutes: 0 });
+});
+
+const require = createRequire(import.meta.url);
+/** What the framework sends with UpdateStack. It has no types. */
+const { getUpdateStackParams } = z
+  .object({ getUpdateStackParams: z.function({ input: [z.unknown()], output: z.record(z.string(), z.unknown()) }) })
+  .parse(require("serverless/lib/plugins/aws/lib/get-update-stack-params.js"));
+
+/** What UpdateStack gets of the plugin after one of its hooks ran, with a CloudWatch whose alarms are all fine. */
+async function sentAfter(hook: "before:deploy:deploy" | "before:rollback:initialize") {
+  const endpoint = await answering(async (request, response) => {
+    const { AlarmNames } = Request.parse(await json(request));
+    const MetricAlarms = AlarmNames.map((AlarmName) => ({ AlarmName, AlarmArn: arnOf(AlarmName), StateValue: "OK" }));
+    reply(200, { MetricAlarms, CompositeAlarms: [] })(request, response);
+  });
+  const aws = {
+    region: "eu-central-1",
+    endpoint,
+    credentials: { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "example" },
+  };
+  const notices: string[] = [];
+  const serverless = {
+    processedInput: { commands: ["deploy"], options: {}, isHelpRequest: false },
+    configurationInput: { service: "orders", params: PARAMETERS },
+    service: { provider: { region: "eu-central-1", stage: "prod" } },
+    classes: { Error },
+    getProvider: () => ({ getAwsSdkV3Config: async () => aws }),
+  };
+  const plugin = new InfrastructurePlugin(serverless, {}, { log: { notice: (line) => void notices.push(line) } });
+  await plugin.hooks[hook]();
+  const framework = { serverless, getSharedStackActionParams: () => ({}), getUpdateStackParams };
+  return { configuration: framework.getUpdateStackParams({}).RollbackConfiguration, notices };
+}
+
+test("a deploy of prod is sent with its triggers, and a rollback with none", async () => {
+  const { configuration, notices } = await sentAfter("before:deploy:deploy");
+  expect(configuration).toMatchObject({ MonitoringTimeInMinutes: 10 });
+  expect(configuration).toMatchObject({ RollbackTriggers: NAMES.map((name) => ({ Arn: arnOf(name) })) });
+  expect(notices).toEqual([expect.stringContaining("watches 5 alarms for 10 minutes")]);
+
+  expect(await sentAfter("before:rollback:initialize")).toEqual({
+    configuration: { RollbackTriggers: [], MonitoringTimeInMinutes: 0 },
+    notices: [],
+  });
 });

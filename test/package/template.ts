@@ -5,7 +5,8 @@ import { z } from "zod";
 import { readParameters } from "../../infra/parameters.ts";
 
 const Values = z.record(z.string(), z.unknown());
-const PARAMETERS = z
+/** infra/parameters.yml, as it is written. */
+export const PARAMETERS = z
   .object({ default: Values, prod: Values })
   .parse(parse(await readFile("infra/parameters.yml", "utf8")));
 
