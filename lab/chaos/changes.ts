@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
 
-const PROJECT = join(import.meta.dirname, "../..");
+export const PROJECT = join(import.meta.dirname, "../..");
 const CREATE = "lib/orders/create-order.lua";
 const SWEEP = "lib/orders/sweep-orders.ts";
 const DRAIN = "lib/refunds/drain-refunds.ts";
@@ -114,16 +114,19 @@ const DEFECTS = {
 } satisfies Record<string, readonly Change[]>;
 
 /** A sweep run that lasts a little longer than a minute of the suite (`MINUTE_MS` in run.ts), as it does on AWS. */
-const SCALED = { "short-runs": [[SWEEP, /(?<=RUN_MS = )65_000/, "6_500"]] } satisfies Record<string, readonly Change[]>;
+const SCALED = {
+  "short-runs": [["lib/orders/completion-delay.ts", /(?<=SWEEP_RUN_MS = )65_000/, "6_500"]],
+} satisfies Record<string, readonly Change[]>;
 
-const ALL = { ...UNDONE, ...DEFECTS, ...SCALED };
+/** Every change, by name. */
+export const CHANGES = { ...UNDONE, ...DEFECTS, ...SCALED } satisfies Record<string, readonly Change[]>;
 
 export const PROTECTIONS = keysOf(UNDONE);
 export const DEFECT_NAMES = keysOf(DEFECTS);
 
 /** Builds bundles with changes: one plugin for all of them, because only one may load a file. */
-export function change(names: readonly (keyof typeof ALL)[]): Plugin {
-  const changes = names.flatMap((name): readonly Change[] => ALL[name]);
+export function change(names: readonly (keyof typeof CHANGES)[]): Plugin {
+  const changes = names.flatMap((name): readonly Change[] => CHANGES[name]);
   return {
     name: "change",
     setup(build) {

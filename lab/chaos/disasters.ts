@@ -36,7 +36,7 @@ const REMOVE = `
 const STORES_CLAIMED = /"orders:pending","idempotency:/;
 
 /** When no function makes the call for so long, in ms, what would befall it happens without it. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** What becomes of the function's call; undefined: it goes on. */
 type Fate = keyof typeof INSTANCE_FAULTS | "reset_before" | undefined;

@@ -48,7 +48,7 @@ const PROOFS: readonly Partial<Options>[] = [
   { orders: 60, seed: 18, undo: "leave-refused" },
   { orders: 200, seed: 19, undo: "idempotency-key" },
   { orders: 300, seed: 20, undo: "claim", priced: true },
-  { orders: 60, seed: 26, undo: "keep-claim", priced: true },
+  { orders: 40, faults: 0.02, seed: 26, undo: "keep-claim", priced: true },
   { orders: 30, faults: 0.05, seed: 27, undo: "catch-up-pause", completion: "sweep" },
   { orders: 200, seed: 21, undo: "sweep" },
   { orders: 200, seed: 22, undo: "reclaim" },
