@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { measureHttp, perSecond } from "../../lab/bench/http-load.ts";
+import { measureLateness } from "../../lab/bench/lateness.ts";
 import { barChart, comparisonTables } from "../../lab/bench/report.ts";
+import { startStacks } from "../../lab/bench/stack.ts";
 import { interleave, median, meetsTarget, p99, percentile, type Row } from "../../lab/bench/statistics.ts";
+import { buildBundles } from "../../lab/lambda-host/bundles.ts";
 import { answering } from "../support/servers.ts";
 
 const COMPLETION_MS = 300;
+const SCHEDULE_DELAY_MS = 3_000;
 
 /** An order service of another make: its orders have an id, and complete after 0.3 s. */
 function orderServer(delayMs: number): Promise<string> {
@@ -44,6 +48,24 @@ test("two services get the same load in turns, and a table compares them", async
   expect(tables).toMatch(/^\| GET \/orders\/\{pk\}, 8 connections \| fast +\| +[\d,.]+ \| +\d+(\.\d+)? \|/m);
   expect(tables).toMatch(/^\| +\| slow +\| +[\d,.]+ \| +1 \| .+ – \|$/m);
   expect(tables).toMatch(/^\| slow +\| +0\.\d+ \|$/m);
+});
+
+test("lateness is from the due time to the announcement, and commands are those of all orders", async () => {
+  using bundles = await buildBundles();
+  await using stacks = await startStacks({ bundles, scheduleDelayMs: () => SCHEDULE_DELAY_MS });
+
+  const settings = { comparedRate: 2, rates: [], seconds: 1, burst: 3 };
+  const rows = await measureLateness(stacks, settings, () => undefined);
+
+  const valueAt = (measure: string) => rows.find((row) => row.measure === measure)?.value;
+  expect(valueAt("scheduler: lateness, 2 orders per second, p50")).toBeGreaterThanOrEqual(SCHEDULE_DELAY_MS);
+  for (const load of ["2 orders per second", "3 orders at once"]) {
+    expect(valueAt(`sweep: lateness, ${load}, p50`)).toBeGreaterThanOrEqual(0);
+  }
+  // Four to create an order and five to complete it, at least.
+  const commands = rows.find(({ group }) => group === "commands");
+  expect(commands?.baseline).toBeGreaterThanOrEqual(9);
+  expect(commands?.value).toBeGreaterThanOrEqual(7);
 });
 
 test("a service that fails is not measured", async () => {
