@@ -46,7 +46,8 @@ const ORDER_FUNCTIONS: readonly OrderFunction[] = [
 
 /**
  * CPU time of a warm call, and of its baseline: the same HTTP requests to Redis and EventBridge Scheduler, with the same script,
- * sent by a handler that does nothing else. createOrder is also measured with `sweep`. On Lambda, CPU time is most of what is billed and waited for.
+ * sent by a handler that does nothing else. createOrder is measured with `sweep`, too. On Lambda, CPU time is most of what is billed
+ * and waited for.
  */
 export async function measureWarmCalls(
   { scheduler: stack, sweep }: Stacks,
