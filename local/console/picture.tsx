@@ -56,7 +56,7 @@ export function Picture({ snapshot: { totals, store, chart, completion, completi
             );
           })}
           {pending.some((order) => stateOf(order, now) === "overdue") && (
-            <li>
+            <li style={{ whiteSpace: "normal" }}>
               the <Term name="sweep" /> takes what is {SWEEP_GRACE_MS / 1_000} s overdue
             </li>
           )}
