@@ -85,6 +85,8 @@ export const retries = ({ behaviour }: Pick<Placement, "behaviour">): boolean =>
 export function createClients(context: Context, apiUrl: string, onPlaced: (order: number, pk: string) => void) {
   const { chance, faults, journal, prices } = context;
   const placements = new Map<number, { readonly placement: Placement; readonly quantity: number }>();
+  /** When a request of an order last ended: until then its key may have been in use, and another one may claim it next. */
+  const endedMs = new Map<number, number>();
 
   async function send(placement: Placement, quantity: number): Promise<Answer> {
     const { order, key, lostReplies, wrongReplies } = placement;
@@ -94,6 +96,7 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
     const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
     const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });
     if (answer.undocumented) wrongReplies.push(answer.undocumented);
+    if (answer.status !== 409) endedMs.set(order, performance.now());
     if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, {}, LOST_SHARE)) {
       faults.count("client.reply_lost");
       if (answer.placed) lostReplies.push(answer.placed);
@@ -118,16 +121,15 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
   }
 
   async function untilAnswered(placement: Placement, quantity: number): Promise<void> {
-    let startedMs = performance.now();
+    const startedMs = performance.now();
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; ) {
       const { status, text, retryAfterMs = 0 } = await send(placement, quantity);
       if (status !== 0 && status !== 409 && status < 500 && !isDenied(text)) return;
       if (status !== 409) {
         const pauseMs = chance.between(`pause ${attempt} of order ${placement.order}`, 20, 130);
         await wait(Math.min(attempt, MAX_PATIENCE) * pauseMs);
-        startedMs = performance.now();
         attempt += 1;
-      } else if (performance.now() - startedMs <= MAX_USE_MS) {
+      } else if (performance.now() - (endedMs.get(placement.order) ?? startedMs) <= MAX_USE_MS) {
         await wait(retryAfterMs / HASTE);
       } else {
         placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);

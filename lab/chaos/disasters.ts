@@ -23,6 +23,9 @@ const PLACES = [
 
 const MAX_TRIMMED = 3;
 
+/** On a busy machine a function may give up before the second client is refused: so more than one. */
+const REFUSED_STORES = 5;
+
 /** Long enough for a few polls and retries of what is refused. */
 const FULL_MS = 2_000;
 
@@ -77,7 +80,9 @@ export function createDisasters(
     "refunds.trimmed_while_pending": () => underPoller(trimPending),
     "functions.poller_killed_before_settling": () => underPoller(async () => undefined, "killed_before_call"),
     "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
-    ...(prices && { "clients.refused_while_storing": () => interceptor.lay("storing", refuseBoth, "reset_before") }),
+    ...(prices && {
+      "clients.refused_while_storing": () => Promise.all(Array.from({ length: REFUSED_STORES }, refuseNextStore)),
+    }),
   };
 
   /** @returns whether it happened: without a poller none is killed */
@@ -88,6 +93,8 @@ export function createDisasters(
     return (await struck) || fate === undefined;
   }
 
+  const refuseNextStore = () => interceptor.lay("storing", refuseBoth, "reset_before");
+
   /**
    * Redis refuses the hash of an order, and the reply is lost. Before it is sent again, a second client sends the same key, and
    * gets no price.
@@ -95,7 +102,7 @@ export function createDisasters(
   async function refuseBoth(call: Call | undefined): Promise<void> {
     const order = call && journal.orderIn(call.body);
     if (order === undefined) return;
-    await database.alone(async (client) => {
+    await database.direct(async (client) => {
       await client.aclSetUser("default", "-hset");
       await call?.forward().finally(() => client.aclSetUser("default", "+hset"));
     });
