@@ -194,7 +194,7 @@ describe("a page of another origin", () => {
     const reply = await page.goto(`http://${REBOUND_HOST}:${service.env[`ORDERS_${part}_PORT`]}/${path}`);
 
     expect(reply?.status()).toBe(403);
-    expect(await reply?.text()).toContain("The Host header is not loopback");
+    expect(await reply?.text()).toMatch(/The Host header is not loopback|The host name .* is not/);
   });
 
   test("may read no reply where no origin is configured", async () => {

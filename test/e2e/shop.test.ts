@@ -13,7 +13,7 @@ import { type Offline, startOffline } from "../support/offline.ts";
 import { freePorts } from "../support/servers.ts";
 import { NO_CHROMIUM, NO_PYTHON, urlOf, useBrowser } from "./service.ts";
 
-const INVENTORY = join(import.meta.dirname, "../shop/inventory.py");
+const INVENTORY = join(import.meta.dirname, "../../examples/shop/inventory.py");
 
 /** On a machine so busy that a completion takes longer than its function may, the sweep completes the order, up to 2 minutes late. */
 const PATIENCE_MS = 180_000;
