@@ -32,7 +32,7 @@ async function createOrder(event: ApiEvent) {
 
 /**
  * Imported only where it is used: loading and configuring the AWS client is more than half of a cold start. Not by a top-level
- * `await`, because `serverless invoke local` loads the handler with `require`.
+ * `await`, because `serverless invoke local` loads the handler with `require`. If it fails, the instance ends.
  */
 function loadScheduler(): CompletionScheduler {
   const loading = import("../lib/integrations/completion-scheduler.ts").then((integration) =>

@@ -2,7 +2,7 @@ import { dueTime } from "../orders/completion-delay.ts";
 import type { Order } from "../orders/order.ts";
 import type { ApiReply } from "./api.ts";
 
-/** A sweep that completes every order looks at least every 200 ms, and then needs a moment: a read sooner would come too early. */
+/** With `completion: sweep` an order completes up to about 200 ms after it is due: a read sooner would come too early. */
 const COMPLETION_PRECISION_MS = 200;
 
 const MAX_RETRY_AFTER_S = 30;

@@ -31,7 +31,7 @@ const Info = z.array(
 
 /**
  * Trims `order_completed` to about `keep` entries. Entries that a consumer group had not read are lost for it: they are counted and
- * logged with the group's name before they go, so that a lost reply hides nothing.
+ * logged with the group's name before they go, so that a lost reply hides nothing. Two runs that overlap may count the same ones.
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`
  */
 export async function trimAnnouncements(redis: Redis, keep: number): Promise<void> {

@@ -14,7 +14,8 @@
 --
 -- Returns the value of the key that another request has written: nothing is written then. Or nil: the order is stored, now or by an
 -- earlier run of this very call.
--- When Redis refuses a write, its error is the reply and nothing has changed: a claim stays, and a key that was free is free.
+-- When Redis refuses a write, its error is the reply and nothing has changed: a claim stays, and a key that was free is free. Except
+-- for EXPIRE: the order is stored then, and the same call again returns nil.
 -- Stream entries: none.
 local order_key, pending_key, idempotency_key = KEYS[1], KEYS[2], KEYS[3]
 local pk, due, order_retention, key_retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -18,7 +18,10 @@ import {
 /** One script completes a batch, and holds the keys of its orders and of the stream for about 6 ms. */
 const BATCH_SIZE = 200;
 
-/** No order becomes due sooner than this after it was placed. */
+/**
+ * No order becomes due sooner than this after its time of creation. It is stored a moment after that: one that waited for a slow
+ * inventory or for retries may be found as much later.
+ */
 const MAX_WAIT_MS = COMPLETION_DELAY_MS;
 
 /** The pause after a request that failed in spite of its retries. */
@@ -62,10 +65,8 @@ export interface Sweep {
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`: completed batches stay completed
  */
 export async function sweepOrders(sweep: Sweep): Promise<void> {
-  const { completion, clock, wait = setTimeout } = sweep;
+  const { completion, wait = setTimeout } = sweep;
   const run = new SweepRun(sweep);
-  // Orders that become overdue while the run works are the next run's.
-  const overdueSince = clock() - (completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS);
   let reported = false;
   let failure: unknown;
   do {
@@ -73,7 +74,7 @@ export async function sweepOrders(sweep: Sweep): Promise<void> {
       await run.completeDue().finally(async () => {
         if (reported) return;
         // After the first pass, so that orders which it has completed do not count. Also when it fails: alarms need them then.
-        await reportLevels(sweep, overdueSince);
+        await reportLevels(sweep, run.overdueSince);
         reported = true;
       });
       failure = undefined;
@@ -85,15 +86,16 @@ export async function sweepOrders(sweep: Sweep): Promise<void> {
     await wait(failure === undefined ? run.untilNextMs() : FAILURE_WAIT_MS);
   } while (!run.isOver());
   if (failure !== undefined) throw failure;
-  if (run.hasDue()) logger.warn("The sweep left overdue orders. The next one continues");
+  // With `sweep` a run ends between two passes, and the next one is at work already.
+  if (completion === "scheduler" && run.hasDue()) logger.warn("The sweep left overdue orders. The next one continues");
 }
 
 /** The orders that one run has listed, and what it learned about them. */
 class SweepRun {
   readonly #sweep: Sweep;
   readonly #endsAt: number;
-  /** With `scheduler`: the time until which orders must have been due. */
-  readonly #overdueSince: number;
+  /** In ms since the epoch. Orders that were due before are overdue; with `scheduler` only these are completed. */
+  readonly overdueSince: number;
   /** The oldest pending orders, as last listed. */
   #pending: readonly PendingOrder[] = [];
   /** The script does not know them: it has removed them from the index, except pks that no reply can carry. */
@@ -112,7 +114,8 @@ class SweepRun {
     const now = sweep.clock();
     this.#shareStartedAt = now;
     this.#endsAt = now + SWEEP_RUN_MS;
-    this.#overdueSince = now - SWEEP_GRACE_MS;
+    // Orders that become overdue while the run works are the next run's.
+    this.overdueSince = now - (sweep.completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS);
   }
 
   isOver(): boolean {
@@ -125,10 +128,11 @@ class SweepRun {
 
   /** How long to wait before the next pass, in ms. */
   untilNextMs(): number {
+    const now = this.#sweep.clock();
     const [next] = this.#refused ? [] : this.#pending.filter(this.#isOpen);
-    if (next === undefined) return MAX_WAIT_MS;
     // A timer may fire a millisecond early.
-    return Math.min(Math.max(next.due - this.#sweep.clock() + 1, SWEEP_MIN_WAIT_MS), MAX_WAIT_MS);
+    const wait = next === undefined ? MAX_WAIT_MS : Math.max(next.due - now + 1, SWEEP_MIN_WAIT_MS);
+    return Math.min(wait, MAX_WAIT_MS, this.#endsAt - now);
   }
 
   /**
@@ -157,7 +161,7 @@ class SweepRun {
   }
 
   #list(): Command<PendingOrder[]> {
-    const until = this.#sweep.completion === "scheduler" ? this.#overdueSince : "+inf";
+    const until = this.#sweep.completion === "scheduler" ? this.overdueSince : "+inf";
     return {
       reply: PendingOrders,
       add: (pipeline) =>

@@ -57,7 +57,7 @@ export function Picture({ snapshot: { totals, store, chart, completion, completi
           })}
           {pending.some((order) => stateOf(order, now) === "overdue") && (
             <li style={{ whiteSpace: "normal" }}>
-              the <Term name="sweep" /> takes what is {SWEEP_GRACE_MS / 1_000} s overdue
+              the <Term name="sweep" /> completes what is {SWEEP_GRACE_MS / 1_000} s late
             </li>
           )}
         </Lane>

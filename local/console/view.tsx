@@ -11,7 +11,7 @@ const TERMS = {
   announced:
     "The script that completes an order also adds one entry to the Redis stream order_completed. Other services read it there, such as an inventory.",
   "dead letter":
-    "A refund request that cannot be met: its order is unknown, or it has no valid pk. The stream refund_order:dead keeps it until somebody repairs the cause and replays it, or drops it.",
+    "A refund request that cannot be carried out: its order is unknown, or it has no valid pk. The stream refund_order:dead keeps it until somebody repairs the cause and replays it, or drops it.",
   sweep:
     "The function sweepOrders. It reads orders:pending, the list of orders that are still to be completed, and completes what is overdue. So no order depends on its schedule.",
   "consumer group":

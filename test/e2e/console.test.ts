@@ -157,7 +157,7 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
       await waiting.getByText(count, { exact: true }).waitFor();
     }
     await page.getByText(/^\d+ s late$/).waitFor();
-    await page.getByText("takes what is 65 s overdue").waitFor();
+    await page.getByText("completes what is 65 s late").waitFor();
     await page.getByText("unknown order").first().waitFor();
     if (PICTURE) await page.screenshot({ path: PICTURE });
     await page.getByRole("button", { name: /^Stop: A schedule/ }).click();

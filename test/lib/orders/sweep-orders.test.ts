@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { completeOrder } from "../../../lib/orders/complete-orders.ts";
 import { SWEEP_GRACE_MS } from "../../../lib/orders/completion-delay.ts";
 import { type Sweep, sweepOrders } from "../../../lib/orders/sweep-orders.ts";
 import { type Answer, startHttpFront } from "../../support/http-front.ts";
@@ -188,6 +189,40 @@ describe("completion: sweep", () => {
 
     expect(await announcements(store.client)).toEqual(Object.fromEntries(pks.map((pk) => [pk, 1])));
   });
+
+  test.for(["to sweep", "back to scheduler"])(
+    "a switch %s with orders in flight announces each once, and none late",
+    async (to) => {
+      const dueMs = new Map<string, number>();
+      const place = async (ms: number) => {
+        const pk = await storeDue(ms);
+        dueMs.set(pk, ms);
+        return pk;
+      };
+      const fire = (pk: string, ms: number) => completeOrder(store.redis, { pk }, DUE + ms, STREAM_MAX_LENGTH);
+      // Those without a schedule, and those whose schedules fire a second late, while a run of the sweep goes on.
+      for (let ms = 5_000; ms < 25_000; ms += 1_000) await place(ms);
+      const scheduled = to === "to sweep" ? [...dueMs.keys()] : [];
+      const events: Record<number, () => unknown> = {};
+      for (let ms = 25_000; ms < 45_000; ms += 1_000) {
+        events[ms - 5_000] = async () => {
+          const pk = await place(ms);
+          if (to === "back to scheduler") scheduled.push(pk);
+        };
+      }
+      for (let ms = 5_000; ms < 45_000; ms += 1_000) {
+        events[ms + 1_001] = async () => {
+          for (const pk of scheduled.filter((each) => dueMs.get(each) === ms)) await fire(pk, ms + 1_001);
+        };
+      }
+
+      await run(events);
+
+      expect(await announcements(store.client)).toEqual(Object.fromEntries([...dueMs.keys()].map((pk) => [pk, 1])));
+      expect(Math.max(...(await latenesses(dueMs)))).toBeLessThanOrEqual(200);
+      expect(await stillPending()).toBe(0);
+    },
+  );
 
   test("a run survives a Redis that is gone for 20 s, and completes what became due meanwhile within a second", async () => {
     const dueMs = new Map<string, number>();
