@@ -23,9 +23,9 @@ function Console() {
         <h1>Orders, live</h1>
         <p>
           A shop places an order. It waits 5 seconds, is completed, and is <Term name="announced" /> to other services,
-          which may ask for a refund. A refund request that cannot be carried out becomes a{" "}
-          <Term name="dead letter" />. If a fault delays an order, the <Term name="sweep" />, a job that runs every minute,
-          completes it. Play a scene to see how the service recovers.
+          which may ask for a refund. A refund request that cannot be carried out becomes a <Term name="dead letter" />.
+          If a fault delays an order, the <Term name="sweep" />, a job that runs every minute, completes it. Play a
+          scene to see how the service recovers.
         </p>
         <Chips snapshot={snapshot} connected={connected} />
       </header>
