@@ -18,6 +18,8 @@ const TABS = ["Orders", "Dead letters", "Streams", "Invocations"] as const;
 const OF_HTTP = /^(createOrder|getOrder|docs|unknownRoute)$/;
 const READS = /^(getOrder|docs)$/;
 
+const SCHEDULE_INTERVAL_MS = 1_000;
+
 interface DetailsProps {
   readonly snapshot: Snapshot;
   readonly store: Store;
@@ -253,14 +255,18 @@ function Invocations({ snapshot: { invocations } }: { readonly snapshot: Snapsho
   );
 }
 
-/** The Scheduler's answer when the order was opened, and when it changed. */
-function useSchedule({ pk, status }: ShownOrder): string {
+/** The Scheduler's answer, for as long as the order is open. */
+function useSchedule({ pk }: ShownOrder): string {
   const [schedule, setSchedule] = useState("…");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the schedule of an order goes when its status changes
   useEffect(() => {
-    fetch(`/schedules/${pk}`)
-      .then((reply) => reply.text())
-      .then(setSchedule, () => setSchedule("The Scheduler does not answer."));
-  }, [pk, status]);
+    const read = () =>
+      fetch(`/schedules/${pk}`)
+        .then((response) => response.text())
+        .then(setSchedule, () => setSchedule("The Scheduler does not answer."));
+    void read();
+    // Again and again: a schedule goes a moment after its order's status has changed.
+    const timer = setInterval(read, SCHEDULE_INTERVAL_MS);
+    return () => clearInterval(timer);
+  }, [pk]);
   return schedule;
 }

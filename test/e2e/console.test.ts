@@ -149,9 +149,10 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
     await byHand(page, "Refund an unknown order");
     await byHand(page, "Run the refund poller", { isOpen: true });
     await page.getByText("By hand").click();
+    const waiting = page.locator(".station", { hasText: "Waiting" });
+    await waiting.getByText("0", { exact: true }).waitFor();
     await page.getByRole("button", { name: /^Play, .*: A schedule that never/ }).click();
     await page.getByText(/and nothing happens/).waitFor();
-    const waiting = page.locator(".station", { hasText: "Waiting" });
     for (const count of ["2", "3", "4"]) {
       await page.getByRole("button", { name: "Place an order" }).click();
       await waiting.getByText(count, { exact: true }).waitFor();
