@@ -157,7 +157,10 @@ describe.skipIf(NO_CHROMIUM)("the console", () => {
       await page.getByRole("button", { name: "Place an order" }).click();
       await waiting.getByText(count, { exact: true }).waitFor();
     }
-    await page.getByText(/^\d+ s late$/).waitFor();
+    await page
+      .getByText(/^\d+ s late$/)
+      .first()
+      .waitFor();
     await page.getByText("completes what is 65 s late").waitFor();
     await page.getByText("unknown order").first().waitFor();
     if (PICTURE) await page.screenshot({ path: PICTURE });
