@@ -53,16 +53,17 @@ export async function trimAnnouncements(redis: Redis, keep: number): Promise<voi
 }
 
 /**
- * The consumer groups that read, and have read nothing that was announced since then.
- * @param since in ms since the epoch
+ * The consumer groups that read, and have not read as far as this entry. By ids, which Redis gives: the clock of the caller may be
+ * seconds off.
+ * @param id of an entry of `order_completed`
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`
  */
-export async function groupsBehind(redis: Redis, since: number): Promise<string[]> {
+export async function groupsBehind(redis: Redis, id: string): Promise<string[]> {
   const groups = await runCommand(
     redis,
     infoCommand((pipeline) => pipeline.xinfo(COMPLETED_STREAM, { type: "GROUPS" })),
   );
-  const behind = groups.filter((group) => Number.parseInt(String(group.get("last-delivered-id")), 10) < since);
+  const behind = groups.filter((group) => isBefore(String(group.get("last-delivered-id")), id));
   const names = behind.map((group) => String(group.get("name")));
   const reading = await Promise.all(names.map((group) => isReading(redis, group)));
   return names.filter((_, index) => reading[index]);
@@ -75,4 +76,11 @@ async function isReading(redis: Redis, group: string): Promise<boolean> {
 
 function infoCommand(add: Command<z.infer<typeof Info>>["add"]): Command<z.infer<typeof Info>> {
   return { reply: Info, add };
+}
+
+/** Whether an id of a stream (`ms-sequence`) is smaller than another. */
+function isBefore(id: string, other: string): boolean {
+  const [ms = 0n, sequence = 0n] = id.split("-").map(BigInt);
+  const [otherMs = 0n, otherSequence = 0n] = other.split("-").map(BigInt);
+  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
 }

@@ -9,7 +9,8 @@
 -- ARGV[3…]  pk, one per order, in the order of KEYS[3…]
 -- ARGV[…]   the names of all fields that an order may have, in the order of the stream's entries
 --
--- Returns {{code, …}, {error, …}}: a code per order, and the reason of each code 5, in the order of the codes.
+-- Returns {{code, …}, {error, …}, id}: a code per order, and the reason of each code 5, in the order of the codes; and the id of the
+-- first entry that this run added to order_completed, or ''.
 --   1  completed now
 --   2  was completed before
 --   3  was refunded before
@@ -24,6 +25,7 @@ local FIRST_ORDER_KEY, FIRST_PK = 3, 3
 local fields = { unpack(ARGV, FIRST_PK + #KEYS - FIRST_ORDER_KEY + 1) }
 
 local COMPLETED, WAS_COMPLETED, WAS_REFUNDED, UNKNOWN, FAILED = 1, 2, 3, 4, 5
+local first_id = ''
 local CODE_OF = { completed = WAS_COMPLETED, refunded = WAS_REFUNDED }
 
 local function error_of(reply)
@@ -72,6 +74,9 @@ local function complete(order_key)
     redis.call('XDEL', completed_stream, id)
     return FAILED, error_of(stored)
   end
+  if first_id == '' then
+    first_id = id
+  end
   return COMPLETED
 end
 
@@ -90,4 +95,4 @@ end
 if #settled > 0 then
   redis.call('ZREM', pending_key, unpack(settled))
 end
-return { codes, errors }
+return { codes, errors, first_id }

@@ -32,11 +32,11 @@ const OUTCOMES = {
 export const DueOrder = z.object({ pk: OrderPk });
 export type DueOrder = z.infer<typeof DueOrder>;
 
-/** A code for each order, and Redis's error for each that failed. */
-export type Completions = readonly [codes: readonly CompletionCode[], errors: readonly string[]];
+/** A code for each order, Redis's error for each that failed, and the id of the first announcement, if there is one. */
+export type Completions = readonly [codes: readonly CompletionCode[], errors: readonly string[], firstId: string];
 
 const completionsOf = (orders: number) =>
-  z.tuple([z.array(z.enum(CompletionCode)).check(z.length(orders)), z.array(z.string())]);
+  z.tuple([z.array(z.enum(CompletionCode)).check(z.length(orders)), z.array(z.string()), z.string()]);
 
 const ORDER_FIELDS = Object.keys(Order.shape);
 

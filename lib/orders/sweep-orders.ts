@@ -104,15 +104,14 @@ class SweepRun {
   #failed = new Set<string>();
   /** Redis refused every order of the last batch. */
   #refused = false;
-  /** How many orders were announced since `#shareStartedAt`. */
+  /** How many orders this share of the stream has, and its first entry. */
   #announced = 0;
-  #shareStartedAt: number;
+  #shareStartId = "";
   #isPaused = false;
 
   constructor(sweep: Sweep) {
     this.#sweep = sweep;
     const now = sweep.clock();
-    this.#shareStartedAt = now;
     this.#endsAt = now + SWEEP_RUN_MS;
     // Orders that become overdue while the run works are the next run's.
     this.overdueSince = now - (sweep.completion === "scheduler" ? SWEEP_GRACE_MS : LATE_MS);
@@ -189,22 +188,22 @@ class SweepRun {
 
   /** Ends the run after a share of the stream if a group that reads has read none of it. Orders stay pending meanwhile. */
   async #letConsumersRead(): Promise<void> {
-    const { redis, clock, streamMaxLength } = this.#sweep;
+    const { redis, streamMaxLength } = this.#sweep;
     if (this.#announced < streamMaxLength * SHARE_OF_STREAM) return;
     await trimAnnouncements(redis, streamMaxLength);
-    const groups = await groupsBehind(redis, this.#shareStartedAt);
+    const groups = await groupsBehind(redis, this.#shareStartId);
     this.#isPaused = groups.length > 0;
     if (this.#isPaused) logger.warn("Completions wait for consumer groups that are behind", { groups });
     this.#announced = 0;
-    this.#shareStartedAt = clock();
   }
 
   #learn(batch: readonly PendingOrder[], completions: Completions, completedAt: number): void {
-    const [codes, errors] = completions;
+    const [codes, errors, firstId] = completions;
     const withCode = (code: CompletionCode) => batch.filter((_, index) => codes[index] === code);
     const pksOf = (orders: readonly PendingOrder[]) => orders.map(({ pk }) => pk);
     const completed = withCode(CompletionCode.completed);
     const unknown = pksOf(withCode(CompletionCode.unknown));
+    if (this.#announced === 0) this.#shareStartId = firstId;
     this.#announced += completed.length;
     countMetric("OrdersCompletedBySweep", completed.length);
     for (const { due } of completed) durationMetric("CompletionLag", completedAt - due);
