@@ -89,14 +89,8 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
   const endedMs = new Map<number, number>();
 
   async function send(placement: Placement, quantity: number): Promise<Answer> {
-    const { order, key, lostReplies, wrongReplies } = placement;
-    const body = JSON.stringify({ id: productOf(order), quantity });
-    context.requests += 1;
-    journal.note(order, `POST ${body} key ${key ?? "none"}`);
-    const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
-    const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });
-    if (answer.undocumented) wrongReplies.push(answer.undocumented);
-    if (answer.status !== 409) endedMs.set(order, performance.now());
+    const { order, lostReplies } = placement;
+    const answer = await post(placement, quantity);
     if (answer.status > 0 && faults.strike("client", `reply to order ${order}`, { reply_lost: 1 }, {}, LOST_SHARE)) {
       faults.count("client.reply_lost");
       if (answer.placed) lostReplies.push(answer.placed);
@@ -105,6 +99,17 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
     }
     journal.note(order, `  → ${answer.status} ${answer.text}`);
     receive(placement, answer, quantity);
+    return answer;
+  }
+
+  async function post({ order, key, wrongReplies }: Placement, quantity: number): Promise<Answer> {
+    const body = JSON.stringify({ id: productOf(order), quantity });
+    context.requests += 1;
+    journal.note(order, `POST ${body} key ${key ?? "none"}`);
+    const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) };
+    const answer = await ask("POST /orders", `${apiUrl}/orders`, { method: "POST", headers, body });
+    if (answer.undocumented) wrongReplies.push(answer.undocumented);
+    if (answer.status !== 409) endedMs.set(order, performance.now());
     return answer;
   }
 
@@ -155,10 +160,22 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
 
   return {
     place,
-    /** Sends an order that a client is placing once more, as a second client with the same key. */
-    async sendAgain(order: number): Promise<void> {
+    /** Whether an order's client has one request under way at most. */
+    isAlone(order: number): boolean {
       const sent = placements.get(order);
-      if (sent) await send(sent.placement, sent.quantity);
+      return sent !== undefined && BODIES[sent.placement.behaviour].length === 1;
+    },
+    /**
+     * Sends an order that a client is placing once more, as a second client with the same key.
+     * @returns the status of the reply, 0 when there was none
+     */
+    async sendAgain(order: number): Promise<number> {
+      const sent = placements.get(order);
+      if (!sent) return 0;
+      const answer = await post(sent.placement, sent.quantity);
+      journal.note(order, `  → to the second client: ${answer.status} ${answer.text}`);
+      receive(sent.placement, answer, sent.quantity);
+      return answer.status;
     },
   };
 }

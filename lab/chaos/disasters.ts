@@ -7,6 +7,7 @@ import {
   REFUND_STREAM,
 } from "../../lib/redis/keys.ts";
 import type { INSTANCE_FAULTS } from "./call-faults.ts";
+import type { createClients } from "./clients.ts";
 import { type ChaosDatabase, type DirectClient, entriesOf, fillStream, makeRoom, withoutGroup } from "./database.ts";
 import type { Call } from "./proxy.ts";
 import type { Refunds } from "./refunds.ts";
@@ -23,8 +24,17 @@ const PLACES = [
 
 const MAX_TRIMMED = 3;
 
-/** On a busy machine a function may give up before the second client is refused: so more than one. */
+/** Of an order whose store was refused other faults may end the request: so more than one. */
 const REFUSED_STORES = 5;
+
+/** Of more orders than these it is not tried: on a busy machine the second client's reply comes late. */
+const MAX_TRIED = 60;
+
+/** The request whose store was refused tries again for longer than this, in ms (`FIRST_REQUEST` in lib/redis/commands.ts). */
+const STILL_TRYING_MS = 2_000;
+
+/** What a second client with the same key is told: the key is in use, or it claimed the key and got no price. */
+const SECOND_CLIENT = [409, 502];
 
 /** Long enough for a few polls and retries of what is refused. */
 const FULL_MS = 2_000;
@@ -44,7 +54,11 @@ const PATIENCE_MS = 60_000;
 /** What becomes of the function's call; undefined: it goes on. */
 type Fate = keyof typeof INSTANCE_FAULTS | "reset_before" | undefined;
 
-type Happen = (call: Call | undefined) => Promise<Fate>;
+/** What happens to the first such call that is wanted. */
+interface Trap {
+  readonly isWanted: (call: Call) => boolean;
+  readonly happen: (call: Call | undefined) => Promise<Fate>;
+}
 
 /** A call that is waited for: a poller settles its batch, or createOrder stores an order whose key it has claimed. */
 type Moment = "settling" | "storing";
@@ -58,7 +72,7 @@ export function createDisasters(
   { options, chance, faults, interceptor, journal, prices }: Context,
   database: ChaosDatabase,
   refunds: Refunds,
-  sendAgain: (order: number) => Promise<unknown>,
+  clients: Pick<ReturnType<typeof createClients>, "isAlone" | "sendAgain">,
 ): (order: number) => Promise<void> {
   const { orders, faults: rate } = options;
 
@@ -80,9 +94,7 @@ export function createDisasters(
     "refunds.trimmed_while_pending": () => underPoller(trimPending),
     "functions.poller_killed_before_settling": () => underPoller(async () => undefined, "killed_before_call"),
     "functions.poller_killed_after_settling": () => underPoller(async () => undefined, "killed_during_call"),
-    ...(prices && {
-      "clients.refused_while_storing": () => Promise.all(Array.from({ length: REFUSED_STORES }, refuseNextStore)),
-    }),
+    ...(prices && { "clients.refused_while_storing": refuseStores }),
   };
 
   /** @returns whether it happened: without a poller none is killed */
@@ -93,22 +105,39 @@ export function createDisasters(
     return (await struck) || fate === undefined;
   }
 
-  const refuseNextStore = () => interceptor.lay("storing", refuseBoth, "reset_before");
+  async function refuseStores(): Promise<void> {
+    const tried = new Set<number>();
+    let refused = 0;
 
-  /**
-   * Redis refuses the hash of an order, and the reply is lost. Before it is sent again, a second client sends the same key, and
-   * gets no price.
-   */
-  async function refuseBoth(call: Call | undefined): Promise<void> {
-    const order = call && journal.orderIn(call.body);
-    if (order === undefined) return;
-    await database.direct(async (client) => {
-      await client.aclSetUser("default", "-hset");
-      await call?.forward().finally(() => client.aclSetUser("default", "+hset"));
-    });
-    prices?.isDown.add(order);
-    await sendAgain(order);
-    prices?.isDown.delete(order);
+    /**
+     * Redis refuses the hash of an order, and the reply is lost. Before it is sent again, a second client sends the same key, and
+     * gets no price.
+     */
+    async function refuseBoth(call: Call | undefined): Promise<void> {
+      const order = call && journal.orderIn(call.body);
+      if (order === undefined) return;
+      tried.add(order);
+      const startedMs = performance.now();
+      await database.direct(async (client) => {
+        await client.aclSetUser("default", "-hset");
+        await call?.forward().finally(() => client.aclSetUser("default", "+hset"));
+      });
+      prices?.isDown.add(order);
+      const status = await clients.sendAgain(order);
+      prices?.isDown.delete(order);
+      if (SECOND_CLIENT.includes(status) && performance.now() - startedMs < STILL_TRYING_MS) refused += 1;
+    }
+
+    // Other requests with the key would claim it before the second client does.
+    function isWanted({ body }: Call): boolean {
+      const order = journal.orderIn(body) ?? 0;
+      return clients.isAlone(order) && !tried.has(order);
+    }
+
+    while (refused < REFUSED_STORES && tried.size < MAX_TRIED) {
+      const happened = await interceptor.lay("storing", refuseBoth, "reset_before", isWanted);
+      if (!happened) return;
+    }
   }
 
   async function remove(client: DirectClient, from: string, to: string, removal: readonly string[]): Promise<void> {
@@ -145,7 +174,7 @@ export function createDisasters(
 
 /** What befalls a function at the worst time, such as a poller that has a batch in hand and is about to settle it. */
 export function createInterceptor() {
-  const waiting = { settling: new Set<Happen>(), storing: new Set<Happen>() };
+  const waiting = { settling: new Set<Trap>(), storing: new Set<Trap>() };
   const underWay = new Map<string, Promise<Fate>>();
 
   return {
@@ -153,16 +182,22 @@ export function createInterceptor() {
      * Resolves once `work` has been done, before the next such call of a living function goes on.
      * @returns whether there was one
      */
-    lay(moment: Moment, work: (call: Call | undefined) => Promise<unknown>, fate: Fate): Promise<boolean> {
+    lay(
+      moment: Moment,
+      work: (call: Call | undefined) => Promise<unknown>,
+      fate: Fate,
+      isWanted: (call: Call) => boolean = () => true,
+    ): Promise<boolean> {
       const { promise, resolve, reject } = Promise.withResolvers<boolean>();
       const patience = setTimeout(() => void happen(undefined), PATIENCE_MS);
+      const trap: Trap = { isWanted, happen };
       async function happen(call: Call | undefined): Promise<Fate> {
         clearTimeout(patience);
-        waiting[moment].delete(happen);
+        waiting[moment].delete(trap);
         await work(call).then(() => resolve(call !== undefined), reject);
         return fate;
       }
-      waiting[moment].add(happen);
+      waiting[moment].add(trap);
       return promise;
     },
     /** Runs what waits for this call. */
@@ -171,9 +206,9 @@ export function createInterceptor() {
       // The function may give up and send it again meanwhile.
       if (underWay.has(body)) await underWay.get(body);
       const moment = momentOf(functionName, body);
-      const [next] = moment ? waiting[moment] : [];
+      const next = moment && [...waiting[moment]].find(({ isWanted }) => isWanted(call));
       if (!next) return undefined;
-      const happening = next(call);
+      const happening = next.happen(call);
       underWay.set(body, happening);
       return happening.finally(() => underWay.delete(body));
     },

@@ -89,11 +89,11 @@ export async function run(options: Options, log: (line: string) => void): Promis
   const consumer = await createConsumer(context, database);
   const stopConsumer = repeat(READING_PAUSE_MS, consumer.read);
   const stopTimers = startTimers(context, stack);
-  const { place, sendAgain } = createClients(context, apiUrl, (order, pk) => {
+  const { place, ...clients } = createClients(context, apiUrl, (order, pk) => {
     reader.watch(order, pk);
     refunds.follow(order, pk);
   });
-  const strike = createDisasters(context, database, refunds, sendAgain);
+  const strike = createDisasters(context, database, refunds, clients);
 
   let placed = 0;
   let nextLineMs = 0;
