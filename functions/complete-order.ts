@@ -4,11 +4,13 @@ import { completeOrder as complete, DueOrder } from "../lib/orders/complete-orde
 import { CompletedStreamEnv } from "../lib/orders/retention.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
-const redis = createRedis(readEnv(RedisEnv));
-const { COMPLETED_STREAM_MAX_LENGTH } = readEnv(CompletedStreamEnv);
+const dependencies = {
+  redis: createRedis(readEnv(RedisEnv)),
+  streamMaxLength: readEnv(CompletedStreamEnv).COMPLETED_STREAM_MAX_LENGTH,
+};
 
 async function completeOrder(event: unknown) {
-  await complete(redis, DueOrder.parse(event), Date.now(), COMPLETED_STREAM_MAX_LENGTH);
+  await complete(dependencies, DueOrder.parse(event), Date.now());
 }
 
 export const handler = job(completeOrder);

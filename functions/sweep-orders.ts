@@ -5,12 +5,15 @@ import { CompletedStreamEnv } from "../lib/orders/retention.ts";
 import { sweepOrders as sweep } from "../lib/orders/sweep-orders.ts";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 
-const redis = createRedis(readEnv(RedisEnv));
-const { COMPLETION: completion } = readEnv(CompletionEnv);
-const { COMPLETED_STREAM_MAX_LENGTH: streamMaxLength } = readEnv(CompletedStreamEnv);
+const dependencies = {
+  redis: createRedis(readEnv(RedisEnv)),
+  completion: readEnv(CompletionEnv).COMPLETION,
+  streamMaxLength: readEnv(CompletedStreamEnv).COMPLETED_STREAM_MAX_LENGTH,
+  clock: Date.now,
+};
 
 async function sweepOrders() {
-  await sweep({ redis, completion, streamMaxLength, clock: Date.now });
+  await sweep(dependencies);
 }
 
 export const handler = job(sweepOrders);

@@ -2,6 +2,7 @@ import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
 import { type Command, runCommand, script, scriptCommand } from "../redis/commands.ts";
 import { COMPLETED_STREAM } from "../redis/keys.ts";
+import { pairsOf } from "../redis/pairs.ts";
 import { countMetric, logger } from "../telemetry.ts";
 import completedStreamLagLua from "./completed-stream-lag.lua" with { type: "text" };
 import unreadBeforeLua from "./unread-before.lua" with { type: "text" };
@@ -21,11 +22,11 @@ export const announcements: Command<number> = { reply: z.int(), add: (pipeline) 
 const unreadBeforeScript = script(unreadBeforeLua);
 const UnreadBefore = z.tuple([z.string(), z.int(), z.array(z.tuple([z.string(), z.int()]))]);
 
-/** Names and values in turn, per group or consumer. */
+/** What Redis tells of each group or consumer. */
 const Info = z.array(
   z.pipe(
     z.array(z.union([z.string(), z.number(), z.null()])),
-    z.transform((flat) => new Map(flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : [])))),
+    z.transform((flat) => new Map(pairsOf(flat))),
   ),
 );
 

@@ -7,14 +7,9 @@ import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import completeOrdersLua from "./complete-orders.lua" with { type: "text" };
 import { dueTime } from "./completion-delay.ts";
 import { Order, OrderPk } from "./order.ts";
+import { hardBound } from "./retention.ts";
 
 const completeOrdersScript = script(completeOrdersLua);
-
-/**
- * The sweep trims the stream once a minute, because it can tell what a consumer group has not read. Announcing trims only what
- * exceeds the bound by a quarter, so that the stream stays bounded without a sweep.
- */
-const HARD_BOUND = 1.25;
 
 /** The codes of `complete-orders.lua`. */
 export const CompletionCode = { completed: 1, wasCompleted: 2, wasRefunded: 3, unknown: 4, failed: 5 } as const;
@@ -31,6 +26,12 @@ const OUTCOMES = {
 /** The event that a schedule sends to `completeOrder`. */
 export const DueOrder = z.object({ pk: OrderPk });
 export type DueOrder = z.infer<typeof DueOrder>;
+
+export interface CompleteOrderDependencies {
+  readonly redis: Redis;
+  /** About how many entries `order_completed` keeps. */
+  readonly streamMaxLength: number;
+}
 
 /** A code for each order, Redis's error for each that failed, and the id of the first announcement, if there is one. */
 export type Completions = readonly [codes: readonly CompletionCode[], errors: readonly string[], firstId: string];
@@ -58,7 +59,7 @@ export function completeOrdersCommand(
     completeOrdersScript,
     pks.length === 1 ? ONE_COMPLETION : completionsOf(pks.length),
     [PENDING_KEY, COMPLETED_STREAM, ...pks.map(orderKey)],
-    [new Date(now).toISOString(), Math.ceil(streamMaxLength * HARD_BOUND), ...pks, ...ORDER_FIELDS],
+    [new Date(now).toISOString(), hardBound(streamMaxLength), ...pks, ...ORDER_FIELDS],
   );
 }
 
@@ -73,14 +74,12 @@ export function reportFailures(pks: readonly string[], [codes, errors]: Completi
 /**
  * Completes the order whose schedule fired. A second delivery, a refunded order and an unknown order are not errors.
  * @param now the time, in ms since the epoch
- * @param streamMaxLength about how many entries `order_completed` keeps
  * @throws ServiceError `redis_failed`, `redis_invalid_reply`: the invocation must be retried
  */
 export async function completeOrder(
-  redis: Redis,
+  { redis, streamMaxLength }: CompleteOrderDependencies,
   { pk }: DueOrder,
   now: number,
-  streamMaxLength: number,
 ): Promise<void> {
   const completions = await runCommand(redis, completeOrdersCommand([pk], now, streamMaxLength));
   reportFailures([pk], completions);

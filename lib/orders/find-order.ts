@@ -5,6 +5,7 @@ import * as z from "zod/mini";
 import { ServiceError } from "../errors.ts";
 import { runCommand } from "../redis/commands.ts";
 import { orderKey } from "../redis/keys.ts";
+import { pairsOf } from "../redis/pairs.ts";
 import { Order, OrderPk } from "./order.ts";
 
 /** HGETALL over REST: names and values in turn. Null and an empty list both mean that there is no such hash. */
@@ -51,5 +52,5 @@ export async function findPlacedOrder(redis: Redis, pk: string): Promise<Order> 
 
 function toRecord(flat: string[] | null): Record<string, string | undefined> | null {
   if (flat === null || flat.length === 0) return null;
-  return Object.fromEntries(flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : [])));
+  return Object.fromEntries(pairsOf(flat));
 }

@@ -15,3 +15,10 @@ export const OrderRetentionEnv = z.object({
 export const CompletedStreamEnv = z.object({
   COMPLETED_STREAM_MAX_LENGTH: z.coerce.number<string>().check(z.int(), z.minimum(1)),
 });
+
+/**
+ * How many entries `order_completed` may have for a moment, by how many it keeps. The sweep trims it once a minute, because it can tell
+ * what a consumer group has not read. Announcing trims only what exceeds that by a quarter, so that the stream stays bounded
+ * without a sweep.
+ */
+export const hardBound = (maxLength: number): number => Math.ceil(maxLength * 1.25);

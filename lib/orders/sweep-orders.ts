@@ -1,12 +1,18 @@
 import { randomInt } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { Redis } from "@upstash/redis";
 import * as z from "zod/mini";
 import { type Command, reportGauge, runPipeline } from "../redis/commands.ts";
 import { PENDING_KEY } from "../redis/keys.ts";
+import { pairsOf } from "../redis/pairs.ts";
 import { countMetric, durationMetric, logger } from "../telemetry.ts";
 import { announcements, consumerLag, groupsBehind, trimAnnouncements } from "./announcements.ts";
-import { CompletionCode, type Completions, completeOrdersCommand, reportFailures } from "./complete-orders.ts";
+import {
+  type CompleteOrderDependencies,
+  CompletionCode,
+  type Completions,
+  completeOrdersCommand,
+  reportFailures,
+} from "./complete-orders.ts";
 import {
   COMPLETION_DELAY_MS,
   type Completion,
@@ -36,8 +42,11 @@ const SHARE_OF_STREAM = 1 / 4;
 /** How late an order is with `sweep` when it counts as overdue. */
 const LATE_MS = 10_000;
 
-/** Members and scores in turn. */
-const PendingOrders = z.pipe(z.array(z.string()), z.transform(toPendingOrders));
+/** Members and scores. */
+const PendingOrders = z.pipe(
+  z.array(z.string()),
+  z.transform((flat): PendingOrder[] => pairsOf(flat).map(([pk, score]) => ({ pk, due: Number(score) }))),
+);
 
 interface PendingOrder {
   readonly pk: string;
@@ -45,11 +54,8 @@ interface PendingOrder {
   readonly due: number;
 }
 
-export interface Sweep {
-  readonly redis: Redis;
+export interface Sweep extends CompleteOrderDependencies {
   readonly completion: Completion;
-  /** About how many entries `order_completed` keeps. */
-  readonly streamMaxLength: number;
   /** Gives the time, in ms since the epoch. */
   readonly clock: () => number;
   /** Waits some ms. */
@@ -227,8 +233,4 @@ async function reportLevels({ redis, streamMaxLength }: Sweep, overdueSince: num
   reportGauge("OverdueOrders", replies, overdueOrders);
   reportGauge("ConsumerLag", replies, consumerLag);
   if (replies.of(announcements) > streamMaxLength) await trimAnnouncements(redis, streamMaxLength);
-}
-
-function toPendingOrders(flat: string[]): PendingOrder[] {
-  return flat.flatMap((pk, index) => (index % 2 === 0 ? [{ pk, due: Number(flat[index + 1]) }] : []));
 }

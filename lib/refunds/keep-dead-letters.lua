@@ -29,14 +29,7 @@ local MAX_FIELD_BYTES = 4096
 local MAX_PK_BYTES = 1024
 
 local function error_of(reply)
-  if type(reply) ~= 'table' or not reply.err then
-    return nil
-  end
-  -- The server became a replica. The client sends the whole request again.
-  if string.find(reply.err, '^READONLY') then
-    error(reply)
-  end
-  return reply.err
+  return type(reply) == 'table' and reply.err or nil
 end
 
 local function is_pending(id)

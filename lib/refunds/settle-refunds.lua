@@ -24,14 +24,7 @@ local FIRST_ORDER_KEY, FIRST_REQUEST = 3, 3
 local REFUNDED, WAS_REFUNDED, UNKNOWN, SETTLED_ELSEWHERE, FAILED = 1, 2, 3, 4, 5
 
 local function error_of(reply)
-  if type(reply) ~= 'table' or not reply.err then
-    return nil
-  end
-  -- The server became a replica. The client sends the whole request again.
-  if string.find(reply.err, '^READONLY') then
-    error(reply)
-  end
-  return reply.err
+  return type(reply) == 'table' and reply.err or nil
 end
 
 -- Someone may have trimmed a request that is pending, acknowledged one by hand, or deleted the group.

@@ -95,7 +95,7 @@ export class Real {
   }
 
   complete(pk: string, now: number): Promise<void> {
-    return completeOrder(this.#redis, { pk }, now, STREAM_MAX_LENGTH);
+    return completeOrder({ redis: this.#redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk }, now);
   }
 
   sweep(now: number): Promise<void> {

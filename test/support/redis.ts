@@ -39,16 +39,6 @@ export async function forbid(client: TestRedisClient, command: string): Promise<
   return allow;
 }
 
-/** Runs `work` while Redis refuses all writes, as a server that was the primary until a fail-over. */
-export async function asReplica<Result>(client: TestRedisClient, work: () => Promise<Result>): Promise<Result> {
-  await client.sendCommand(["REPLICAOF", "127.0.0.1", "1"]);
-  try {
-    return await work();
-  } finally {
-    await client.sendCommand(["REPLICAOF", "NO", "ONE"]);
-  }
-}
-
 function connection(url: string) {
   return createClient({ url, disableOfflineQueue: true });
 }

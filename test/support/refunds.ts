@@ -5,13 +5,11 @@ import type { TestRedisClient } from "./redis.ts";
 import type { TestStore } from "./store.ts";
 
 export const GROUP = "payment-group";
+
 /** Runs the script that reads a batch, and returns its reply. */
 export async function readBatch(store: TestStore, from = NEW) {
   return runCommand(store.redis, readRefundsCommand(from));
 }
-
-/** A script that stock Redis runs. */
-export const withoutFlag = (lua: string): string => lua.replace(/^#!.*\n/, "");
 
 /** Adds a request of any fields and bytes, and returns its id. */
 export async function addRequest(client: TestRedisClient, fields: readonly (string | Buffer)[]): Promise<string> {

@@ -36,9 +36,9 @@ async function complete(...pks: string[]): Promise<readonly number[]> {
 test("completing is one request to Redis, and one more where the script is not in the cache", async () => {
   const { redis, requests } = await countedRedis(store);
 
-  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE, STREAM_MAX_LENGTH);
+  await completeOrder({ redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk: await storeOrder(store.client) }, DUE);
   expect(requests()).toBe(2);
-  await completeOrder(redis, { pk: await storeOrder(store.client) }, DUE, STREAM_MAX_LENGTH);
+  await completeOrder({ redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk: await storeOrder(store.client) }, DUE);
   expect(requests()).toBe(3);
 });
 
@@ -135,7 +135,7 @@ test("where the server has become a replica, the request is sent again, and no o
     if (number === 2) await replicate("NO", "ONE");
   });
 
-  await completeOrder(redis, { pk }, NOW, STREAM_MAX_LENGTH);
+  await completeOrder({ redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk }, NOW);
 
   expect(requests()).toBe(2);
   expect(await announcements(store.client)).toEqual({ [pk]: 1, [first ?? ""]: 1 });

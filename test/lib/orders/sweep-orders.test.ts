@@ -199,7 +199,8 @@ describe("completion: sweep", () => {
         dueMs.set(pk, ms);
         return pk;
       };
-      const fire = (pk: string, ms: number) => completeOrder(store.redis, { pk }, DUE + ms, STREAM_MAX_LENGTH);
+      const fire = (pk: string, ms: number) =>
+        completeOrder({ redis: store.redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk }, DUE + ms);
       // Those without a schedule, and those whose schedules fire a second late, while a run of the sweep goes on.
       for (let ms = 5_000; ms < 25_000; ms += 1_000) await place(ms);
       const scheduled = to === "to sweep" ? [...dueMs.keys()] : [];

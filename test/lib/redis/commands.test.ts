@@ -175,7 +175,7 @@ test("each fault that the fault suite knows is survived, and what was asked for 
       const pk = newPk();
       await store.client.hSet(`order:${pk}`, { pk, product_id: "tea", quantity: "1", status: "pending" });
 
-      await completeOrder(redis, { pk }, 0, STREAM_MAX_LENGTH);
+      await completeOrder({ redis, streamMaxLength: STREAM_MAX_LENGTH }, { pk }, 0);
 
       return [name, await store.client.hGet(`order:${pk}`, "status")];
     }),

@@ -3,9 +3,8 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { drainRefunds, keepDeadLettersCommand } from "../../../lib/refunds/drain-refunds.ts";
-import keepDeadLettersLua from "../../../lib/refunds/keep-dead-letters.lua" with { type: "text" };
-import { asReplica, forbid } from "../../support/redis.ts";
-import { addRequest, leftOver, pendingIds, readBatch, withoutFlag } from "../../support/refunds.ts";
+import { forbid } from "../../support/redis.ts";
+import { addRequest, leftOver, pendingIds, readBatch } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
 
 const KEPT = 1;
@@ -68,18 +67,6 @@ test("a request that was trimmed while it was pending is reported as trimmed unt
 
   await store.client.xAck("refund_order", "payment-group", ids);
   expect(await keep(ids)).toEqual([SETTLED_ELSEWHERE, SETTLED_ELSEWHERE]);
-});
-
-test("that the server has become a replica is raised, so that the client sends the request again", async () => {
-  const [id = ""] = await readRequests();
-
-  // Without the first line, for which Redis refuses the whole script there.
-  const run = { keys: ["refund_order", "refund_order:dead"], arguments: ["payment-group", DEAD_AT, id, "missing_pk"] };
-  await expect(asReplica(store.client, () => store.client.eval(withoutFlag(keepDeadLettersLua), run))).rejects.toThrow(
-    /^READONLY/,
-  );
-
-  expect(await pendingIds(store.client)).toContain(id);
 });
 
 describe("the fields of a dead letter", () => {

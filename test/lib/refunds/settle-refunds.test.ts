@@ -2,10 +2,9 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { type RefundRequest, settleRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
-import settleRefundsLua from "../../../lib/refunds/settle-refunds.lua" with { type: "text" };
 import { newPk, requestRefunds, statusOf, storeOrder } from "../../support/orders.ts";
-import { asReplica, forbid } from "../../support/redis.ts";
-import { GROUP, pendingIds, readBatch, withoutFlag } from "../../support/refunds.ts";
+import { forbid } from "../../support/redis.ts";
+import { GROUP, pendingIds, readBatch } from "../../support/refunds.ts";
 import { useStore } from "../../support/store.ts";
 
 const REFUNDED = 1;
@@ -94,18 +93,4 @@ test.for<[string, () => Promise<unknown>]>([
   expect(await statusOf(store.client, pk)).toBe("refunded");
 
   expect(await settle(requests.slice(0, 1))).toEqual([SETTLED_ELSEWHERE]);
-});
-
-test("that the server has become a replica is raised, so that the client sends the request again", async () => {
-  const { requests, pk } = await readRequests();
-  const [{ id = "" } = {}] = requests;
-
-  // Without the first line, for which Redis refuses the whole script there.
-  const keys = ["refund_order", "orders:pending", `order:${pk}`];
-  const run = { keys, arguments: [GROUP, new Date().toISOString(), id, pk] };
-  await expect(asReplica(store.client, () => store.client.eval(withoutFlag(settleRefundsLua), run))).rejects.toThrow(
-    /^READONLY/,
-  );
-
-  expect(await statusOf(store.client, pk)).toBe("pending");
 });
