@@ -27,6 +27,13 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     maxWorkers: 6,
     exclude: ["**/node_modules/**", "packages/*/dist/**"],
+    // A figure, not a threshold: of what the tests load themselves, not of the bundles and scripts that they run.
+    coverage: {
+      enabled: Boolean(process.env.CI),
+      provider: "v8",
+      include: ["functions/**/*.ts", "lib/**/*.ts"],
+      reporter: ["text-summary"],
+    },
     projects: [
       {
         extends: true,
