@@ -196,8 +196,8 @@ class SweepRun {
   async #letConsumersRead(): Promise<void> {
     const { redis, streamMaxLength } = this.#sweep;
     if (this.#announced < streamMaxLength * SHARE_OF_STREAM) return;
-    await trimAnnouncements(redis, streamMaxLength);
-    const groups = await groupsBehind(redis, this.#shareStartId);
+    const withLosses = await trimAnnouncements(redis, streamMaxLength);
+    const groups = await groupsBehind(redis, this.#shareStartId, withLosses);
     this.#isPaused = groups.length > 0;
     if (this.#isPaused) logger.warn("Completions wait for consumer groups that are behind", { groups });
     this.#announced = 0;

@@ -23,26 +23,39 @@ async function readAll(): Promise<string[]> {
   return (streams ?? []).flatMap(({ messages }) => messages.map(({ message }) => message.pk));
 }
 
-test("after an outage a group that reads gets every order, because a run announces a share of the stream and then waits for it", async () => {
-  const pks = await storeOrders(store.client, 3 * BOUND);
-  await store.client.xGroupCreate(STREAM, "shop", "0", { MKSTREAM: true });
-  await store.client.xAdd(STREAM, "*", { pk: "older" });
-  const read = await readAll();
-  let runs = 0;
+test.for([
+  "a group that reads",
+  // As a consumer looks before Redis 7.2 that asked all the time, and got nothing for a minute.
+  "a group that had nothing to read during the outage",
+])(
+  "after an outage %s gets every order, because a run announces a share of the stream and then waits for it",
+  async (who) => {
+    const pks = await storeOrders(store.client, 3 * BOUND);
+    await store.client.xGroupCreate(STREAM, "shop", "0", { MKSTREAM: true });
+    const read: string[] = [];
+    if (who === "a group that reads") {
+      await store.client.xAdd(STREAM, "*", { pk: "older" });
+      read.push(...(await readAll()));
+    }
+    let runs = 0;
 
-  while ((await store.client.zCard("orders:pending")) > 0) {
-    runs += 1;
-    await sweep();
-    read.push(...(await readAll()));
-  }
+    while ((await store.client.zCard("orders:pending")) > 0) {
+      runs += 1;
+      await sweep();
+      read.push(...(await readAll()));
+    }
 
-  expect(read).toEqual(["older", ...pks.toSorted()]);
-  expect(runs).toBeGreaterThan(4);
-});
+    expect(read.filter((pk) => pk !== "older")).toEqual(pks.toSorted());
+    expect(runs).toBeGreaterThan(4);
+  },
+);
 
 test.for(["a group that nobody reads", "no group"])("%s does not hold orders back", async (who) => {
   await storeOrders(store.client, 2 * BOUND);
-  if (who !== "no group") await store.client.xGroupCreate(STREAM, "abandoned", "0", { MKSTREAM: true });
+  if (who !== "no group") {
+    await store.client.xAdd(STREAM, `${Date.now() - 100_000}-0`, { pk: "unread" });
+    await store.client.xGroupCreate(STREAM, "abandoned", "0");
+  }
 
   await sweep();
 
