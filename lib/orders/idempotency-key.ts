@@ -17,7 +17,6 @@ const CLAIM_EXPIRY_S = 30;
 const CLAIM = "claim";
 
 const releaseClaimScript = script(releaseClaimLua);
-const ReleaseClaimReply = z.union([z.literal(0), z.literal(1)]);
 
 /** What the Redis key of an Idempotency-Key holds: a record of the order that was placed with it, or a claim; null if it is free. */
 export const HeldReply = z.nullable(
@@ -97,7 +96,7 @@ export function firstPkOf(held: Held, pk: string, request: OrderRequest): string
 /** Releases the claim of an order that was not placed. Never throws: a claim that stays expires. */
 export async function releaseClaim(redis: Redis, key: string, pk: string): Promise<void> {
   try {
-    await runCommand(redis, scriptCommand(releaseClaimScript, ReleaseClaimReply, [key], [claimOf(pk)]));
+    await runCommand(redis, scriptCommand(releaseClaimScript, z.int(), [key], [claimOf(pk)]));
   } catch (error) {
     logger.warn("A claimed Idempotency-Key was not released", { pk, error });
   }

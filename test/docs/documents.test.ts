@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { openapi } from "../../lab/contract.ts";
-import { readMemorySizes } from "../../lab/lambda-host/build.ts";
 import { PROBLEMS } from "../../lib/http/problem.ts";
 import { readSettings, Settings } from "../../local/settings.ts";
 import { anchorsOf, codeIn, linksOf, tableOf } from "../support/markdown.ts";
@@ -90,17 +89,6 @@ describe("the guide to operations", () => {
     expect(written.filter((line) => !rows.some((row) => line.startsWith(row)))).toEqual([]);
     const messages = rows.map((row) => row.replace(/^\w+ /, ""));
     expect(messages.filter((message) => !SOURCES.some((source) => source.includes(`"${message}`)))).toEqual([]);
-  });
-
-  test("the functions have the memory that the table gives them", async () => {
-    const memoryOf = await readMemorySizes();
-
-    const rows = tableOf(GUIDE, "function", "peak memory").flatMap(([functions = "", ...cells]) =>
-      codeIn(functions).map((name) => ({ name, memory: cells.at(-1) })),
-    );
-
-    expect(rows.length).toBeGreaterThan(5);
-    expect(rows).toEqual(rows.map(({ name }) => ({ name, memory: `${memoryOf(name)} MB` })));
   });
 
   test("the parameters that protect the API are parameters", async () => {

@@ -17,8 +17,14 @@ const statementsOf = async (name: string): Promise<Statement[]> =>
 
 const [deploy, operate] = [await statementsOf("deploy"), await statementsOf("operate")];
 
-/** Rights that no role of a stage has: an administrator makes and removes a stage. */
-const OF_ADMINISTRATORS = ["iam:CreatePolicy", "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"];
+/** Rights that nobody on call has: whoever deploys moves a stage, and an administrator makes and removes it. */
+const OF_ADMINISTRATORS = [
+  "iam:CreatePolicy",
+  "lambda:DeleteFunctionConcurrency",
+  "lambda:PutFunctionConcurrency",
+  "secretsmanager:CreateSecret",
+  "secretsmanager:DeleteSecret",
+];
 
 /** Where the CLI's names are not those of the API. */
 const ACTIONS: Readonly<Record<string, string>> = { "lambda:Invoke": "lambda:InvokeFunction" };
