@@ -18,8 +18,9 @@ const UNDONE = {
   atomicity: [
     [
       "functions/complete-order.ts",
-      /await complete\(redis.*;/,
-      `const { findOrder } = await import("../lib/orders/find-order.ts");
+      /await complete\(dependencies.*;/,
+      `const { redis } = dependencies;
+        const { findOrder } = await import("../lib/orders/find-order.ts");
         const { orderKey } = await import("../lib/redis/keys.ts");
         const { pk } = DueOrder.parse(event);
         const order = await findOrder(redis, pk);
