@@ -9,19 +9,13 @@ import {
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
+import { reservePort } from "../../local/ports.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
 
 /** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
 const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
-
-/**
- * Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody is given one that
- * refuses, or one before it is used. Each process begins at another one.
- */
-const PORTS = { first: 10_000, count: 22_000 };
-let portNumber = process.pid * 101;
 
 export interface Reply {
   readonly status: number;
@@ -39,7 +33,8 @@ export type Call = ReturnType<typeof callOf>;
 export async function startProxy(target: string, treat: (call: Call) => Promise<void>) {
   const agent = new Agent({ keepAlive: true });
   let stopped = false;
-  let port = nextPort();
+  // Its own: a call that is sent again while the port refuses connections must not reach another server.
+  let port = await reservePort();
 
   const server = createServer(async (incoming, outgoing) => {
     try {
@@ -51,8 +46,7 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       failUnlessNetwork(error);
     }
   });
-  // Each proxy has a port of its own: a call that is sent again while it refuses must not reach another server.
-  while (!(await isListening())) port = nextPort();
+  while (!(await isListening())) port = await reservePort();
 
   function isListening(): Promise<boolean> {
     return once(server.listen(port, "127.0.0.1"), "listening").then(
@@ -80,12 +74,6 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       agent.destroy();
     },
   };
-}
-
-/** A port that nobody else of this machine's tools and tests tries at the same time. It may be in use. */
-export function nextPort(): number {
-  portNumber = (portNumber + 1) % PORTS.count;
-  return PORTS.first + portNumber;
 }
 
 function callOf(

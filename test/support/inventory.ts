@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
-import { listen } from "../../lab/lambda-host/serve.ts";
 import { ServiceError } from "../../lib/errors.ts";
+import { listen } from "../../local/ports.ts";
 
 /** What the test inventory asks for every product until a test says otherwise. */
 export const PRICE = 19.9;

@@ -2,18 +2,13 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { nextPort } from "../../lab/chaos/proxy.ts";
-import { listen } from "../../lab/lambda-host/serve.ts";
+import { listen, reservePort } from "../../local/ports.ts";
 
 /** A free port of the loopback interface for each variable, as an environment. */
 export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
-  const ports: Record<string, string> = {};
-  for (const variable of variables) {
-    let port = nextPort();
-    while (await isListening(port)) port = nextPort();
-    ports[variable] = String(port);
-  }
-  return ports;
+  const entries: [string, string][] = [];
+  for (const variable of variables) entries.push([variable, String(await reservePort())]);
+  return Object.fromEntries(entries);
 }
 
 /** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */

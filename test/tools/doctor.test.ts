@@ -5,7 +5,7 @@ import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { checkDeployment, checkReachable } from "../../infra/preflight.ts";
-import { listen } from "../../lab/lambda-host/serve.ts";
+import { listen } from "../../local/ports.ts";
 import { useRedis } from "../support/redis.ts";
 import { runScript } from "../support/run.ts";
 import { answering, json as reply, silent } from "../support/servers.ts";
