@@ -127,7 +127,7 @@ async function find(redis: Redis, selection: Selection): Promise<Found> {
       : readRange(redis, "-", "+", ID_PAGE_SIZE, REASON_ONLY);
   for await (const page of pages) {
     for (const letter of page) {
-      const reason = reasonOf(letter);
+      const reason = deadReason(letter);
       if (typeof selection === "object" && "reason" in selection && selection.reason !== reason) continue;
       ids.push(letter.id);
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
@@ -195,7 +195,7 @@ function formatDeadLetter({ id, words, fieldCount }: DeadLetter): string {
 }
 
 /** Why the request was refused. */
-function reasonOf({ words }: DeadLetter): string {
+function deadReason({ words }: DeadLetter): string {
   return textOf(words[0]) === HEAD[0] ? (textOf(words[1]) ?? "") : "unknown";
 }
 
