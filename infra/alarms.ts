@@ -1,4 +1,4 @@
-import { ownArn } from "./functions.ts";
+import { ownArn } from "./logical-ids.ts";
 import { accessLogMetric, apiMetric, type Metric, serviceMetric, waitingMessages } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
 

@@ -4,10 +4,10 @@ import { startScheduler } from "eventbridge-scheduler-local";
 import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
+import { memoryMb, timeoutMs } from "../../infra/serverless-yml.ts";
 import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { startApiGateway } from "../lambda-host/api-gateway.ts";
-import { readMemorySizes, readTimeouts } from "../lambda-host/build.ts";
 import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost } from "../lambda-host/host.ts";
@@ -69,7 +69,6 @@ export async function startStack(options: StackOptions = {}) {
   const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
   const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined };
   const scheduler = parts.adopt(await startScheduler({ ...schedulerOptions, delayMs: scheduleDelayMs }), stop);
-  const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
   const environment = functionEnvironment({
     ...{ upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl },
     ...{ completion, skewMs: 0 },

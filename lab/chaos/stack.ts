@@ -2,8 +2,8 @@ import type { Plugin } from "esbuild";
 import { startScheduler } from "eventbridge-scheduler-local";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
+import { timeoutMs } from "../../infra/serverless-yml.ts";
 import { startApiGateway } from "../lambda-host/api-gateway.ts";
-import { readTimeouts } from "../lambda-host/build.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
@@ -40,7 +40,6 @@ export async function startStack(context: Context, plugins: Plugin[]) {
   const bundles = parts.use(await buildBundles(plugins));
   const database = parts.adopt(await startDatabase(), stop);
   const { url: upstashUrl } = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
-  const timeoutMs = await readTimeouts();
   const deliveries = createDeliveries(context, (event) => host.invoke("completeOrder", event));
   const deliver = (name: string, event: unknown) => (host.has(name) ? deliveries.deliver(event) : undefined);
   const { url: lambdaUrl } = parts.adopt(await startInvokeEndpoint(deliver), stop);

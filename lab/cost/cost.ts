@@ -1,7 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
 import { z } from "zod";
-import { readParameters } from "../../infra/parameters.ts";
+import { readParameters, readParametersYml } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { type Completion, SWEEP_MIN_WAIT_MS, SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool, table, writeResults } from "../../tools/command.ts";
@@ -49,7 +47,6 @@ const Options = z.object({
   write: z.boolean().default(false),
 });
 const Resource = z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) });
-const Parameters = z.object({ default: z.record(z.string(), z.unknown()) });
 
 const { prices, assumptions, upstashPlans, upstashPlansSource } = priceList;
 
@@ -69,7 +66,7 @@ export type Infrastructure = Readonly<Record<"alarmMetrics" | "customMetrics" | 
 
 async function cost({ orders, write }: z.infer<typeof Options>): Promise<Outcome> {
   const counts = await countOperations(orders, (step) => process.stderr.write(`${step}\n`));
-  const report = reportOf(counts, await readInfrastructure());
+  const report = reportOf(counts, readInfrastructure());
   if (write) await writeResults("cost.md", `From ${decimal(orders)} orders:\n\n${report}\n\n${sourcesOf()}`);
   return { output: `${report}\n` };
 }
@@ -210,9 +207,8 @@ export function billedMs({ warmMs, coldMs, runMs, memoryMb, requests: { upstash,
 }
 
 /** Counted in what `infra/` generates: an alarm on a calculation is billed for each metric that it reads. */
-export async function readInfrastructure(): Promise<Infrastructure> {
-  const file = await readFile(new URL("../../infra/parameters.yml", import.meta.url), "utf8");
-  const parameters = readParameters({ ...Parameters.parse(parse(file)), stage: {}, commandLine: [] });
+export function readInfrastructure(): Infrastructure {
+  const parameters = readParameters({ default: readParametersYml().default, stage: {}, commandLine: [] });
   const resources = z.array(Resource).parse(Object.values(stackResources("orders-dev", parameters).Resources));
   const ofType = (type: string) =>
     resources.filter(({ Type }) => Type === type).map(({ Properties }) => JSON.stringify(Properties));

@@ -2,10 +2,10 @@ import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
 import { z } from "zod";
+import { readParametersYml } from "../../infra/parameters.ts";
+import { memoryMb } from "../../infra/serverless-yml.ts";
 import { openapi } from "../../lab/contract.ts";
-import { readMemorySizes } from "../../lab/lambda-host/build.ts";
 import { PROBLEMS } from "../../lib/http/problem.ts";
 import { readSettings, Settings } from "../../local/settings.ts";
 import { anchorsOf, codeIn, linksOf, tableOf } from "../support/markdown.ts";
@@ -92,20 +92,17 @@ describe("the guide to operations", () => {
     expect(messages.filter((message) => !SOURCES.some((source) => source.includes(`"${message}`)))).toEqual([]);
   });
 
-  test("the functions have the memory that the table gives them", async () => {
-    const memoryOf = await readMemorySizes();
-
+  test("the functions have the memory that the table gives them", () => {
     const rows = tableOf(GUIDE, "function", "peak memory").flatMap(([functions = "", ...cells]) =>
       codeIn(functions).map((name) => ({ name, memory: cells.at(-1) })),
     );
 
     expect(rows.length).toBeGreaterThan(5);
-    expect(rows).toEqual(rows.map(({ name }) => ({ name, memory: `${memoryOf(name)} MB` })));
+    expect(rows).toEqual(rows.map(({ name }) => ({ name, memory: `${memoryMb(name)} MB` })));
   });
 
   test("the parameters that protect the API are parameters", async () => {
-    const Parameters = z.object({ default: z.record(z.string(), z.unknown()) });
-    const known = Parameters.parse(parse(await read("infra/parameters.yml"))).default;
+    const known = readParametersYml().default;
 
     const named = tableOf(GUIDE, "parameter", "what it does").flatMap(([names = ""]) => codeIn(names));
 

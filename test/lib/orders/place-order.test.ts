@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { readTimeouts } from "../../../lab/lambda-host/build.ts";
+import { timeoutMs } from "../../../infra/serverless-yml.ts";
 import { createInventory } from "../../../lib/integrations/inventory.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
@@ -207,7 +207,7 @@ describe("with prices", () => {
     }
 
     test("a request with the key asks, writes and places nothing, for as long as the function can run", async () => {
-      const functionTimeoutS = (await readTimeouts())("createOrder") / 1000;
+      const functionTimeoutS = timeoutMs("createOrder") / 1000;
       const { placing, answer } = await waiting();
       const before = await dumpKeyspace(store.client);
 

@@ -1,6 +1,6 @@
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { readTimeouts } from "../../../lab/lambda-host/build.ts";
+import { timeoutMs } from "../../../infra/serverless-yml.ts";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { NEW, RECLAIM_IDLE_MS, readRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
 import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
@@ -41,7 +41,7 @@ test.for([">", "0-0"])("a stream that is something else is an error, from '%s'",
 
 test("what a poller holds is left alone for as long as it can run", async () => {
   await requestRefund(store.client, newPk());
-  await crashPoller(store.client, (await readTimeouts())("drainRefunds"));
+  await crashPoller(store.client, timeoutMs("drainRefunds"));
 
   expect(await readBatch(store)).toEqual([[], [], 1, END, OPEN]);
 });
