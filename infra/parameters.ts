@@ -61,7 +61,7 @@ const httpsUrl = z.url({ protocol: /^https$/, error: "must be an https address" 
 const Parameters = z
   .strictObject(
     {
-      preflight: oneOf("run", "skip"),
+      doctor: oneOf("run", "skip"),
       completion: oneOf(...Completion.options),
       alarmEmail: emailOrUndecided,
       ticketEmail: optional(z.email(EMAIL)),

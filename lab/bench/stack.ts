@@ -7,12 +7,12 @@ import { z } from "zod";
 import { memoryMb, timeoutMs } from "../../infra/serverless-yml.ts";
 import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
-import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost } from "../lambda-host/host.ts";
+import { startHttpApi } from "../lambda-host/http-api.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import type { Outcome, Usage } from "../lambda-host/messages.ts";
+import type { Outcome, Usage } from "../lambda-host/outcome.ts";
 import type { RecordedRequest } from "./baseline.ts";
 
 /** Longer than any run: a held schedule does not fire. */
@@ -85,7 +85,7 @@ export async function startStack(options: StackOptions = {}) {
     }),
     stop,
   );
-  const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
+  const api = parts.adopt(await startHttpApi(host.route, host.invoke), stop);
   const running = parts.move();
 
   return {

@@ -3,7 +3,7 @@ import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler
 import { z } from "zod";
 import { waitFor } from "../../tools/command.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
-import type { Outcome } from "../lambda-host/messages.ts";
+import type { Outcome } from "../lambda-host/outcome.ts";
 import type { Call } from "./proxy.ts";
 import type { Context } from "./run.ts";
 

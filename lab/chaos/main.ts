@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
-import { DEFECT_NAMES, PROTECTIONS } from "./changes.ts";
+import { DEFECT_NAMES, PROTECTIONS } from "./mutants.ts";
 import type { Findings } from "./report.ts";
 import { run } from "./run.ts";
 

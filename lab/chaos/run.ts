@@ -1,7 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
 import { PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { change } from "./changes.ts";
 import { createClients, startReader } from "./clients.ts";
 import { createConsumer } from "./consumer.ts";
 import { readFacts } from "./database.ts";
@@ -11,6 +10,7 @@ import { createFaults, createSeededRandom } from "./faults.ts";
 import { createJournal } from "./history.ts";
 import { createPriceBook } from "./inventory.ts";
 import type { Options } from "./main.ts";
+import { mutate } from "./mutants.ts";
 import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";
@@ -24,7 +24,7 @@ const CLIENTS = 24;
  */
 const GRACE_MS = 4_000;
 
-/** With `sweep` a run starts so often, in ms, and lasts a little longer (changes.ts): a minute is a tenth of one. */
+/** With `sweep` a run starts so often, in ms, and lasts a little longer (mutants.ts): a minute is a tenth of one. */
 const MINUTE_MS = 6_000;
 
 /** More than any order's 5 seconds and its clock's skew, in ms. */
@@ -79,9 +79,9 @@ export async function run(options: Options, log: (line: string) => void): Promis
   const { orders } = options;
   const context = createContext(options);
   const { faults, metrics, prices } = context;
-  const changed = options.undo ?? options.defect;
-  const names = [...(options.completion === "sweep" ? ["short-runs" as const] : []), ...(changed ? [changed] : [])];
-  await using stack = await startStack(context, [change(names)]);
+  const mutant = options.undo ?? options.defect;
+  const names = [...(options.completion === "sweep" ? ["short-runs" as const] : []), ...(mutant ? [mutant] : [])];
+  await using stack = await startStack(context, [mutate(names)]);
   const { apiUrl, database } = stack;
 
   const refunds = createRefunds(context, database);

@@ -3,12 +3,12 @@ import { startScheduler } from "eventbridge-scheduler-local";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
 import { timeoutMs } from "../../infra/serverless-yml.ts";
-import { startApiGateway } from "../lambda-host/api-gateway.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
+import { startHttpApi } from "../lambda-host/http-api.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import type { Outcome } from "../lambda-host/messages.ts";
+import type { Outcome } from "../lambda-host/outcome.ts";
 import { createBoundaries } from "./boundaries.ts";
 import { STREAM_MAX_LENGTH } from "./consumer.ts";
 import { startDatabase } from "./database.ts";
@@ -82,7 +82,7 @@ export async function startStack(context: Context, plugins: Plugin[]) {
   parts.defer(() => {
     faults.ended = true;
   });
-  const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
+  const { url: apiUrl } = parts.adopt(await startHttpApi(host.route, invoke), stop);
 
   async function invoke(name: string, event: unknown): Promise<Outcome> {
     const outcome = await host.invoke(name, event);

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { declaredFunctions } from "../../infra/serverless-yml.ts";
 import type { Bundles } from "./bundles.ts";
 import { failure, type Instance, startInstance } from "./instance.ts";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 
 const DEFAULT_ROUTE = "$default";
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 
 interface InstanceOptions {
   readonly functionName: string;

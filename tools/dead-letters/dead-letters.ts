@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Command, runCommand, runPipeline, script } from "../../lib/redis/commands.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
-import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
+import readDeadLettersLua from "./read-dead-letters.lua" with { type: "text" };
 
 /** How many dead letters are read or put back at once: each may have some kilobytes. */
 const PAGE_SIZE = 50;
@@ -31,7 +31,7 @@ const UNITS = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80
 /** What would move a terminal's cursor, be invisible, or turn the reading direction; and what marks an ill-formed sequence. */
 const UNPRINTABLE = /\p{C}|\p{Zl}|\p{Zp}|\ufffd/u;
 
-const readDeadRefundsScript = script(readDeadRefundsLua);
+const readDeadLettersScript = script(readDeadLettersLua);
 
 /** A name or a value: its first bytes, and how many it has. */
 const TruncatedBytes = z
@@ -201,7 +201,7 @@ function deadReason({ words }: DeadLetter): string {
 
 /** By the read-only commands, so that a read-only token can list. */
 function range(first: string, last: string, count: number, maxValues: number): Command<Page> {
-  const { sha1, lua } = readDeadRefundsScript;
+  const { sha1, lua } = readDeadLettersScript;
   const args = [first, last, count, maxValues, MAX_VALUE_BYTES];
   return {
     reply: Page,
