@@ -20,7 +20,7 @@ const RESULTS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
 
 /**
  * A Markdown table whose columns are aligned, so that it is read at a terminal too.
- * @param numbersFrom the first column that is set to the right; by default none is
+ * @param numbersFrom the first column that is aligned to the right; default: none
  */
 export function table(
   head: readonly string[],
@@ -67,8 +67,8 @@ export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
   });
   const { output, exitCode = 0 } = await outcomeOf(tool, process.argv.slice(2));
   await new Promise((resolve) => process.stdout.write(output, resolve));
-  // Not by itself: now and then Node 24 loops for ever in its own clean-up (node::Environment::CleanupHandles), after
-  // everything was stopped.
+  // Explicitly, because Node 24 sometimes loops forever in its own clean-up (node::Environment::CleanupHandles) after
+  // everything has stopped.
   process.exit(exitCode);
 }
 
@@ -141,7 +141,7 @@ export async function writeResults(page: string, results: string): Promise<void>
   );
 }
 
-/** Tells the person at the terminal how far a tool has come. */
+/** Shows the person at the terminal the progress of a tool. */
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }

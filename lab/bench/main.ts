@@ -99,7 +99,7 @@ async function bench(quick: boolean, write: boolean): Promise<Outcome> {
   log(`growth to ${growth.sizes.at(-1)?.toLocaleString("en")} orders`);
   rows.push(...(await measureGrowth(bundles, growth)));
   if (write) await writeResults("benchmarks.md", resultsOf(rows));
-  // A time depends on the machine and never fails a run; one that is none does.
+  // A time depends on the machine and never fails a run. A missing time does.
   const measured = rows.every(({ value }) => Number.isFinite(value));
   return { output: `${rowsTable(rows)}\n`, exitCode: measured ? 0 : 1 };
 }

@@ -126,9 +126,9 @@ export async function startStacks(options: StackOptions): Promise<Stacks & Async
 }
 
 /**
- * Starts `sweepOrders` now and once a minute, as `rate(1 minute)` does: with `sweep` each run lasts until the next one has begun.
+ * Starts `sweepOrders` now and once a minute, as `rate(1 minute)` does: with `sweep` each run lasts until after the next one started.
  * @returns the usage of the runs that have ended; disposing of it ends the others
- * @throws Error, which nobody can catch, when a run fails: the next one would hide it
+ * @throws Error, which cannot be caught, when a run fails: the next one would hide it
  */
 export function keepSweeping(stack: MeasuredStack) {
   const ended: Usage[] = [];

@@ -12,7 +12,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { reservePort } from "../../local/ports.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
 
-/** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
+/** How long a port refuses connections: longer than any client's pause before its first retry. */
 const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
@@ -23,12 +23,12 @@ export interface Reply {
   readonly content: Buffer | string;
 }
 
-/** One call on its way from a function to a server, in the hands of whoever decides what becomes of it. */
+/** One call on its way from a function to a server, for `treat` to pass on or to break. */
 export type Call = ReturnType<typeof callOf>;
 
 /**
  * Stands between one caller and a server.
- * @param treat decides what becomes of each call; when it throws, the connection is ended
+ * @param treat decides what happens to each call; when it throws, the connection ends
  */
 export async function startProxy(target: string, treat: (call: Call) => Promise<void>) {
   const agent = new Agent({ keepAlive: true });
@@ -89,16 +89,16 @@ function callOf(
     method,
     path,
     body: body.toString(),
-    /** For a reply that none of the methods below gives. */
+    /** For replies that the methods below cannot send. */
     outgoing,
-    /** Has the server do it. */
+    /** Sends the call to the server. */
     forward: forwardIt,
-    /** Resolves when the reply has gone out, or could not. */
+    /** Resolves when the reply was sent, or could not be sent. */
     async answer({ status, headers, content }: Reply): Promise<void> {
       outgoing.writeHead(status, endToEnd(headers));
       await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
     },
-    /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
+    /** Sends the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
     answerHalf({ status, headers, content }: Reply): void {
       outgoing.writeHead(status, { ...endToEnd(headers), "content-length": content.length });
       outgoing.write(content.slice(0, content.length / 2), () => outgoing.destroy());
@@ -111,7 +111,7 @@ function callOf(
       reset();
       await closePort();
     },
-    /** Gives no answer for as long as the caller waits. */
+    /** Sends no reply until the caller gives up. */
     async hold(): Promise<void> {
       if (!outgoing.destroyed) await once(outgoing, "close");
     },

@@ -21,7 +21,7 @@ const Count = z.union([z.number(), z.array(z.number())]);
 const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6, sweepOrders: 4 };
 const INSTANCES_OF_OTHERS = 2;
 
-/** The poller and the sweep get less time than on AWS, so that they come to its end within a run; so does createOrder. */
+/** The poller, the sweep and createOrder get less time than on AWS, so that they reach their time-out within a run. */
 const MAX_TIMEOUT_MS = 15_000;
 
 const MAX_SKEW_MS = 2_000;

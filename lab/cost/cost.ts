@@ -30,7 +30,7 @@ const REFUNDS = 0.05;
 
 /** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
 const METRICS_PER_ROUTE = 6;
-/** `POST /orders` and `GET /orders/{pk}`; routes that nobody calls write no metric. */
+/** `POST /orders` and `GET /orders/{pk}`; routes without calls write no metric. */
 const ROUTES_OF_ORDERS = 2;
 /** A line of the access log as infra/api.ts has it, about. */
 const ACCESS_LOG_BYTES = 250;

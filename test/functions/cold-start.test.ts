@@ -33,7 +33,7 @@ const functions = useFunctions(useRedis(), inventory);
 /** The parameters of a built handler, and the modules of Node.js that a new process has loaded after its first event. */
 async function firstEvent(source: string, event: unknown, env: Readonly<Record<string, string>> = {}) {
   using built = await bundle(source);
-  // The context is what the middy stacks use of it.
+  // Only the fields of the context that middy uses.
   const program = `
     const { handler } = await import(${JSON.stringify(pathToFileURL(built.path).href)});
     await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 });

@@ -379,7 +379,7 @@ test("what tests, benchmarks and the fault suite build is what is uploaded", asy
   expect(await readFile(built.path, "utf8")).toBe(packageOf("dev").files.get(`${bundleOf("createOrder")}.mjs`));
 });
 
-/** What nobody has to reason about, but what should not change unnoticed. */
+/** Parts that need no reasoning, but must not change unnoticed. */
 test("the rest of the stack is as reviewed", () => {
   const template = templateOf("prod");
   const shown = (type: string, shape: z.ZodType = z.unknown()) =>

@@ -82,7 +82,7 @@ export function selling(price: unknown): RequestListener {
   };
 }
 
-/** The error that a question ends with, and all that a log would show of it. */
+/** The error of a question, and what a log would show of it. */
 export async function failureOf(question: Promise<unknown>): Promise<{ error: ServiceError; shown: string }> {
   const error: unknown = await question.then(
     (price) => expect.unreachable(`The price is ${price}`),

@@ -24,7 +24,7 @@ export async function isListening(port: number): Promise<boolean> {
   }
 }
 
-/** A server that answers as told, for as long as the test runs. */
+/** A server that answers with `respond` until the test ends. */
 export async function answering(respond: RequestListener): Promise<string> {
   const server = createHttpServer(respond);
   onTestFinished(async () => {
@@ -34,7 +34,7 @@ export async function answering(respond: RequestListener): Promise<string> {
   return listen(server);
 }
 
-/** A server that takes connections and never says anything. */
+/** A server that accepts connections and never sends anything. */
 export async function silent(): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
@@ -45,7 +45,7 @@ export async function silent(): Promise<string> {
   return listen(server);
 }
 
-/** The address of a port on which nobody listens. */
+/** The address of a port that refuses connections. */
 export async function refused(): Promise<string> {
   const server = createServer();
   const url = await listen(server);
@@ -63,7 +63,7 @@ export function text(status: number, body: string): RequestListener {
   return (_request, response) => response.writeHead(status).end(body);
 }
 
-/** The beginning of an answer, of which the rest never comes: its connection ends. */
+/** The first half of an answer. Then its connection ends. */
 export function half(body: string): RequestListener {
   return (_request, response) => {
     response.writeHead(200, { "content-length": 2 * body.length }).write(body, () => response.destroy());

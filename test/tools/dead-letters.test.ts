@@ -89,7 +89,7 @@ describe("usage", () => {
 });
 
 describe("list", () => {
-  test("a letter is shown with its id, reason, time, first id and fields, the reasons are counted, and none is said so", async () => {
+  test("a letter is shown with its id, reason, time, first id and fields, the reasons are counted, and an empty list says so", async () => {
     expect(await deadLetters("list")).toEqual({ code: 0, stdout: "There are no such dead letters\n", stderr: "" });
 
     const pk = newPk();
@@ -210,7 +210,7 @@ describe("replay", () => {
     expect(await store.client.xLen("refund_order")).toBe(1);
   });
 
-  test("where refund_order is no stream, nothing is put back and the cause is told", async () => {
+  test("where refund_order is no stream, nothing is put back and the cause is reported", async () => {
     const [letter = ""] = await writeDeadLetters(1);
     await store.client.set("refund_order", "text");
 
@@ -392,7 +392,7 @@ async function refused(fields: Fields): Promise<string> {
 
 const drain = () => drainRefunds(store.redis, Date.now, () => 50_000);
 
-/** Writes so many dead letters as the poller would, each of an order of its own, and returns their ids. */
+/** Writes `count` dead letters as the poller would, each of its own order, and returns their ids. */
 function writeDeadLetters(count: number): Promise<string[]> {
   return Promise.all(
     Array.from({ length: count }, (_, n) =>

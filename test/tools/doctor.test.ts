@@ -107,7 +107,7 @@ test.for([
   },
 );
 
-test("parameters that nobody has chosen are named", async () => {
+test("parameters that were not chosen are named", async () => {
   expect(await problems({ access: "", alarmEmail: "" })).toEqual([
     "access is not set for the stage dev: set it to jwt or open in infra/parameters.yml",
     "alarmEmail is not set for the stage dev: set it to an address or none in infra/parameters.yml",

@@ -70,7 +70,7 @@ export async function list(redis: Redis): Promise<boolean> {
 }
 
 /**
- * Puts dead letters back on the stream of refund requests. Those refused again meanwhile stay for the next run.
+ * Puts dead letters back on the stream of refund requests. Those refused again during the run stay for the next one.
  * @returns false when an id was not found; the others are put back all the same
  */
 export async function replay(redis: Redis, selection: Selection): Promise<boolean> {
@@ -160,7 +160,7 @@ async function* readById(redis: Redis, ids: readonly string[]): AsyncGenerator<D
 }
 
 /**
- * Reads dead letters a page at a time, oldest first. Those written meanwhile are left out.
+ * Reads dead letters a page at a time, oldest first. Those written during the read are left out.
  * @param maxValues how many names and values of each are read
  */
 async function* readRange(

@@ -40,7 +40,7 @@ test("after an outage a group that reads gets every order, because a run announc
   expect(runs).toBeGreaterThan(4);
 });
 
-test.for(["a group that nobody reads", "no group"])("%s does not hold orders back", async (who) => {
+test.for(["a group without readers", "no group"])("%s does not hold orders back", async (who) => {
   await storeOrders(store.client, 2 * BOUND);
   if (who !== "no group") await store.client.xGroupCreate(STREAM, "abandoned", "0", { MKSTREAM: true });
 
