@@ -17,7 +17,7 @@ declare module "vitest" {
   }
 }
 
-type Client = ReturnType<typeof connection>;
+export type TestRedisClient = ReturnType<typeof connection>;
 
 export interface RedisServer {
   readonly url: string;
@@ -26,7 +26,10 @@ export interface RedisServer {
   kill(): Promise<void>;
 }
 
-/** Gives the calling test file the Redis of its worker, empty before each test: no keys and no cached scripts. */
+/**
+ * Gives the calling test file the Redis of its worker, empty before each test: no keys and no cached scripts. Address and
+ * client can be read inside hooks and tests only.
+ */
 export function useRedis() {
   return connectedTo(async () => {
     const url = inject("redisUrls")[Number(process.env.VITEST_POOL_ID) - 1];
@@ -73,7 +76,7 @@ function connection(url: string) {
 
 function connectedTo(start: () => Promise<Pick<RedisServer, "url" | "kill">>) {
   let server: Awaited<ReturnType<typeof start>> | undefined;
-  let client: Client | undefined;
+  let client: TestRedisClient | undefined;
 
   beforeAll(async () => {
     server = await start();
@@ -99,7 +102,7 @@ function connectedTo(start: () => Promise<Pick<RedisServer, "url" | "kill">>) {
     get url(): string {
       return started(server).url;
     },
-    get client(): Client {
+    get client(): TestRedisClient {
       return started(client);
     },
   };
