@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { IncomingMessage } from "node:http";
+import { createClient } from "@redis/client";
 import { startScheduler } from "eventbridge-scheduler-local";
-import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
 import { memoryMb, timeoutMs } from "../../infra/serverless-yml.ts";

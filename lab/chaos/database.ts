@@ -1,5 +1,5 @@
+import { createClient, RESP_TYPES } from "@redis/client";
 import pRetry from "p-retry";
-import { createClient, RESP_TYPES } from "redis";
 import { z } from "zod";
 import { DEAD_REFUND_STREAM, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { reservePort } from "../ports.ts";
 import { type DataFolder, openDataFolder, SOCKET } from "./data-folder.ts";
 import { findRedis } from "./find-redis.ts";

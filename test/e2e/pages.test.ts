@@ -1,6 +1,6 @@
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { createClient } from "@redis/client";
 import type { Page } from "playwright-core";
-import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { placeOrderEvent } from "../../lab/lambda-host/events.ts";
 import { Order } from "../../lib/orders/order.ts";

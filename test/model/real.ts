@@ -1,5 +1,5 @@
+import { RESP_TYPES } from "@redis/client";
 import type { Redis } from "@upstash/redis";
-import { RESP_TYPES } from "redis";
 import * as z from "zod";
 import { ServiceError } from "../../lib/errors.ts";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { RESP_TYPES } from "redis";
+import { RESP_TYPES } from "@redis/client";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as z from "zod";

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { onTestFinished } from "vitest";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../local/redis/redis-server.ts";
 
