@@ -1,4 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { markdownTable } from "markdown-table";
@@ -15,8 +14,6 @@ const REDIS_ERROR_REPLY = /^[A-Z]{3,} /;
 
 /** As a shell reports Ctrl-C: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
-
-const RESULTS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
 
 /**
  * A Markdown table whose columns are aligned, so that it is read at a terminal too.
@@ -124,21 +121,6 @@ export function describeRedisError(url: string, error: unknown, remedy: string):
   // Redis was reached and replied with an error: no other address or token would help.
   else if (REDIS_ERROR_REPLY.test(reason)) message = `Redis refused the command: ${reason}`;
   return new Failure(message, { cause: error });
-}
-
-/**
- * Writes the results of a run into a page, between the two comments that mark them.
- * @param page its name in docs/
- * @throws Error when the page has no such comments
- */
-export async function writeResults(page: string, results: string): Promise<void> {
-  const file = new URL(`../docs/${page}`, import.meta.url);
-  const text = await readFile(file, "utf8");
-  if (!RESULTS.test(text)) throw new Error(`docs/${page} has no place for the results`);
-  await writeFile(
-    file,
-    text.replace(RESULTS, () => `\n${results}\n\n`),
-  );
 }
 
 /** Shows the person at the terminal the progress of a tool. */

@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, writeResults } from "../../tools/command.ts";
+import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
+import { writeResults } from "../results.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
 import { burstRow, loadRows, measureBursts, measureHttp, measureLoads } from "./http-load.ts";

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { readParameters, readParametersYml } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { type Completion, SWEEP_MIN_WAIT_MS, SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, table, writeResults } from "../../tools/command.ts";
+import { type Outcome, parseOptions, runTool, table } from "../../tools/command.ts";
+import { writeResults } from "../results.ts";
 import { type Counts, countOperations, type Operation, SWEPT_ORDERS, SWEPT_PER_SECOND } from "./count.ts";
 import priceList from "./prices.json" with { type: "json" };
 
