@@ -24,7 +24,7 @@ export const ownArn = (service: string, resource: string) => ({
   "Fn::Sub": `arn:${reference("AWS::Partition")}:${service}:${reference("AWS::Region")}:${reference("AWS::AccountId")}:${resource}`,
 });
 
-const capitalized = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
+export const capitalized = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 /** As the framework's `normalizePathPart`: `{pk}` is PkVar, `openapi.yaml` is Openapiyaml. */
 const pathPart = (part: string) =>
