@@ -1,4 +1,4 @@
-import { ownArn } from "./functions.ts";
+import { capitalized, ownArn } from "./logical-ids.ts";
 import { accessLogMetric, apiMetric, type Metric, serviceMetric, waitingMessages } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
 
@@ -416,5 +416,3 @@ function topic(stack: string, severity: Severity, email: string) {
     }),
   };
 }
-
-const capitalized = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -1,6 +1,7 @@
-import { FUNCTIONS, reference, routeIds } from "./functions.ts";
+import { reference, routeIds } from "./logical-ids.ts";
 import { accessLogMetric, type Metric } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
+import { FUNCTIONS } from "./serverless-yml.ts";
 
 const AUTHORIZER = "OrdersAuthorizer";
 const ADDRESS = `https://${reference("HttpApi")}.execute-api.${reference("AWS::Region")}.${reference("AWS::URLSuffix")}`;

@@ -1,6 +1,7 @@
-import { FUNCTIONS, reference } from "./functions.ts";
+import { reference } from "./logical-ids.ts";
 import { accessLogMetric, apiMetric, functionMetric, type Metric, serviceMetric, waitingMessages } from "./metrics.ts";
 import type { Parameters } from "./parameters.ts";
+import { FUNCTIONS } from "./serverless-yml.ts";
 
 /** CloudWatch's grid is 24 wide (CloudWatch API Reference, "Dashboard body structure"). */
 const COLUMNS = 2;

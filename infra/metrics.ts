@@ -1,4 +1,4 @@
-import { functionId, reference } from "./functions.ts";
+import { functionId, reference } from "./logical-ids.ts";
 
 /** A CloudWatch metric. The values of dimensions are templates of Fn::Sub. */
 export interface Metric {

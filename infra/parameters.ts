@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
 import { z } from "zod";
 import { BaseUrl } from "../lib/env.ts";
 import { Completion } from "../lib/orders/completion-delay.ts";
@@ -59,7 +61,7 @@ const httpsUrl = z.url({ protocol: /^https$/, error: "must be an https address" 
 const Parameters = z
   .strictObject(
     {
-      preflight: oneOf("run", "skip"),
+      doctor: oneOf("run", "skip"),
       completion: oneOf(...Completion.options),
       alarmEmail: emailOrUndecided,
       ticketEmail: optional(z.email(EMAIL)),
@@ -106,6 +108,14 @@ const Parameters = z
   .refine(({ access, jwtIssuer }) => access !== "open" || !jwtIssuer, {
     error: "jwtIssuer contradicts access=open: set access to jwt, or unset jwtIssuer and jwtAudience",
   });
+
+const Values = z.record(z.string(), z.unknown());
+const ParametersYml = z.object({ default: Values, prod: Values });
+
+/** The values of `parameters.yml`, unvalidated. */
+export function readParametersYml(): z.infer<typeof ParametersYml> {
+  return ParametersYml.parse(parse(readFileSync(new URL("parameters.yml", import.meta.url), "utf8")));
+}
 
 /** The validated parameters of a stage. `parameters.yml` explains each. */
 export type Parameters = z.infer<typeof Parameters>;

@@ -1,6 +1,6 @@
 import { accessLogFormat, cors } from "./api.ts";
+import { checkDeployment, type Finding, type SecretsConfig } from "./doctor.ts";
 import { type Parameters, readParameters } from "./parameters.ts";
-import { checkDeployment, type Finding, type SecretsConfig } from "./preflight.ts";
 import { type RollbackConfiguration, rollbackConfiguration, WITHOUT_TRIGGERS } from "./rollback-triggers.ts";
 import { stackResources } from "./stack.ts";
 
@@ -34,12 +34,13 @@ interface Writers {
 
 /**
  * Validates the parameters before anything else happens, has CloudFormation watch a deploy, provides the values that are computed from them as `${infra:…}` in
- * serverless.yml, and checks before a deploy, or as `serverless preflight`, that secret and database are usable.
+ * serverless.yml, and checks before a deploy, or as `npm run doctor`, that secret and database are usable.
  */
 export default class InfrastructurePlugin {
   readonly configurationVariablesSources;
   readonly commands = {
-    preflight: {
+    // The framework has a `doctor` of its own.
+    check: {
       usage: "Checks that a stage can be deployed: parameters, credentials, secret and database",
       lifecycleEvents: ["check"],
     },
@@ -47,7 +48,7 @@ export default class InfrastructurePlugin {
   readonly hooks = {
     initialize: () => this.#beforeDeploy(),
     "before:package:initialize": () => this.#assertAccessChosen(),
-    "preflight:check": () => this.#preflight(),
+    "check:check": () => this.#doctor(),
     "before:deploy:deploy": () => this.#watchDeploy(),
     "before:rollback:initialize": () => this.#watchNothing(),
   };
@@ -106,8 +107,8 @@ export default class InfrastructurePlugin {
 
   async #beforeDeploy(): Promise<void> {
     if (this.#serverless.processedInput.commands.join(" ") !== "deploy") return;
-    if (this.#parameters.preflight === "skip") this.#log.notice("Preflight skipped: preflight=skip");
-    else await this.#preflight();
+    if (this.#parameters.doctor === "skip") this.#log.notice("Checks skipped: doctor=skip");
+    else await this.#doctor();
   }
 
   async #watchDeploy(): Promise<void> {
@@ -127,7 +128,7 @@ export default class InfrastructurePlugin {
     this.#serverless.service.provider.rollbackConfiguration = WITHOUT_TRIGGERS;
   }
 
-  async #preflight(): Promise<void> {
+  async #doctor(): Promise<void> {
     const findings = await checkDeployment({
       service: this.#serverless.configurationInput.service,
       stage: this.#stage,

@@ -1,5 +1,6 @@
-import { FUNCTIONS, functionId, logGroupId, ownArn, reference, roleId } from "./functions.ts";
+import { arnOf, functionId, logGroupId, ownArn, reference, roleId } from "./logical-ids.ts";
 import type { Parameters } from "./parameters.ts";
+import { FUNCTIONS } from "./serverless-yml.ts";
 
 /** Without the condition the schedules' role could be passed to any service that trusts it. */
 const MAKE_SCHEDULES = [
@@ -11,15 +12,13 @@ const MAKE_SCHEDULES = [
   {
     Effect: "Allow",
     Action: "iam:PassRole",
-    Resource: { "Fn::GetAtt": ["CompletionSchedulerRole", "Arn"] },
+    Resource: arnOf("CompletionSchedulerRole"),
     Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } },
   },
 ];
 
 /** Lambda delivers to an on-failure destination with the rights of the function's role. */
-const REPORT_FAILURES = [
-  { Effect: "Allow", Action: "sqs:SendMessage", Resource: { "Fn::GetAtt": ["FailedInvocations", "Arn"] } },
-];
+const REPORT_FAILURES = [{ Effect: "Allow", Action: "sqs:SendMessage", Resource: arnOf("FailedInvocations") }];
 
 /** X-Ray's actions accept no resource (Service Authorization Reference, "AWS X-Ray"). */
 const WRITE_TRACES = {
@@ -64,5 +63,5 @@ const role = (name: string, traces: readonly object[]) => ({
 const writeLog = (name: string) => ({
   Effect: "Allow",
   Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-  Resource: { "Fn::GetAtt": [logGroupId(name), "Arn"] },
+  Resource: arnOf(logGroupId(name)),
 });

@@ -1,9 +1,12 @@
 import { alarmStack } from "./alarms.ts";
 import { apiStack } from "./api.ts";
+import { completionResources } from "./completions.ts";
 import { dashboardStack } from "./dashboard.ts";
-import { functionId, POLLERS } from "./functions.ts";
+import { deadLetterResources } from "./dead-letters.ts";
+import { functionId } from "./logical-ids.ts";
 import type { Parameters } from "./parameters.ts";
 import { roleResources } from "./roles.ts";
+import { POLLERS } from "./serverless-yml.ts";
 
 /** The functions that each order runs. Reserved concurrency also limits them, so a flood of orders cannot use up the account's. */
 const ORDER_FUNCTIONS = ["createOrder", "completeOrder"];
@@ -12,8 +15,7 @@ const ORDER_FUNCTIONS = ["createOrder", "completeOrder"];
 const POLLER_CONCURRENCY = 3;
 
 /**
- * The part of the CloudFormation stack that depends on parameters or on the list of functions, for `resources` of
- * serverless.yml. `completions.yml` and `dead-letters.yml` are the rest.
+ * The CloudFormation stack besides what the framework generates, for `resources` of serverless.yml.
  * @param stack such as `orders-prod`: the prefix of every name in the stack
  */
 export function stackResources(stack: string, parameters: Parameters) {
@@ -23,7 +25,14 @@ export function stackResources(stack: string, parameters: Parameters) {
     dashboardStack(stack, parameters),
   ];
   return {
-    Resources: { ...roleResources(parameters), ...api.Resources, ...alarms.Resources, ...dashboard.Resources },
+    Resources: {
+      ...completionResources(stack),
+      ...deadLetterResources(parameters),
+      ...roleResources(parameters),
+      ...api.Resources,
+      ...alarms.Resources,
+      ...dashboard.Resources,
+    },
     extensions: { ...api.extensions, ...reservedConcurrency(parameters) },
     Outputs: { ...api.Outputs, ...alarms.Outputs, ...dashboard.Outputs },
   };

@@ -1,4 +1,4 @@
-import { createClient, ErrorReply } from "redis";
+import { createClient, ErrorReply } from "@redis/client";
 import { startGatewayThread } from "upstash-rest-gateway";
 import { z } from "zod";
 import { reasonOf } from "./error-reason.ts";

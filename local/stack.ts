@@ -2,7 +2,8 @@ import { startScheduler } from "eventbridge-scheduler-local";
 import { type Faults, NO_FAULTS, SCHEDULE_FAULTS } from "./console/faults.ts";
 import { startInventoryProxy } from "./console/inventory-proxy.ts";
 import { startDatabase } from "./database.ts";
-import { assertPortsFree, SCHEDULE_GROUP, type Settings } from "./settings.ts";
+import { assertPortsFree } from "./ports.ts";
+import { SCHEDULE_GROUP, type Settings } from "./settings.ts";
 
 /** How many calls each route, and the Scheduler, runs at once. Each takes a worker thread of about 30 MB. */
 export const MAX_CONCURRENT_CALLS = 4;

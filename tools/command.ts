@@ -1,4 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { markdownTable } from "markdown-table";
@@ -16,11 +15,9 @@ const REDIS_ERROR_REPLY = /^[A-Z]{3,} /;
 /** As a shell reports Ctrl-C: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
 
-const RESULTS = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
-
 /**
  * A Markdown table whose columns are aligned, so that it is read at a terminal too.
- * @param numbersFrom the first column that is set to the right; by default none is
+ * @param numbersFrom the first column that is aligned to the right; default: none
  */
 export function table(
   head: readonly string[],
@@ -67,8 +64,8 @@ export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
   });
   const { output, exitCode = 0 } = await outcomeOf(tool, process.argv.slice(2));
   await new Promise((resolve) => process.stdout.write(output, resolve));
-  // Not by itself: now and then Node 24 loops for ever in its own clean-up (node::Environment::CleanupHandles), after
-  // everything was stopped.
+  // Explicitly, because Node 24 sometimes loops forever in its own clean-up (node::Environment::CleanupHandles) after
+  // everything has stopped.
   process.exit(exitCode);
 }
 
@@ -126,22 +123,7 @@ export function describeRedisError(url: string, error: unknown, remedy: string):
   return new Failure(message, { cause: error });
 }
 
-/**
- * Writes the results of a run into a page, between the two comments that mark them.
- * @param page its name in docs/
- * @throws Error when the page has no such comments
- */
-export async function writeResults(page: string, results: string): Promise<void> {
-  const file = new URL(`../docs/${page}`, import.meta.url);
-  const text = await readFile(file, "utf8");
-  if (!RESULTS.test(text)) throw new Error(`docs/${page} has no place for the results`);
-  await writeFile(
-    file,
-    text.replace(RESULTS, () => `\n${results}\n\n`),
-  );
-}
-
-/** Tells the person at the terminal how far a tool has come. */
+/** Shows the person at the terminal the progress of a tool. */
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }

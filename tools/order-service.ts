@@ -24,8 +24,8 @@ interface Follow<Found> {
   readonly find: (order: Order) => Found | undefined;
   readonly timeoutMs: number;
   readonly timeoutMessage: () => string;
-  /** Called with a read that failed, before the next. Without it, the first one ends the wait. */
-  readonly onFailure?: (failure: Failure) => void;
+  /** Called with a read that failed, before the next. */
+  readonly onFailure: (failure: Failure) => void;
 }
 
 /**
@@ -77,7 +77,8 @@ export function orderService(url: string, hint: string, tokenHint?: string, auth
      * Reads a placed order, each time when the last reply said so, until something is found in it.
      * @param last the last reply with this order
      */
-    async follow<Found>(last: OrderReply, { find, timeoutMs, ...given }: Follow<Found>): Promise<Found> {
+    async follow<Found>(last: OrderReply, options: Follow<Found>): Promise<Found> {
+      const { find, timeoutMs, timeoutMessage, onFailure } = options;
       const startedAt = performance.now();
       let pauseMs = last.retryAfterMs ?? POLL_INTERVAL_MS;
       async function read(): Promise<Found | undefined> {
@@ -88,14 +89,14 @@ export function orderService(url: string, hint: string, tokenHint?: string, auth
           pauseMs = retryAfterMs ?? POLL_INTERVAL_MS;
           return find(order);
         } catch (error) {
-          if (!(error instanceof Failure && given.onFailure)) throw error;
-          given.onFailure(error);
+          if (!(error instanceof Failure)) throw error;
+          onFailure(error);
           return undefined;
         }
       }
       await sleep(Math.min(pauseMs, timeoutMs));
       const remainingMs = timeoutMs - (performance.now() - startedAt);
-      return waitFor(read, remainingMs, given.timeoutMessage, () => pauseMs);
+      return waitFor(read, remainingMs, timeoutMessage, () => pauseMs);
     },
   };
 }

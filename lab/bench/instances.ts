@@ -13,7 +13,7 @@ const COLD_START_TARGETS: Readonly<Record<string, Pick<Row, "atMost">>> = {
   [SWEEP_CREATE_ORDER]: { atMost: 1.75 },
 };
 
-/** In MB above an empty handler's. The docs page is the largest bundle, and nobody waits for it in a hurry: no target. */
+/** In MB above an empty handler's. The docs page is the largest bundle and not urgent, so it has no target. */
 const MAX_MEMORY_MB: Readonly<Record<string, number | undefined>> = {
   ...{ createOrder: 50, [SWEEP_CREATE_ORDER]: 30, getOrder: 30, completeOrder: 30, unknownRoute: 30 },
   ...{ drainRefunds: 45, sweepOrders: 45 },

@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, writeResults } from "../../tools/command.ts";
+import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
+import { writeResults } from "../results.ts";
 import { measureBatches, measureGrowth } from "./batches.ts";
 import { measureWarmCalls } from "./calls.ts";
 import { burstRow, loadRows, measureBursts, measureHttp, measureLoads } from "./http-load.ts";
@@ -99,7 +100,7 @@ async function bench(quick: boolean, write: boolean): Promise<Outcome> {
   log(`growth to ${growth.sizes.at(-1)?.toLocaleString("en")} orders`);
   rows.push(...(await measureGrowth(bundles, growth)));
   if (write) await writeResults("benchmarks.md", resultsOf(rows));
-  // A time depends on the machine and never fails a run; one that is none does.
+  // A time depends on the machine and never fails a run. A missing time does.
   const measured = rows.every(({ value }) => Number.isFinite(value));
   return { output: `${rowsTable(rows)}\n`, exitCode: measured ? 0 : 1 };
 }

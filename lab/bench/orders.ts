@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
+import { FUNCTIONS } from "../../infra/serverless-yml.ts";
 import { COMPLETION_DELAY_MS } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { readServerlessYml } from "../lambda-host/build.ts";
 import { getOrderEvent, httpEvent, placeOrderEvent, sampleEvent } from "../lambda-host/events.ts";
 import type { MeasuredStack, RedisClient } from "./stack.ts";
 
@@ -94,6 +94,6 @@ export async function sampleEvents({ redis }: MeasuredStack): Promise<[string, u
     // A preflight request: the sample in events/ is refused.
     unknownRoute: httpEvent({ routeKey: "$default", method: "OPTIONS", path: "/orders" }),
   };
-  const names = Object.keys((await readServerlessYml()).functions);
+  const names = FUNCTIONS;
   return Promise.all(names.map(async (name) => [name, events[name] ?? (await sampleEvent(name))]));
 }

@@ -1,18 +1,18 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { IncomingMessage } from "node:http";
+import { createClient } from "@redis/client";
 import { startScheduler } from "eventbridge-scheduler-local";
-import { createClient } from "redis";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
+import { memoryMb, timeoutMs } from "../../infra/serverless-yml.ts";
 import type { Completion } from "../../lib/orders/completion-delay.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
-import { startApiGateway } from "../lambda-host/api-gateway.ts";
-import { readMemorySizes, readTimeouts } from "../lambda-host/build.ts";
 import { type Bundles, buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost } from "../lambda-host/host.ts";
+import { startHttpApi } from "../lambda-host/http-api.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import type { Outcome, Usage } from "../lambda-host/messages.ts";
+import type { Outcome, Usage } from "../lambda-host/outcome.ts";
 import type { RecordedRequest } from "./baseline.ts";
 
 /** Longer than any run: a held schedule does not fire. */
@@ -69,7 +69,6 @@ export async function startStack(options: StackOptions = {}) {
   const lambda = parts.adopt(await startInvokeEndpoint(deliver), stop);
   const schedulerOptions = { lambdaUrl: lambda.url, groups: [SCHEDULE_GROUP], log: () => undefined };
   const scheduler = parts.adopt(await startScheduler({ ...schedulerOptions, delayMs: scheduleDelayMs }), stop);
-  const [timeoutMs, memoryMb] = await Promise.all([readTimeouts(), readMemorySizes()]);
   const environment = functionEnvironment({
     ...{ upstashUrl: upstash.url, schedulerUrl: scheduler.url, inventoryUrl },
     ...{ completion, skewMs: 0 },
@@ -86,7 +85,7 @@ export async function startStack(options: StackOptions = {}) {
     }),
     stop,
   );
-  const api = parts.adopt(await startApiGateway(host.route, host.invoke), stop);
+  const api = parts.adopt(await startHttpApi(host.route, host.invoke), stop);
   const running = parts.move();
 
   return {
@@ -127,9 +126,9 @@ export async function startStacks(options: StackOptions): Promise<Stacks & Async
 }
 
 /**
- * Starts `sweepOrders` now and once a minute, as `rate(1 minute)` does: with `sweep` each run lasts until the next one has begun.
+ * Starts `sweepOrders` now and once a minute, as `rate(1 minute)` does: with `sweep` each run lasts until after the next one started.
  * @returns the usage of the runs that have ended; disposing of it ends the others
- * @throws Error, which nobody can catch, when a run fails: the next one would hide it
+ * @throws Error, which cannot be caught, when a run fails: the next one would hide it
  */
 export function keepSweeping(stack: MeasuredStack) {
   const ended: Usage[] = [];

@@ -54,7 +54,7 @@ export async function interleave<Result>(
   return results;
 }
 
-/** What is above the baseline, or the multiple of it; without a baseline the value itself. */
+/** The difference from the baseline, or the multiple of the baseline; without a baseline the value itself. */
 export function compared({ value, baseline, asDifference = false }: Row): number {
   if (baseline === undefined) return value;
   return asDifference ? value - baseline : value / baseline;

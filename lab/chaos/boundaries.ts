@@ -16,7 +16,7 @@ import type { Context } from "./run.ts";
 /** What createOrder holds of an Idempotency-Key while it asks for a price: the key in Redis, and its value. */
 const CLAIM = /"(idempotency:\w+)","(claim:\w+)"/;
 
-/** A claim lasts for 30 s; of an instance that has died this is enough, as no call of it is slower on its way. */
+/** A claim lasts for 30 s. After an instance has died this is enough, because none of its calls takes longer. */
 const CLAIM_LEFT_MS = "5000";
 
 const SHORTEN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end";
@@ -31,7 +31,7 @@ interface Servers {
   readonly host: () => LambdaHost;
 }
 
-/** What each instance calls: proxies of its own, so that it is known whose call a fault strikes. */
+/** The proxies that an instance calls. Each instance has its own, which shows whose call a fault hits. */
 export function createBoundaries({ options, faults, journal, interceptor, prices }: Context, servers: Servers) {
   const { database, deliveries, upstashUrl, schedulerUrl, inventoryUrl } = servers;
   const closers = new Map<string, () => void>();
@@ -41,9 +41,9 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
     let claim: readonly string[] | null = null;
 
     /**
-     * Lets a fault strike a call, or not.
-     * @param content what tells which order it is about
-     * @param fate the fault that strikes in any case
+     * Passes a call on, with or without a fault.
+     * @param content the text that names the order
+     * @param fate a fault that happens in any case
      */
     async function treat(
       boundary: string,
@@ -56,11 +56,11 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
       const order = settlesBatches ? undefined : journal.orderIn(content);
       const subject = order === undefined ? functionName : `${functionName} of order ${order}`;
       const kind = fate ?? faults.strike(boundary, subject, kinds, weights) ?? "";
-      const struck = { call, instance: servers.host().find(instanceId) };
+      const intercepted = { call, instance: servers.host().find(instanceId) };
       const treatment = kinds[kind];
-      if (!treatment) return spare(struck);
-      journal.noteAll(content, `${boundary}.${kind} strikes ${instanceId}`);
-      await treatment(struck);
+      if (!treatment) return spare(intercepted);
+      journal.noteAll(content, `${boundary}.${kind} hits ${instanceId}`);
+      await treatment(intercepted);
       faults.count(`${boundary}.${kind}`);
     }
 
@@ -95,9 +95,9 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
     async function toInventory(call: Call): Promise<void> {
       const order = journal.orderIn(call.path) ?? 0;
       const asked = prices?.noteQuestion(order, instanceId, call) ?? call;
-      const http_404: Treatment = (struck) => {
+      const http_404: Treatment = (intercepted) => {
         prices?.denied.add(order);
-        return INVENTORY_FAULTS.http_404(struck);
+        return INVENTORY_FAULTS.http_404(intercepted);
       };
       const fate = prices?.isDown.has(order) ? "http_500" : undefined;
       await treat("inventory", asked, call.path, { ...INVENTORY_FAULTS, ...INSTANCE_FAULTS, http_404 }, RARE, { fate });

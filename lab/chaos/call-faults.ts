@@ -2,31 +2,31 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Instance } from "../lambda-host/instance.ts";
 import type { Call } from "./proxy.ts";
 
-/** So long an instance stands still between two of its events. */
+/** How long an instance is frozen between two of its events. */
 const FROZEN_MS = 200;
 
 /** Slow, but within what any caller waits. */
 const SLOW_MS = 700;
 
-/** A call that a fault strikes. */
-interface StruckCall {
+/** A call on its way, which a fault may hit. */
+interface InterceptedCall {
   readonly call: Call;
-  /** The instance that made it; undefined when it has died meanwhile. */
+  /** The instance that made it; undefined once it has died. */
   readonly instance: Instance | undefined;
 }
 
-/** What becomes of a call. */
-export type Treatment = (struck: StruckCall) => Promise<void>;
+/** What happens to a call. */
+export type Treatment = (intercepted: InterceptedCall) => Promise<void>;
 
-export async function passOn({ call }: Pick<StruckCall, "call">): Promise<void> {
+export async function passOn({ call }: Pick<InterceptedCall, "call">): Promise<void> {
   await call.answer(await call.forward());
 }
 
-/** The server does it, and something else becomes of its reply. */
+/** The server handles the call, and then `treatment` replaces its reply. */
 const after = (treatment: Treatment): Treatment => {
-  return async (struck) => {
-    await struck.call.forward();
-    await treatment(struck);
+  return async (intercepted) => {
+    await intercepted.call.forward();
+    await treatment(intercepted);
   };
 };
 
@@ -34,7 +34,7 @@ const reply = (status: number, content: string, headers: Readonly<Record<string,
   return ({ call }) => call.answer({ status, headers, content });
 };
 
-/** The server's own reply, with something else in the place of its content. */
+/** The server's own reply, with its content changed. */
 const garbled = (garble: (content: Buffer) => Buffer | string): Treatment => {
   return async ({ call }) => {
     const { status, headers, content } = await call.forward();
@@ -46,22 +46,22 @@ const reset: Treatment = async ({ call }) => call.reset();
 const hold: Treatment = ({ call }) => call.hold();
 const truncated = garbled((content) => content.subarray(0, content.length / 2));
 
-/** What can go wrong with a call on its way to an HTTP server and back; `_after` is after the server did it. */
+/** What can go wrong with a call on its way to an HTTP server and back; `_after` is after the server handled it. */
 const NETWORK_FAULTS = {
   refused: ({ call }) => call.refuse(),
   reset_before: reset,
   reset_after: after(reset),
   half_reply: async ({ call }) => call.answerHalf(await call.forward()),
-  /** The reply comes, and the connection that was to be kept ends after it. */
-  closed_after: async (struck) => {
-    await passOn(struck);
-    struck.call.close();
+  /** The reply arrives, then the kept connection ends. */
+  closed_after: async (intercepted) => {
+    await passOn(intercepted);
+    intercepted.call.close();
   },
   timeout_before: hold,
   timeout_after: after(hold),
-  slow: async (struck) => {
+  slow: async (intercepted) => {
     await wait(SLOW_MS);
-    await passOn(struck);
+    await passOn(intercepted);
   },
 } satisfies Record<string, Treatment>;
 
@@ -74,25 +74,25 @@ const kill: Treatment = async ({ instance, call }) => {
 export const INSTANCE_FAULTS = {
   killed_before_call: kill,
   killed_during_call: after(kill),
-  killed_after_call: async (struck) => {
-    await passOn(struck);
-    struck.instance?.kill();
+  killed_after_call: async (intercepted) => {
+    await passOn(intercepted);
+    intercepted.instance?.kill();
   },
   /** It wakes after the server has closed its connection. */
-  frozen_for_a_while: async (struck) => {
-    await passOn(struck);
-    struck.instance?.freeze();
-    struck.call.close();
+  frozen_for_a_while: async (intercepted) => {
+    await passOn(intercepted);
+    intercepted.instance?.freeze();
+    intercepted.call.close();
     await wait(FROZEN_MS);
-    struck.instance?.thaw();
+    intercepted.instance?.thaw();
   },
-  frozen: async (struck) => {
-    struck.instance?.freeze();
-    await after(hold)(struck);
+  frozen: async (intercepted) => {
+    intercepted.instance?.freeze();
+    await after(hold)(intercepted);
   },
 } satisfies Record<string, Treatment>;
 
-/** A frozen instance holds its place until its time-out. */
+/** A frozen instance is busy until its time-out. */
 export const RARE = { frozen: 0.1 };
 
 const upstashError = (status: number, error: string): Treatment =>

@@ -6,7 +6,7 @@ import type { ChaosDatabase, Hash } from "./database.ts";
 import { productOf } from "./history.ts";
 import type { Context } from "./run.ts";
 
-/** About how many entries `order_completed` keeps in a run: more than are announced between two reads while faults strike. */
+/** About how many entries `order_completed` keeps in a run: more than are announced between two reads, also during faults. */
 export const STREAM_MAX_LENGTH = 400;
 
 /** More than the stream keeps, so that a sweep that completes all at once has trimmed what the group had not read. */
@@ -39,7 +39,7 @@ export async function createConsumer({ options, prices }: Context, database: Cha
       for (const { messages } of Streams.parse(read ?? []))
         announcements.push(...messages.map(({ message }) => message));
     },
-    /** Adds the orders that an outage of five minutes has left: nobody has completed them. */
+    /** Adds orders that an outage of five minutes left pending. */
     async addOverdueOrders(): Promise<void> {
       const createdMs = Date.now() - OUTAGE_MS;
       await database.direct(async (client) => {
@@ -47,7 +47,7 @@ export async function createConsumer({ options, prices }: Context, database: Cha
         for (let order = options.orders + 1; order <= options.orders + OVERDUE_ORDERS; order += 1) {
           const pk = ulid(createdMs);
           const fields = { pk, product_id: productOf(order), quantity: "1", ...(prices && AMOUNTS) };
-          prices?.told.set(order, [PRICE_CENTS]);
+          prices?.quoted.set(order, [PRICE_CENTS]);
           batch.hSet(orderKey(pk), { ...fields, status: "pending", created_at: new Date(createdMs).toISOString() });
           batch.zAdd(PENDING_KEY, { score: dueTime(pk), value: pk });
         }

@@ -1,5 +1,5 @@
+import { createClient, RESP_TYPES } from "@redis/client";
 import pRetry from "p-retry";
-import { createClient, RESP_TYPES } from "redis";
 import { z } from "zod";
 import { DEAD_REFUND_STREAM, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
@@ -42,7 +42,7 @@ export type Facts = Awaited<ReturnType<typeof readFacts>> & {
 };
 
 /**
- * The real Redis of a run: it can be killed and comes back with what it had.
+ * The real Redis of a run: it can be killed, and restarts with its data.
  *
  * Each write is on the disk before it is acknowledged (`appendfsync always`): with any other setting Redis itself does not
  * promise that an acknowledged write outlives a crash, and no service on it could.
@@ -59,7 +59,7 @@ export async function startDatabase() {
   await client.connect();
   await client.configSet("appendfsync", "always");
 
-  /** Work past every fault, straight on Redis, which is not killed meanwhile. */
+  /** Works on Redis directly, without faults. Redis is not killed during it. */
   async function direct<Result>(work: (client: DirectClient) => Promise<Result>): Promise<Result> {
     while (outage) await outage;
     const result = work(client);
@@ -80,7 +80,7 @@ export async function startDatabase() {
     process.kill(server.pid, "SIGKILL");
     await server.exited;
     await server.stop();
-    // Another program may have been given the port meanwhile, for one connection of its own.
+    // Another program may have the port now, for a connection of its own.
     server = await pRetry(() => startRedis({ port, dataDir }), PATIENTLY);
     await pRetry(() => client.configSet("appendfsync", "always"), PATIENTLY);
   }
@@ -91,10 +91,10 @@ export async function startDatabase() {
     alone,
     /** SIGKILL, and a new start from the append-only file; resolves when it serves again. */
     killAndRestart: () => alone(restart),
-    /** XAUTOCLAIM goes by Redis's clock, which nobody can set: what was held for `heldMs` becomes old enough for it. */
+    /** XAUTOCLAIM uses Redis's clock, which cannot be set. This makes requests that were held for `heldMs` old enough for it. */
     ageRequests: (heldMs: number) =>
       direct((client) => client.eval(AGE, { keys: [REFUND_STREAM], arguments: [REFUND_GROUP, String(heldMs)] })),
-    /** Nobody waits for the sweep's grace: orders that are `lateMs` late become overdue. */
+    /** Makes orders that are `lateMs` late overdue, so that the run need not wait for the sweep's grace. */
     ageOrders: (lateMs: number) =>
       direct((client) => client.eval(AGE_ORDERS, { keys: [PENDING_KEY], arguments: [String(Date.now() - lateMs)] })),
     async stop() {
@@ -111,7 +111,7 @@ export async function readFacts(client: DirectClient) {
   const hashes = await Promise.all(keys.map((key) => client.hGetAll(key)));
   const pending = await client.xPending(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup);
   return {
-    /** By pk, as the key says. */
+    /** By pk, from the key. */
     orders: new Map(keys.map((key, index): [string, Hash] => [key.slice("order:".length), { ...hashes[index] }])),
     /** The fields of each dead letter, names and values in turn. */
     deadLetters: await entriesOf(client, ["XRANGE", DEAD_REFUND_STREAM, "-", "+"]),
@@ -128,7 +128,7 @@ export async function entriesOf(client: DirectClient, command: readonly string[]
   return Entries.parse(await raw.sendCommand([...command]));
 }
 
-/** From now on Redis refuses to add to the stream. */
+/** Makes Redis refuse to add to the stream from now on. */
 export async function fillStream(client: DirectClient, stream: string): Promise<void> {
   await client.eval(FILL_STREAM, { keys: [stream] });
 }
@@ -139,7 +139,7 @@ export async function makeRoom(client: DirectClient, stream: string): Promise<vo
   await client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
 }
 
-/** Nobody holds anything in a group that is not there, or whose stream is not. */
+/** A group that does not exist, or whose stream does not, has nothing pending. */
 export function withoutGroup(error: unknown): undefined {
   if (!/NOGROUP|no such key|requires the key to exist/.test(String(error))) throw error;
 }

@@ -3,7 +3,7 @@ import { ListSchedulesCommand, SchedulerClient } from "@aws-sdk/client-scheduler
 import { z } from "zod";
 import { waitFor } from "../../tools/command.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
-import type { Outcome } from "../lambda-host/messages.ts";
+import type { Outcome } from "../lambda-host/outcome.ts";
 import type { Call } from "./proxy.ts";
 import type { Context } from "./run.ts";
 
@@ -51,7 +51,7 @@ export function createDeliveries({ chance, faults, journal }: Context, invoke: (
       const copies = Array.from({ length: COPIES[kind] }, () => hand(event, kind));
       return copies.length > 0 ? Promise.any(copies) : { ok: true, reply: null };
     },
-    /** Delivers the event of a CreateSchedule before the caller has its reply, if that is to happen. */
+    /** Delivers the event of a CreateSchedule before the caller has its reply, if the draw says so. */
     async deliverEarly({ path, body }: Call): Promise<void> {
       const what = `early delivery to order ${journal.orderIn(path)}`;
       if (!faults.strike("delivery", what, { early: 1 }, {}, EARLY_SHARE)) return;
@@ -59,7 +59,7 @@ export function createDeliveries({ chance, faults, journal }: Context, invoke: (
       await hand(JSON.parse(Target.Input), "before createOrder had its reply");
       faults.count("delivery.early");
     },
-    /** Lets everything that is late go now, and resolves when all has been handled. */
+    /** Delivers everything that is late now, and resolves when all of it is handled. */
     async flush(): Promise<void> {
       hurry.abort();
       while (late.size > 0) await Promise.all(late);

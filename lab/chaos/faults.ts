@@ -5,20 +5,20 @@ const BYTES = 6;
 type Kinds<Kind extends string> = Readonly<Record<Kind, unknown>>;
 type Weights<Kind extends string> = Readonly<Partial<Record<Kind, number>>>;
 
-/** Decides which faults strike, and counts those that happened. */
+/** Decides which faults happen, and counts those that did. */
 export function createFaults(chance: ReturnType<typeof createSeededRandom>, rate: number) {
   const counts: Record<string, number> = {};
   const times: Record<string, number> = {};
   const countUp = (map: Record<string, number>, name: string) => (map[name] = (map[name] ?? 0) + 1);
 
   const faults = {
-    /** No further fault strikes once this is set. */
+    /** Once this is set, no further fault happens. */
     ended: false,
     /**
-     * Whether a fault is to strike now, and which. Whoever makes it happen counts it then.
+     * The fault that is to happen now, if any. The caller makes it happen, and counts it.
      * @param boundary where, the first part of the fault's name
-     * @param what what it would strike, such as `createOrder of order 17`: each later time is decided anew
-     * @param kinds the faults that can strike there, by name
+     * @param what what it would hit, such as `createOrder of order 17`: each time is decided separately
+     * @param kinds the faults that can happen there, by name
      * @param weights of those that are not as likely as the others
      * @param share of the run's rate
      */
@@ -42,10 +42,10 @@ export function createFaults(chance: ReturnType<typeof createSeededRandom>, rate
 }
 
 /**
- * Chance that repeats: what is drawn depends on the seed and on what it is drawn for, and never on when. Two runs of one
- * seed therefore decide alike for the same order's same call (`the second Redis call of createOrder for order 17`), in
- * whatever order the calls of different orders come. Pollers and sweeps, whose calls belong to no single order, are
- * numbered as they come. So is what five clients of one order do at once.
+ * Repeatable chance: a draw depends on the seed and on what it is for, never on the time. Two runs with the same seed
+ * therefore decide the same for the same call of the same order (`the second Redis call of createOrder for order 17`), even
+ * when the calls of different orders arrive in another order. Calls of pollers and sweeps belong to no single order, and are
+ * numbered as they arrive. So are the calls of five clients of one order.
  */
 export function createSeededRandom(seed: number) {
   /** From 0 to under 1. */

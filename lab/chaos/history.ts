@@ -1,4 +1,4 @@
-/** Every order's product is named after its number, so that whatever passes by can be told to belong to it. */
+/** Every order's product is named after its number, so that each call and entry shows its order. */
 export const productOf = (order: number): string => `chaos-${order}`;
 
 const PRODUCT = /\bchaos-(\d+)\b/;

@@ -24,10 +24,10 @@ const twin = { ...completed, pk: "01M83J45X21HMW7YDXFK700VAK" };
 const unrefunded = { ...completed, pk: REFUNDED, product_id: "chaos-2" };
 const untimed = { pk: COMPLETED, product_id: "chaos-1", quantity: "2", created_at: CREATED_AT };
 
-const told = { pk: COMPLETED, product_id: "chaos-1", quantity: 2, status: "pending", created_at: CREATED_AT } as const;
+const reply = { pk: COMPLETED, product_id: "chaos-1", quantity: 2, status: "pending", created_at: CREATED_AT } as const;
 const placement: Placement = {
   ...{ order: 1, behaviour: "retry", key: "a-key-of-16-chars" },
-  ...{ replies: [told], lostReplies: [], wrongReplies: [] },
+  ...{ replies: [reply], lostReplies: [], wrongReplies: [] },
 };
 const placed = (change: Partial<Placement>) => ({ placements: [{ ...placement, ...change }] });
 
@@ -109,14 +109,14 @@ test("of a request above 4 KB a dead letter keeps its size, the beginning of its
 
 test.each<[string, Given, string]>([
   ["an order that a client got is not there", { orders: orders(refunded), announcements: [] }, "1 lost"],
-  ["an order whose reply was lost is not there", placed({ lostReplies: [{ ...told, pk: twin.pk }] }), "1 lost"],
+  ["an order whose reply was lost is not there", placed({ lostReplies: [{ ...reply, pk: twin.pk }] }), "1 lost"],
   [
     "one request made two orders",
     { orders: orders(completed, refunded, twin), announcements: [completed, twin] },
     "1 duplicated",
   ],
-  ["clients of one key got two orders", placed({ replies: [told, { ...told, pk: twin.pk }] }), "1 duplicated"],
-  ["an order is not what was asked for", placed({ replies: [{ ...told, quantity: 9 }] }), "1 wrong_state"],
+  ["clients of one key got two orders", placed({ replies: [reply, { ...reply, pk: twin.pk }] }), "1 duplicated"],
+  ["an order is not what was asked for", placed({ replies: [{ ...reply, quantity: 9 }] }), "1 wrong_state"],
   ["a client was refused without reason", placed({ wrongReplies: ["404"] }), "1 wrong_state"],
   [
     "an order is still pending",
@@ -124,7 +124,7 @@ test.each<[string, Given, string]>([
     "2 stuck",
   ],
   [
-    "a completed order has no time of it",
+    "a completed order has no completion time",
     { orders: orders({ ...untimed, status: "completed" }, refunded), announcements: [] },
     "2 wrong_state",
   ],
@@ -162,16 +162,16 @@ describe("with prices", () => {
   const amounts = { price: 19.9, fee: 7.96, total: 47.76 };
   const pricedOrder: Hash = { ...completed, price: "19.90", fee: "7.96", total: "47.76" };
   const prices = (...cents: number[]) => ({
-    told: new Map([[1, cents]]),
+    quoted: new Map([[1, cents]]),
     askedMs: new Map([[COMPLETED, ASKED_MS]]),
     refusals: [],
   });
 
-  /** The end of a run with an inventory that told two prices, and one order; no refund was asked for. */
+  /** The end of a run with an inventory that quoted two prices, and one order; no refund was requested. */
   const priced = {
     orders: orders(pricedOrder),
     announcements: [pricedOrder],
-    ...placed({ replies: [{ ...told, ...amounts }] }),
+    ...placed({ replies: [{ ...reply, ...amounts }] }),
     requests: asked(invalid),
     prices: prices(1_234, 1_990),
   };
@@ -181,13 +181,17 @@ describe("with prices", () => {
   });
 
   test.each<[string, Given, string]>([
-    ["an order has a price that nobody told", { orders: orders(pricedOrder, refunded) }, "7 wrong_state"],
+    [
+      "an order has a price that the inventory never quoted",
+      { orders: orders(pricedOrder, refunded) },
+      "7 wrong_state",
+    ],
     ["an order has no price where there is an inventory", { prices: prices(1_990) }, "7 wrong_state"],
-    ["an order has another price than was told", { ...priced, prices: prices(1_991) }, "7 wrong_state"],
+    ["an order has another price than the inventory quoted", { ...priced, prices: prices(1_991) }, "7 wrong_state"],
     ["a fee is a cent off", { ...priced, orders: orders({ ...pricedOrder, fee: "7.97" }) }, "7 wrong_state"],
     [
-      "a client was told another price",
-      { ...priced, ...placed({ replies: [{ ...told, ...amounts, price: 19.91 }] }) },
+      "a client got another price",
+      { ...priced, ...placed({ replies: [{ ...reply, ...amounts, price: 19.91 }] }) },
       "7 wrong_state",
     ],
     ["an announcement has no price", { ...priced, announcements: [completed] }, "3 wrong_state"],

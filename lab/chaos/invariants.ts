@@ -40,8 +40,8 @@ export interface Evidence {
   readonly facts: Facts;
   readonly placements: readonly Placement[];
   readonly requests: ReadonlyMap<string, RefundRequest>;
-  /** What the inventory said, in a run that has one. */
-  readonly prices?: Pick<PriceBook, "told" | "askedMs" | "refusals"> | undefined;
+  /** The inventory's answers, in a run that has one. */
+  readonly prices?: Pick<PriceBook, "quoted" | "askedMs" | "refusals"> | undefined;
   /** What the functions counted, by metric. */
   readonly metrics: ReadonlyMap<string, number>;
   /** What a reader saw that may not happen. */
@@ -63,7 +63,7 @@ const INVARIANTS = [
   neverEarly,
 ];
 
-/** Holds a run against every invariant, in their order. */
+/** Checks a run against every invariant, in their order. */
 export function judge(evidence: Evidence): Violation[] {
   return INVARIANTS.flatMap((flawsOf, index) =>
     [...flawsOf(evidence)].map((flaw) => ({ invariant: index + 1, ...flaw })),
@@ -76,18 +76,18 @@ export function numberOf({ orders }: Facts, pk: string): number | undefined {
 }
 
 /**
- * 1. Every 200 is an order that exists, also one whose reply was lost on its way to the client, and one key, or one request,
- * never made two.
+ * 1. Every 200 is an order that exists, even if its reply was lost on its way to the client. One key, or one request, never
+ * makes two orders.
  */
 function* placedOnce({ facts, placements }: Evidence): Flaws {
   const stored = Map.groupBy(facts.orders, ([, { product_id }]) => product_id);
   for (const { order, replies, lostReplies, wrongReplies } of placements) {
-    const told = [...replies, ...lostReplies];
+    const all = [...replies, ...lostReplies];
     const pks = (stored.get(productOf(order)) ?? []).map(([pk]) => pk);
-    const named = new Set(told.map(({ pk }) => pk));
+    const named = new Set(all.map(({ pk }) => pk));
     if (pks.length > 1) yield { kind: "duplicated", order, detail: `it was stored ${pks.length} times: ${pks}` };
     if (named.size > 1) yield { kind: "duplicated", order, detail: `its replies name ${[...named]}` };
-    for (const reply of told) {
+    for (const reply of all) {
       const hash = facts.orders.get(reply.pk);
       const changed = SAME.find((field) => hash?.[field] !== String(reply[field]));
       if (!hash) yield { kind: "lost", order, detail: `${reply.pk} is not there` };
@@ -200,33 +200,33 @@ function* nothingLeft({ facts }: Evidence): Flaws {
   }
 }
 
-/** 6. No illegal move of an order's state was ever seen by a reader who polled through the whole run. */
+/** 6. A reader that polled through the whole run saw no illegal change of an order's state. */
 function* legalMoves({ seen }: Evidence): Flaws {
   for (const { order, detail } of seen) yield { kind: "wrong_state", order, detail };
 }
 
 /**
- * 7. What an order costs is exactly what one answer of the inventory made of it, in Redis and to every client, so that no
- * key has two prices. Without an inventory no order has a price.
+ * 7. An order's amounts come from exactly one answer of the inventory, in Redis and in every reply, so that no key has two
+ * prices. Without an inventory no order has a price.
  */
 function* pricedOnce({ facts, placements, prices }: Evidence): Flaws {
   for (const { pk, hash, order } of storedOrders(facts)) {
     const costs = AMOUNTS.map((name) => hash[name] ?? "none").join();
-    const told = prices?.told.get(order ?? 0) ?? [];
-    const right = prices ? told.map((cents) => amounts(cents, Number(hash.quantity))) : ["none,none,none"];
+    const quoted = prices?.quoted.get(order ?? 0) ?? [];
+    const right = prices ? quoted.map((cents) => amounts(cents, Number(hash.quantity))) : ["none,none,none"];
     if (right.includes(costs)) continue;
-    yield { kind: "wrong_state", order, detail: `${pk} costs ${costs}; the inventory told ${told} cents` };
+    yield { kind: "wrong_state", order, detail: `${pk} costs ${costs}; the inventory quoted ${quoted} cents` };
   }
   for (const { order, replies } of placements) {
     for (const reply of replies) {
       const hash = facts.orders.get(reply.pk) ?? {};
       const differing = AMOUNTS.find((name) => reply[name] !== (hash[name] === undefined ? undefined : +hash[name]));
-      if (differing) yield { kind: "wrong_state", order, detail: `a client was told another ${differing}` };
+      if (differing) yield { kind: "wrong_state", order, detail: `a client got another ${differing}` };
     }
   }
 }
 
-/** Price, fee and total of an order, reckoned in whole cents. */
+/** Price, fee and total of an order, calculated in whole cents. */
 function amounts(cents: number, quantity: number): string {
   const net = cents * quantity;
   const fee = Math.floor((net * 2 + 5) / 10);
@@ -234,8 +234,8 @@ function amounts(cents: number, quantity: number): string {
 }
 
 /**
- * 8. A request that got no price is told that its order was not placed. That is true of its key, too: no other request that
- * had asked for the price before goes on to place the order. One that asks afterwards may.
+ * 8. A request without a price gets the reply that its order was not placed. This holds for its key, too: no other request
+ * that asked for the price earlier places the order. One that asks later may.
  */
 function* refusedHonestly({ facts, prices }: Evidence): Flaws {
   if (!prices) return;
@@ -249,7 +249,7 @@ function* refusedHonestly({ facts, prices }: Evidence): Flaws {
   }
 }
 
-/** 9. A client that sends its order again until it gets it does get it. */
+/** 9. A client that retries until it gets its order does get it. */
 function* retriesSucceed({ placements }: Evidence): Flaws {
   for (const { order, behaviour, replies } of placements) {
     if (!retries({ behaviour }) || replies.length > 0) continue;
@@ -286,7 +286,7 @@ function* neverEarly({ facts, completion }: Evidence): Flaws {
   }
 }
 
-/** How late each completed order was, in ms. The clocks that say when it is due and when it was completed may differ. */
+/** How late each completed order was, in ms. The clocks of its due time and of its completion may differ. */
 export function latenessOf(facts: Facts): { order: number | undefined; lateMs: number }[] {
   return storedOrders(facts).flatMap(({ pk, hash, order }) =>
     hash.completed_at === undefined ? [] : [{ order, lateMs: Date.parse(hash.completed_at) - dueTime(pk) }],

@@ -5,10 +5,10 @@ import type { Call } from "./proxy.ts";
 
 const FIRST_PRICE_CENTS = 1_000;
 
-/** It takes so long for an answer that other requests with the same key come meanwhile. */
+/** The time of an answer, in ms: long enough for other requests with the same key to arrive. */
 const ANSWER_MS = 200;
 
-/** The problems that say: there was no price, so no order was placed. */
+/** The problems of an order that was not placed because it had no price. */
 const REFUSAL = /code\W+(unknown_product|inventory_failed|inventory_timed_out)\b/;
 
 const InventoryAnswer = z.object({ price: z.number() });
@@ -33,17 +33,17 @@ export function startInventory() {
   });
 }
 
-/** What the inventory said of each order's product, by the order's number. */
+/** The inventory's answers about each order's product, by the order's number. */
 export function createPriceBook() {
   const questions = new Map<string, Question>();
-  const told = new Map<number, number[]>();
+  const quoted = new Map<number, number[]>();
   const askedMs = new Map<string, number>();
   const refusals: Question[] = [];
 
   return {
-    /** The prices of one piece, in cents, that a function was told. */
-    told,
-    /** The orders whose product the inventory has denied. */
+    /** The unit prices, in cents, that functions got. */
+    quoted,
+    /** The orders whose product the inventory did not know. */
     denied: new Set<number>(),
     /** The orders for whose product the inventory fails now. */
     isDown: new Set<number>(),
@@ -51,22 +51,22 @@ export function createPriceBook() {
     askedMs,
     /** The requests that got no price and were refused. */
     refusals,
-    /** An instance asks for the price of an order. Returns the call, whose reply counts as told if it goes out as it is. */
+    /** An instance asks for the price of an order. Returns the call, whose reply counts as quoted if it is sent unchanged. */
     noteQuestion(order: number, instanceId: string, call: Call): Call {
       questions.set(instanceId, { order, askedMs: Date.now() });
-      let said: Buffer | undefined;
+      let content: Buffer | undefined;
       return {
         ...call,
         async forward() {
           const reply = await call.forward();
-          said = reply.content;
+          content = reply.content;
           return reply;
         },
         async answer(reply) {
           // Before it goes out, since the order may be stored at once.
-          if (said && reply.content === said) {
-            const { price } = InventoryAnswer.parse(JSON.parse(said.toString()));
-            told.set(order, [...(told.get(order) ?? []), Math.round(price * 100)]);
+          if (content && reply.content === content) {
+            const { price } = InventoryAnswer.parse(JSON.parse(content.toString()));
+            quoted.set(order, [...(quoted.get(order) ?? []), Math.round(price * 100)]);
           }
           await call.answer(reply);
         },

@@ -2,15 +2,15 @@ import pLimit from "p-limit";
 import { z } from "zod";
 import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
-import { DEFECT_NAMES, PROTECTIONS } from "./changes.ts";
+import { DEFECT_NAMES, PROTECTIONS } from "./mutants.ts";
 import type { Findings } from "./report.ts";
 import { run } from "./run.ts";
 
 const USAGE = `npm run chaos -- [options]
 
   --orders <n>     how many orders are placed (200)
-  --faults <r>     how many of the calls a fault strikes, from 0 to 1 (0.2)
-  --seed <n>       which faults strike where (1): the same seed strikes the same calls of the same orders
+  --faults <r>     the share of calls that have a fault, from 0 to 1 (0.2)
+  --seed <n>       which calls have which faults (1): the same seed has the same faults at the same calls of the same orders
   --completion <m> who completes orders: scheduler (the default) or sweep
   --priced         the service asks an inventory for prices, which fails as well
   --undo <name>    runs the service without one of its protections, to see the suite find it:

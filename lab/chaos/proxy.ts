@@ -9,19 +9,13 @@ import {
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
+import { reservePort } from "../../local/ports.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
 
-/** So long nobody listens on a port that refuses: longer than the first pause between two attempts of any client. */
+/** How long a port refuses connections: longer than any client's pause before its first retry. */
 const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
-
-/**
- * Below those that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody is given one that
- * refuses, or one before it is used. Each process begins at another one.
- */
-const PORTS = { first: 10_000, count: 22_000 };
-let portNumber = process.pid * 101;
 
 export interface Reply {
   readonly status: number;
@@ -29,17 +23,18 @@ export interface Reply {
   readonly content: Buffer | string;
 }
 
-/** One call on its way from a function to a server, in the hands of whoever decides what becomes of it. */
+/** One call on its way from a function to a server, for `treat` to pass on or to break. */
 export type Call = ReturnType<typeof callOf>;
 
 /**
  * Stands between one caller and a server.
- * @param treat decides what becomes of each call; when it throws, the connection is ended
+ * @param treat decides what happens to each call; when it throws, the connection ends
  */
 export async function startProxy(target: string, treat: (call: Call) => Promise<void>) {
   const agent = new Agent({ keepAlive: true });
   let stopped = false;
-  let port = nextPort();
+  // Its own: a call that is sent again while the port refuses connections must not reach another server.
+  let port = await reservePort();
 
   const server = createServer(async (incoming, outgoing) => {
     try {
@@ -51,8 +46,7 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       failUnlessNetwork(error);
     }
   });
-  // Each proxy has a port of its own: a call that is sent again while it refuses must not reach another server.
-  while (!(await isListening())) port = nextPort();
+  while (!(await isListening())) port = await reservePort();
 
   function isListening(): Promise<boolean> {
     return once(server.listen(port, "127.0.0.1"), "listening").then(
@@ -82,12 +76,6 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
   };
 }
 
-/** A port that nobody else of this machine's tools and tests tries at the same time. It may be in use. */
-export function nextPort(): number {
-  portNumber = (portNumber + 1) % PORTS.count;
-  return PORTS.first + portNumber;
-}
-
 function callOf(
   { method = "GET", url: path = "", socket }: IncomingMessage,
   outgoing: ServerResponse,
@@ -101,16 +89,16 @@ function callOf(
     method,
     path,
     body: body.toString(),
-    /** For a reply that none of the methods below gives. */
+    /** For replies that the methods below cannot send. */
     outgoing,
-    /** Has the server do it. */
+    /** Sends the call to the server. */
     forward: forwardIt,
-    /** Resolves when the reply has gone out, or could not. */
+    /** Resolves when the reply was sent, or could not be sent. */
     async answer({ status, headers, content }: Reply): Promise<void> {
       outgoing.writeHead(status, endToEnd(headers));
       await new Promise<void>((resolve) => outgoing.once("close", resolve).end(content, () => resolve()));
     },
-    /** Gives the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
+    /** Sends the head and half of a reply, then ends the connection: the caller sees ECONNRESET. */
     answerHalf({ status, headers, content }: Reply): void {
       outgoing.writeHead(status, { ...endToEnd(headers), "content-length": content.length });
       outgoing.write(content.slice(0, content.length / 2), () => outgoing.destroy());
@@ -123,7 +111,7 @@ function callOf(
       reset();
       await closePort();
     },
-    /** Gives no answer for as long as the caller waits. */
+    /** Sends no reply until the caller gives up. */
     async hold(): Promise<void> {
       if (!outgoing.destroyed) await once(outgoing, "close");
     },

@@ -7,7 +7,7 @@ import type { Context } from "./run.ts";
 /** The weights of the ways in which an order is refunded. */
 const PLANS = { none: 55, while_pending: 12, around_completion: 10, after_completion: 12, duplicates: 6, in_flood: 5 };
 
-/** When the requests of a plan come after the order, in ms. */
+/** When the requests of a plan are made, in ms after the order. */
 const TIMES: Readonly<Record<keyof typeof PLANS, readonly (readonly [from: number, to: number])[]>> = {
   none: [],
   while_pending: [[0, 1_000]],
@@ -17,13 +17,13 @@ const TIMES: Readonly<Record<keyof typeof PLANS, readonly (readonly [from: numbe
   in_flood: [],
 };
 
-/** The flood holds so many requests for each order of the run: 5,000 for 2,000 orders. */
+/** How many requests the flood has per order of the run: 5,000 for 2,000 orders. */
 const FLOOD_PER_ORDER = 2.5;
 
 /** More than Upstash lets one consumer leave pending: 1,000. */
 const INVALID_WHILE_FULL = 1_100;
 
-/** On a busy machine one run, which ends 14 s before its time-out, does not come to the end of these. */
+/** On a busy machine one run, which ends 14 s before its time-out, does not finish these. */
 const MAX_RUNS_WHILE_FULL = 5;
 
 /** How many valid requests follow these. */
@@ -45,7 +45,7 @@ export interface RefundRequest {
   readonly expected:
     | { readonly pk: string; readonly order: number }
     | { readonly reason: "missing_pk" | "malformed_pk" | "unknown_order" };
-  /** Someone removed it from the stream before it was settled: then nobody can know what becomes of it. */
+  /** It was removed from the stream before it was settled, so its outcome is unknown. */
   mayBeLost: boolean;
   /** It was not settled while the dead letters of others could not be kept. */
   heldUp?: boolean;
@@ -151,7 +151,7 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
       await database.direct((client) => makeRoom(client, DEAD_REFUND_STREAM));
       faults.count("refunds.behind_invalid");
     },
-    /** Resolves when everything planned has been asked. */
+    /** Resolves when all planned requests are made. */
     done: () => Promise.all(underWay),
     /** Takes what was removed from the stream, or is about to be, off the list of what must be settled. */
     removed(fields: readonly Buffer[]): void {

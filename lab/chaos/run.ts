@@ -1,7 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import pLimit from "p-limit";
 import { PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { change } from "./changes.ts";
 import { createClients, startReader } from "./clients.ts";
 import { createConsumer } from "./consumer.ts";
 import { readFacts } from "./database.ts";
@@ -11,6 +10,7 @@ import { createFaults, createSeededRandom } from "./faults.ts";
 import { createJournal } from "./history.ts";
 import { createPriceBook } from "./inventory.ts";
 import type { Options } from "./main.ts";
+import { mutate } from "./mutants.ts";
 import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";
@@ -19,18 +19,17 @@ import { type ChaosStack, startStack } from "./stack.ts";
 const CLIENTS = 24;
 
 /**
- * With `scheduler` the grace of the sweep is over for an order that is so late, in ms, so that sweeps and late deliveries race
- * each other.
+ * With `scheduler` the sweep completes an order that is this late, in ms, so that sweeps and late deliveries race each other.
  */
 const GRACE_MS = 4_000;
 
-/** With `sweep` a run starts so often, in ms, and lasts a little longer (changes.ts): a minute is a tenth of one. */
+/** With `sweep` the interval of its runs, in ms. A run lasts a little longer (mutants.ts). A minute is a tenth of a real one. */
 const MINUTE_MS = 6_000;
 
 /** More than any order's 5 seconds and its clock's skew, in ms. */
 const MAX_DUE_MS = 15_000;
 
-/** So many rounds in which nothing is settled: it is clear then that nothing will be. */
+/** After this many rounds in which nothing was settled, nothing will be. */
 const POLLER_ROUNDS = 5;
 
 /** With `sweep` the second run lasts until the last order is due; further ones are for consumers that are behind. */
@@ -42,7 +41,7 @@ const PAUSE_MS = 300;
 const AGEING_PAUSE_MS = 1_500;
 const READING_PAUSE_MS = 100;
 
-/** Requests held for so long, in ms, by a poller that is dead or in trouble are aged. */
+/** Requests that a dead or failing poller has held for this long, in ms, are aged. */
 const HELD_MS = 1_000;
 
 /** What AWS starts every minute, at least once: here two at once. */
@@ -73,15 +72,15 @@ function createContext(options: Options) {
 
 /**
  * One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it.
- * @param log gets a line now and then that says how far the run has come
+ * @param log gets the progress of the run, a line at a time
  */
 export async function run(options: Options, log: (line: string) => void): Promise<Findings> {
   const { orders } = options;
   const context = createContext(options);
   const { faults, metrics, prices } = context;
-  const changed = options.undo ?? options.defect;
-  const names = [...(options.completion === "sweep" ? ["short-runs" as const] : []), ...(changed ? [changed] : [])];
-  await using stack = await startStack(context, [change(names)]);
+  const mutant = options.undo ?? options.defect;
+  const names = [...(options.completion === "sweep" ? ["short-runs" as const] : []), ...(mutant ? [mutant] : [])];
+  await using stack = await startStack(context, [mutate(names)]);
   const { apiUrl, database } = stack;
 
   const refunds = createRefunds(context, database);
@@ -180,7 +179,7 @@ async function drainAll({ host, database }: ChaosStack): Promise<void> {
 /**
  * What AWS does every minute, here several times a second. And what time does: requests that a poller holds grow old enough
  * to be taken from it, sometimes while it still lives, and orders overdue enough for the sweep. Runs of `sweep` overlap: the
- * next one starts whatever became of the last one.
+ * next one starts even if the last one failed.
  * @returns ends them all
  */
 function startTimers({ options, faults }: Context, { host, database }: ChaosStack): () => Promise<void> {

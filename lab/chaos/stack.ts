@@ -2,13 +2,13 @@ import type { Plugin } from "esbuild";
 import { startScheduler } from "eventbridge-scheduler-local";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { z } from "zod";
-import { startApiGateway } from "../lambda-host/api-gateway.ts";
-import { readTimeouts } from "../lambda-host/build.ts";
+import { timeoutMs } from "../../infra/serverless-yml.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { functionEnvironment, SCHEDULE_GROUP, TOKEN } from "../lambda-host/environment.ts";
 import { createLambdaHost, type LambdaHost } from "../lambda-host/host.ts";
+import { startHttpApi } from "../lambda-host/http-api.ts";
 import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
-import type { Outcome } from "../lambda-host/messages.ts";
+import type { Outcome } from "../lambda-host/outcome.ts";
 import { createBoundaries } from "./boundaries.ts";
 import { STREAM_MAX_LENGTH } from "./consumer.ts";
 import { startDatabase } from "./database.ts";
@@ -21,7 +21,7 @@ const Count = z.union([z.number(), z.array(z.number())]);
 const INSTANCES: Readonly<Record<string, number>> = { createOrder: 10, getOrder: 2, completeOrder: 6, sweepOrders: 4 };
 const INSTANCES_OF_OTHERS = 2;
 
-/** The poller and the sweep get less time than on AWS, so that they come to its end within a run; so does createOrder. */
+/** The poller, the sweep and createOrder get less time than on AWS, so that they reach their time-out within a run. */
 const MAX_TIMEOUT_MS = 15_000;
 
 const MAX_SKEW_MS = 2_000;
@@ -40,7 +40,6 @@ export async function startStack(context: Context, plugins: Plugin[]) {
   const bundles = parts.use(await buildBundles(plugins));
   const database = parts.adopt(await startDatabase(), stop);
   const { url: upstashUrl } = parts.adopt(await startUpstashGateway({ redisUrl: database.url, token: TOKEN }), stop);
-  const timeoutMs = await readTimeouts();
   const deliveries = createDeliveries(context, (event) => host.invoke("completeOrder", event));
   const deliver = (name: string, event: unknown) => (host.has(name) ? deliveries.deliver(event) : undefined);
   const { url: lambdaUrl } = parts.adopt(await startInvokeEndpoint(deliver), stop);
@@ -83,7 +82,7 @@ export async function startStack(context: Context, plugins: Plugin[]) {
   parts.defer(() => {
     faults.ended = true;
   });
-  const { url: apiUrl } = parts.adopt(await startApiGateway(host.route, invoke), stop);
+  const { url: apiUrl } = parts.adopt(await startHttpApi(host.route, invoke), stop);
 
   async function invoke(name: string, event: unknown): Promise<Outcome> {
     const outcome = await host.invoke(name, event);

@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
 import { z } from "zod";
-import { readParameters } from "../../infra/parameters.ts";
+import { readParameters, readParametersYml } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { type Completion, SWEEP_MIN_WAIT_MS, SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, table, writeResults } from "../../tools/command.ts";
+import { type Outcome, parseOptions, runTool, table } from "../../tools/command.ts";
+import { writeResults } from "../results.ts";
 import { type Counts, countOperations, type Operation, SWEPT_ORDERS, SWEPT_PER_SECOND } from "./count.ts";
 import priceList from "./prices.json" with { type: "json" };
 
@@ -32,7 +31,7 @@ const REFUNDS = 0.05;
 
 /** Per route: Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed (API Gateway Developer Guide, "Metrics for HTTP APIs"). */
 const METRICS_PER_ROUTE = 6;
-/** `POST /orders` and `GET /orders/{pk}`; routes that nobody calls write no metric. */
+/** `POST /orders` and `GET /orders/{pk}`; routes without calls write no metric. */
 const ROUTES_OF_ORDERS = 2;
 /** A line of the access log as infra/api.ts has it, about. */
 const ACCESS_LOG_BYTES = 250;
@@ -49,7 +48,6 @@ const Options = z.object({
   write: z.boolean().default(false),
 });
 const Resource = z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) });
-const Parameters = z.object({ default: z.record(z.string(), z.unknown()) });
 
 const { prices, assumptions, upstashPlans, upstashPlansSource } = priceList;
 
@@ -69,7 +67,7 @@ export type Infrastructure = Readonly<Record<"alarmMetrics" | "customMetrics" | 
 
 async function cost({ orders, write }: z.infer<typeof Options>): Promise<Outcome> {
   const counts = await countOperations(orders, (step) => process.stderr.write(`${step}\n`));
-  const report = reportOf(counts, await readInfrastructure());
+  const report = reportOf(counts, readInfrastructure());
   if (write) await writeResults("cost.md", `From ${decimal(orders)} orders:\n\n${report}\n\n${sourcesOf()}`);
   return { output: `${report}\n` };
 }
@@ -210,9 +208,8 @@ export function billedMs({ warmMs, coldMs, runMs, memoryMb, requests: { upstash,
 }
 
 /** Counted in what `infra/` generates: an alarm on a calculation is billed for each metric that it reads. */
-export async function readInfrastructure(): Promise<Infrastructure> {
-  const file = await readFile(new URL("../../infra/parameters.yml", import.meta.url), "utf8");
-  const parameters = readParameters({ ...Parameters.parse(parse(file)), stage: {}, commandLine: [] });
+export function readInfrastructure(): Infrastructure {
+  const parameters = readParameters({ default: readParametersYml().default, stage: {}, commandLine: [] });
   const resources = z.array(Resource).parse(Object.values(stackResources("orders-dev", parameters).Resources));
   const ofType = (type: string) =>
     resources.filter(({ Type }) => Type === type).map(({ Properties }) => JSON.stringify(Properties));

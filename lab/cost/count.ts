@@ -1,3 +1,4 @@
+import { memoryMb } from "../../infra/serverless-yml.ts";
 import { SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
 import { PENDING_KEY } from "../../lib/redis/keys.ts";
 import type { RecordedRequest } from "../bench/baseline.ts";
@@ -5,7 +6,6 @@ import { PlaceOrderReply } from "../bench/calls.ts";
 import { ORDER_BODY, storePendingOrders } from "../bench/orders.ts";
 import { HELD_MS, type MeasuredStack, recordRequests, startStack } from "../bench/stack.ts";
 import { median } from "../bench/statistics.ts";
-import { readMemorySizes } from "../lambda-host/build.ts";
 import { buildBundles } from "../lambda-host/bundles.ts";
 import { getOrderEvent, placeOrderEvent } from "../lambda-host/events.ts";
 
@@ -80,7 +80,6 @@ export async function countOperations(orders: number, log: (line: string) => voi
   using bundles = await buildBundles([], { [SWEEP_RUN]: "lab/cost/sweep-run.ts" });
   await using stack = await startStack({ bundles, scheduleDelayMs: () => HELD_MS });
   await using sweeping = await startStack({ bundles, completion: "sweep" });
-  const memoryOf = await readMemorySizes();
   let pks: string[] = [];
 
   async function countAll(placed: number, refunds: number, idleRuns: number, sweepRuns: number) {
@@ -118,7 +117,7 @@ export async function countOperations(orders: number, log: (line: string) => voi
     });
     const pending = await sweeping.redis.zCard(PENDING_KEY);
     if (pending > 0) throw new Error(`A run of the sweep left ${pending} orders`);
-    return { ...operation, functionName: "sweepOrders", memoryMb: memoryOf("sweepOrders"), runMs: SWEEP_RUN_MS };
+    return { ...operation, functionName: "sweepOrders", memoryMb: memoryMb("sweepOrders"), runMs: SWEEP_RUN_MS };
   }
 
   /** @param prepare makes the event of a call; what it sends to Redis is not counted */
@@ -143,7 +142,7 @@ export async function countOperations(orders: number, log: (line: string) => voi
     const upstash = sent.filter(({ url }) => url.startsWith(on.upstashUrl)).length;
     const operation: Operation = {
       functionName,
-      memoryMb: memoryOf(functionName),
+      memoryMb: memoryMb(functionName),
       warmMs: warm.length > 0 ? median(warm.map((usage) => usage.durationMs)) : coldMs,
       coldMs,
       logBytes: (on.logBytes(functionName) - logBytesBefore) / calls,

@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { buildOptions, readServerlessYml } from "./build.ts";
+import { declaredFunctions } from "../../infra/serverless-yml.ts";
+import { buildOptions } from "./build.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Built too: an instance that strips types and loads its modules one by one would take twice as long to start. */
@@ -19,9 +20,11 @@ export type Bundles = Awaited<ReturnType<typeof buildBundles>>;
  * @param others functions besides, by name: their source files, from the project's folder
  */
 export async function buildBundles(plugins: Plugin[] = [], others: Readonly<Record<string, string>> = {}) {
-  const { functions } = await readServerlessYml();
   const { options, extension } = await buildOptions();
-  const own = Object.entries(functions).map(([name, { handler }]) => [name, handler.replace(/\.handler$/, ".ts")]);
+  const own = Object.entries(declaredFunctions).map(([name, { handler }]) => [
+    name,
+    handler.replace(/\.handler$/, ".ts"),
+  ]);
   const sources: Record<string, string> = { ...Object.fromEntries(own), ...others };
   const folder = await temporaryFolder("orders-bundles-");
   const runtime = join(folder.path, "runtime.mjs");

@@ -8,7 +8,7 @@ import { getOrderEvent } from "./events.ts";
 import { createLambdaHost } from "./host.ts";
 import { startInvokeEndpoint } from "./invoke-endpoint.ts";
 
-/** A function that does what its event says, and tells which process it is. */
+/** A function that does what its event says, and replies with its process id. */
 const HANDLER = `
 export async function handler(event, context) {
   if (event.log) console.log(event.log);

@@ -1,8 +1,8 @@
 import pLimit from "p-limit";
-import { readServerlessYml, type ServerlessYml } from "./build.ts";
+import { declaredFunctions } from "../../infra/serverless-yml.ts";
 import type { Bundles } from "./bundles.ts";
 import { failure, type Instance, startInstance } from "./instance.ts";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 
 const DEFAULT_ROUTE = "$default";
 
@@ -29,7 +29,6 @@ export type HostOutcome = Outcome & { readonly instanceId?: string };
 
 /** Lambda on one machine: the built functions, each instance a process of its own. */
 export async function createLambdaHost(options: LambdaHostOptions) {
-  const { functions } = await readServerlessYml();
   const pools = new Map(Object.keys(options.bundles.paths).map((name) => [name, createPool(name, options)]));
 
   function pool(name: string) {
@@ -40,7 +39,7 @@ export async function createLambdaHost(options: LambdaHostOptions) {
 
   return {
     /** Finds the route of a request. */
-    route: createRouter(functions),
+    route: createRouter(),
     /** @throws Error when there is no such function */
     invoke: (functionName: string, event: unknown) => pool(functionName).invoke(event),
     has: (functionName: string) => pools.has(functionName),
@@ -115,8 +114,8 @@ function createPool(name: string, options: LambdaHostOptions) {
 }
 
 /** The routes as serverless.yml names them; `*` is what no other route takes. */
-function createRouter(functions: ServerlessYml["functions"]) {
-  const routes = Object.entries(functions).flatMap(([functionName, { events }]) =>
+function createRouter() {
+  const routes = Object.entries(declaredFunctions).flatMap(([functionName, { events }]) =>
     events.flatMap((event) => ("httpApi" in event ? [routeOf(functionName, event.httpApi)] : [])),
   );
   routes.sort((a, b) => Number(a.routeKey === DEFAULT_ROUTE) - Number(b.routeKey === DEFAULT_ROUTE));

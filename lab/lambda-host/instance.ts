@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 
 interface InstanceOptions {
   readonly functionName: string;
@@ -76,7 +76,7 @@ export function startInstance({ functionName, timeoutMs, onLine, ...options }: I
     },
     /** SIGKILL: nothing of the function runs any more, and connections break off. */
     kill,
-    /** SIGSTOP: the function stands still until `thaw`, or until its time-out ends the instance. */
+    /** SIGSTOP: the function is frozen until `thaw`, or until its time-out ends the instance. */
     freeze: () => child.kill("SIGSTOP"),
     thaw: () => child.kill("SIGCONT"),
   };

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 import { serve } from "./serve.ts";
 
 const INVOKE = /^\/2015-03-31\/functions\/(?<name>[^/?]+)\/invocations(\?.*)?$/;

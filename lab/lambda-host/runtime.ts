@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import type { Context } from "aws-lambda";
 import * as z from "zod/mini";
 import { lambdaContext } from "./context.ts";
-import type { Outcome, Usage } from "./messages.ts";
+import type { Outcome, Usage } from "./outcome.ts";
 
 const Bundle = z.object({
   handler: z.custom<(event: unknown, context: Context) => unknown>((value) => typeof value === "function"),

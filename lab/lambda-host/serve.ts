@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Server } from "node:net";
+import { listen } from "../../local/ports.ts";
 
 const NETWORK_ERRORS = new Set([
   ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ABORT_ERR"],
@@ -23,14 +23,6 @@ export async function serve(respond: (request: IncomingMessage, response: Server
       await closed;
     },
   };
-}
-
-/** Has `server` listen on a free port of the loopback interface, and returns its `http:` address. */
-export async function listen(server: Server): Promise<string> {
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new TypeError("The server listens on no port");
-  return `http://127.0.0.1:${address.port}`;
 }
 
 /** @throws the error, unless a broken connection explains it: else it is a bug of the tool */

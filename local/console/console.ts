@@ -7,6 +7,7 @@ import { ulid } from "ulid";
 import { z } from "zod";
 import { OrderPk } from "../../lib/orders/order.ts";
 import { DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { reasonOf } from "../error-reason.ts";
 import { refuseForeignPages } from "../loopback-guard.ts";
 import { SCHEDULE_GROUP } from "../settings.ts";
 import { type Activity, type Completion, type Invocation, type Second, WINDOW_S } from "./activity.ts";
@@ -138,7 +139,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   const server = createServer((request, response) => {
     const refusal = refuseForeignPages(request.headers);
     const handled = refusal === undefined ? handle(request, response) : reply(response, 403, refusal);
-    void Promise.resolve(handled).catch((error: unknown) => reply(response, 500, messageOf(error)));
+    void Promise.resolve(handled).catch((error: unknown) => reply(response, 500, reasonOf(error)));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(port, "127.0.0.1", resolve);
@@ -157,7 +158,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
     if (route !== "POST /actions") return reply(response, 404, "Not found");
     const action = Action.safeParse(await readJson(request));
     if (!action.success) return reply(response, 400, "There is no such action");
-    const message = await run(action.data).catch((error: unknown) => `Failed: ${messageOf(error)}`);
+    const message = await run(action.data).catch((error: unknown) => `Failed: ${reasonOf(error)}`);
     if (message !== "") say(message);
     reply(response, 200, message);
     await poll();
@@ -188,7 +189,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       // Another Redis answers: the one that was stopped was killed.
       if (stopped !== undefined && (await redisPid()) !== stopped) await setFaults({ redis: "up" });
     } catch (error) {
-      redisError = messageOf(error);
+      redisError = reasonOf(error);
     }
     if (redisError !== "" && failedAt === 0 && faults.redis === "up") {
       failedAt = Date.now();
@@ -291,7 +292,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
       await play(stage());
       say("End of the scene.");
     } catch (error) {
-      say(scene.signal.aborted ? "The scene is stopped." : `The scene failed: ${messageOf(error)}`);
+      say(scene.signal.aborted ? "The scene is stopped." : `The scene failed: ${reasonOf(error)}`);
     }
     playing = undefined;
     scene = new AbortController();
@@ -395,5 +396,3 @@ function bundle(): NonNullable<typeof built> {
   });
   return built;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

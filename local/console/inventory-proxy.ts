@@ -1,9 +1,8 @@
-import { once } from "node:events";
 import { createServer, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { setTimeout } from "node:timers/promises";
-import { z } from "zod";
 import { refuseForeignPages } from "../loopback-guard.ts";
+import { listen } from "../ports.ts";
 import type { Faults } from "./faults.ts";
 
 /** Longer than the service waits for a price. */
@@ -31,10 +30,8 @@ export async function startInventoryProxy(inventoryUrl: string, faults: Readonly
     response.on("close", () => question.destroy());
     question.on("error", () => response.destroy()).end();
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = z.object({ port: z.number() }).parse(server.address());
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: await listen(server),
     stop(): void {
       server.closeAllConnections();
       server.close();

@@ -28,7 +28,7 @@ interface Reply {
   readonly pk: string;
   readonly isReplayed: boolean;
   readonly retryAfterMs: number;
-  /** All of it in words. */
+  /** The whole scene in words. */
   readonly text: string;
 }
 
@@ -88,7 +88,7 @@ export const SCENES = {
   },
   redis: {
     title: "Redis stops and comes back",
-    about: "What do clients get meanwhile, and what becomes of their orders?",
+    about: "What do clients get, and what happens to their orders?",
     takes: "15 s to 2 min",
     breaks: true,
     async play(stage) {
@@ -114,7 +114,7 @@ export const SCENES = {
         ? "Its first attempt had been stored after all"
         : "Its first attempt had stored nothing";
       stage.log(`The second client sends the same again: ${again.text}. ${stored}: there is one order.`);
-      stage.expect("Lambda tries again to complete what was due meanwhile. The sweep finds what has no schedule.");
+      stage.expect("Lambda tries again to complete what was due in that time. The sweep finds what has no schedule.");
       stage.log(`Healed: ${await completion(stage, first.pk)}`);
       stage.log(`Healed: ${await completion(stage, again.pk)} No order is lost.`);
     },

@@ -63,7 +63,7 @@ export function openStore({ url, token }: { readonly url: string; readonly token
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return Replies.parse(await response.json()).map(({ result, error }) => {
-      // A stream that nobody has written to has no groups, and one that nobody has read not the poller's.
+      // A stream without entries has no groups, and one that was never read lacks the poller's.
       if (error !== undefined && !/^(ERR no such key|NOGROUP)/.test(error)) throw new Error(error);
       return result ?? [];
     });

@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { reasonOf } from "../error-reason.ts";
 import { makeWritableFolder } from "../folders.ts";
 
 /**
@@ -73,8 +74,9 @@ async function isListening(path: string): Promise<boolean> {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     if (code === "ENOENT" || code === "ECONNREFUSED") return false;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot use the data folder (${reason}). Set ORDERS_DATA_DIR to a folder of yours.`, { cause });
+    throw new Error(`Cannot use the data folder (${reasonOf(cause)}). Set ORDERS_DATA_DIR to a folder of yours.`, {
+      cause,
+    });
   } finally {
     socket.destroy();
   }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
+import { reservePort } from "../ports.ts";
 import { type DataFolder, openDataFolder, SOCKET } from "./data-folder.ts";
 import { findRedis } from "./find-redis.ts";
 import { startWatchdog } from "./watchdog.ts";
@@ -78,20 +78,11 @@ async function startOnFirstFreePort(binary: string, folder: DataFolder, wanted?:
   const tries = wanted === undefined ? FREE_PORTS_TRIED : 1;
   for (let tried = 1; ; tried += 1) {
     try {
-      return await startOn(wanted ?? (await freePort()), binary, folder);
+      return await startOn(wanted ?? (await reservePort()), binary, folder);
     } catch (error) {
       if (!(error instanceof PortTaken) || tried === tries) throw error;
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await once(server.close(), "close");
-  if (address === null || typeof address === "string") throw new Error("The system gave no TCP port");
-  return address.port;
 }
 
 async function startOn(port: number, binary: string, folder: DataFolder): Promise<RedisServer> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { declaredFunctions, FUNCTIONS } from "../../infra/serverless-yml.ts";
 import { childOf, namesOf, OPERATIONS, openapi } from "../../lab/contract.ts";
-import { readServerlessYml } from "../../lab/lambda-host/build.ts";
 import { httpEvent, placeOrderEvent } from "../../lab/lambda-host/events.ts";
 import { useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
@@ -92,9 +92,8 @@ describe.for([false, true])("every example in openapi.yaml does what it says, wi
 
   /** Invokes the function that serverless.yml has for the route. */
   async function read(route: string, pk: string) {
-    const { functions: all } = await readServerlessYml();
     const isRoute = (event: object) => "httpApi" in event && event.httpApi === route;
-    const name = Object.keys(all).find((key) => all[key]?.events.some(isRoute)) ?? `the function of ${route}`;
+    const name = FUNCTIONS.find((key) => declaredFunctions[key]?.events.some(isRoute)) ?? `the function of ${route}`;
     const path = route.replace("GET ", "").replace("{pk}", pk);
     return functions.invokeHttp(name, httpEvent({ routeKey: route, method: "GET", path, pathParameters: { pk } }));
   }

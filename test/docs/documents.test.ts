@@ -2,8 +2,8 @@ import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
 import { z } from "zod";
+import { readParametersYml } from "../../infra/parameters.ts";
 import { openapi } from "../../lab/contract.ts";
 import { PROBLEMS } from "../../lib/http/problem.ts";
 import { readSettings, Settings } from "../../local/settings.ts";
@@ -92,8 +92,7 @@ describe("the guide to operations", () => {
   });
 
   test("the parameters that protect the API are parameters", async () => {
-    const Parameters = z.object({ default: z.record(z.string(), z.unknown()) });
-    const known = Parameters.parse(parse(await read("infra/parameters.yml"))).default;
+    const known = readParametersYml().default;
 
     const named = tableOf(GUIDE, "parameter", "what it does").flatMap(([names = ""]) => codeIn(names));
 

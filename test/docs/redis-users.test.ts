@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { expect, onTestFinished, test } from "vitest";
 import { SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { createClient } from "@redis/client";
 import type { Page } from "playwright-core";
-import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { placeOrderEvent } from "../../lab/lambda-host/events.ts";
 import { Order } from "../../lib/orders/order.ts";
@@ -30,7 +30,7 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
     page.setDefaultTimeout(60_000);
     /** The hosts of everything that was asked for, but data in the page itself. */
     const hosts = new Set<string>();
-    /** Errors and warnings on the console, and errors that nobody caught. */
+    /** Errors and warnings on the console, and errors that were not caught. */
     const complaints: string[] = [];
     page.on("request", (request) => {
       if (!request.url().startsWith("data:")) hosts.add(new URL(request.url()).host);
@@ -55,7 +55,7 @@ describe.skipIf(NO_CHROMIUM)("the docs page", () => {
 
   const operation = (page: Page, id: string) => page.locator(`#operations-Orders-${id}`);
 
-  /** Opens an operation, fills what it is told to, executes it at `url`, and gives the order that the page shows. */
+  /** Opens an operation, fills the given fields, executes it at `url`, and returns the order that the page shows. */
   async function tryOut(page: Page, id: string, url: string, parameters: Record<string, string> = {}): Promise<Order> {
     const block = operation(page, id);
     await block.locator(".opblock-summary-control").click();

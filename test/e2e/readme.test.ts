@@ -56,7 +56,7 @@ test.skipIf(CURL === undefined)("the command that npm start prints places an ord
   expect(await run(command ?? "")).toMatch(/^HTTP\/1\.1 200 OK$/m);
 });
 
-/** The lines of a console's block: what was typed after the prompt, with its continuations, and what came of it. */
+/** The lines of a console's block: each command after a prompt, with its continuation lines, and its output. */
 function examplesOf(block: string): Example[] {
   return block
     .split(/^\$ /m)

@@ -35,7 +35,7 @@ const SHELL = {
   TZ: "Asia/Kolkata",
 };
 
-test("npm start on a database of one's own: a shell's settings change nothing, changed files are served, a lost database is told and comes back, Ctrl-C ends all but the database", {
+test("npm start on a database of one's own: a shell's settings change nothing, changed files are served, a lost database is reported and returns, Ctrl-C ends all but the database", {
   timeout: 400_000,
 }, async () => {
   // given

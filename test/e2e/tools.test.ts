@@ -1,5 +1,8 @@
 import { json } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import manifest from "../../package.json" with { type: "json" };
+import { newPk } from "../support/orders.ts";
 import { runScript } from "../support/run.ts";
 import { answering } from "../support/servers.ts";
 import { sharedService } from "./service.ts";
@@ -12,27 +15,27 @@ const CLOSED_PORT = "1";
 
 const service = sharedService();
 
+const { scripts } = z.object({ scripts: z.object({ demo: z.string() }) }).parse(manifest);
+const DEMO = scripts.demo.split("tools/smoke.ts ")[1]?.split(" ") ?? [];
+
 describe("the demo", () => {
   const demo = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-    runScript("tools/demo.ts", args, { ...service.env, NO_COLOR: undefined, FORCE_COLOR: "", ...env });
+    runScript("tools/smoke.ts", [...DEMO, ...args], { ...service.env, NO_COLOR: undefined, FORCE_COLOR: "", ...env });
   const pksIn = (output: string, state: string) =>
-    [...output.matchAll(new RegExp(`^(${PK})  .*  ${state} `, "gm"))].map(([, pk]) => pk ?? "");
+    [...output.matchAll(new RegExp(`^${state} +(${PK})  `, "gm"))].map(([, pk]) => pk ?? "");
 
-  test("shows every order pending, completed and refunded, then the streams, in plain lines", async () => {
+  test("shows every order placed, completed and refunded, then the streams, in plain lines", async () => {
     const { code, stdout, stderr } = await demo(["--orders", "20"], { FORCE_COLOR: "1" });
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).not.toMatch(TERMINAL_SEQUENCES);
-    const pks = pksIn(stdout, "pending");
-    expect(pks).toHaveLength(20);
-    for (const pk of pks) {
-      const states = [...stdout.matchAll(new RegExp(`^${pk} .*  (\\w+) \\d+\\.\\d s$`, "gm"))].map(
-        ([, state]) => state,
-      );
-      expect(states).toEqual(["pending", "completed", "refunded"]);
-    }
+    const pks = pksIn(stdout, "placed");
+    expect(new Set(pks).size).toBe(20);
+    expect(pksIn(stdout, "replayed")).toEqual(pks.slice(0, 1));
+    expect(pksIn(stdout, "completed").sort()).toEqual(pks.toSorted());
+    expect(pksIn(stdout, "refunded").sort()).toEqual(pks.toSorted());
     const announced = [
-      ...stdout.matchAll(new RegExp(`^\\| \\d+-\\d+ \\| (${PK}) \\| \\S+ +\\| +\\d+ +\\| completed \\|$`, "gm")),
+      ...stdout.matchAll(new RegExp(`^\\| \\d+-\\d+ \\| (${PK}) \\| tea-green +\\| +\\d+ +\\| completed \\|$`, "gm")),
     ];
     expect(announced.map(([, pk]) => pk).sort()).toEqual(pks.toSorted());
     expect(stdout).toMatch(new RegExp(`^\\| \\d+-\\d+ \\| ${PK} \\| unknown_order \\| \\d+-\\d+ \\|$`, "m"));
@@ -46,7 +49,7 @@ describe("the demo", () => {
     const { code, stdout, stderr } = await demo(["--orders", "2", "--timeout", "1"]);
 
     expect(code).toBe(1);
-    const reasons = pksIn(stdout, "pending").map((pk) => `order ${pk} is still pending, not completed, after 1 s`);
+    const reasons = pksIn(stdout, "placed").map((pk) => `Order ${pk} is still pending, not completed, after 1 s`);
     expect(reasons).toHaveLength(2);
     for (const reason of reasons) expect(stderr).toContain(reason);
     expect(stdout).not.toContain("Total");
@@ -100,7 +103,7 @@ describe("the smoke test", () => {
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(
-      /^stack {6}orders-dev in \S+: http:\S+\nplaced {5}\w{26} in \d+ ms\ncompleted {2}[5-9]\.\d s after it was placed\n$/,
+      /^stack {6}orders-dev {2}in \S+: http:\S+\nplaced {5}(\w{26}) {2}smoke-test ×1, in \d+ ms\nreplayed {3}\1 {2}.+\ncompleted {2}\1 {2}[5-9]\.\d s after it was placed\n\nTotal: 1 placed, 1 replayed, 1 completed, in .+ s\n$/,
     );
   });
 
@@ -123,6 +126,15 @@ describe("the smoke test", () => {
     expect([order, authorization]).toEqual([{ id: "tea-green", quantity: 1 }, "Bearer x"]);
   });
 
+  test("fails when the same request makes a second order", async () => {
+    const order = { product_id: "smoke-test", quantity: 1, status: "pending", created_at: new Date().toISOString() };
+    const url = await answering((_, response) => response.end(JSON.stringify({ pk: newPk(), ...order })));
+
+    const { code, stderr } = await smoke([url]);
+
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^Order \w{26} was not replayed\n$/) });
+  });
+
   test.for([
     [401, / and requires a token: set SMOKE_AUTHORIZATION to .+\n$/],
     [404, /, with neither an order nor a problem document: check the address, .+\n$/],
@@ -137,25 +149,22 @@ describe("the smoke test", () => {
   });
 });
 
-test.for([
-  "tools/demo",
-  "tools/smoke",
-  "tools/dead-refunds/command",
-  "lab/chaos/main",
-  "lab/bench/main",
-  "lab/cost/cost",
-])("%s.ts --help prints its usage and ends with 0", async (tool) => {
-  const { code, stdout, stderr } = await runScript(`${tool}.ts`, ["--help"], process.env);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  expect(stdout).toMatch(/^npm run \S+ -- /);
-});
+test.for(["tools/smoke", "tools/dead-letters/command", "lab/chaos/main", "lab/bench/main", "lab/cost/cost"])(
+  "%s.ts --help prints its usage and ends with 0",
+  async (tool) => {
+    const { code, stdout, stderr } = await runScript(`${tool}.ts`, ["--help"], process.env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^npm run \S+ -- /);
+  },
+);
 
 test.for([
-  ["demo", ["--orders", "0"], "--orders: "],
-  ["demo", ["--order", "2"], "Unknown option '--order'"],
+  ["smoke", ["--local", "--orders", "0"], "--orders: "],
+  ["smoke", ["--local", "--order", "2"], "Unknown option '--order'"],
   ["smoke", [], "--stage"],
   ["smoke", ["not an address"], "http"],
   ["smoke", ["http://localhost:1", "--stage", "dev"], "--stage"],
+  ["smoke", ["--stage", "dev", "--local"], "--stage"],
 ] as const)("%s rejects the arguments %j with the usage", async ([tool, args, reason]) => {
   const { code, stderr } = await runScript(`tools/${tool}.ts`, args, process.env);
   expect(code).toBe(2);

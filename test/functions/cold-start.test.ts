@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { bundle, readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { declaredFunctions } from "../../infra/serverless-yml.ts";
+import { bundle } from "../../lab/lambda-host/build.ts";
 import { sampleEvent } from "../../lab/lambda-host/events.ts";
 import { useFunctions } from "../support/functions.ts";
 import { useInventory } from "../support/inventory.ts";
@@ -28,12 +29,11 @@ const Handled = z.object({ parameters: z.int(), modules: z.array(z.string()) });
 
 const inventory = useInventory();
 const functions = useFunctions(useRedis(), inventory);
-const { functions: declared } = await readServerlessYml();
 
 /** The parameters of a built handler, and the modules of Node.js that a new process has loaded after its first event. */
 async function firstEvent(source: string, event: unknown, env: Readonly<Record<string, string>> = {}) {
   using built = await bundle(source);
-  // The context is what the middy stacks use of it.
+  // Only the fields of the context that middy uses.
   const program = `
     const { handler } = await import(${JSON.stringify(pathToFileURL(built.path).href)});
     await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 });
@@ -47,7 +47,7 @@ async function firstEvent(source: string, event: unknown, env: Readonly<Record<s
   return Handled.parse(message);
 }
 
-test.for(Object.entries(declared))(
+test.for(Object.entries(declaredFunctions))(
   "%s has no callback, which Lambda's Node 24 refuses, and handles an event without loading what it does not use",
   async ([name, { handler }]) => {
     const { parameters, modules } = await firstEvent(handler.replace(/\.handler$/, ".ts"), await sampleEvent(name));

@@ -107,7 +107,7 @@ test("an Idempotency-Key gives its caller the same order again, however the requ
   expect(log.text).not.toContain(KEY);
 });
 
-test("with ORDER_RETENTION_DAYS an order expires so many days after it was placed, completed or not", async () => {
+test("with ORDER_RETENTION_DAYS an order expires that many days after it was placed, completed or not", async () => {
   setHandlerEnv("ORDER_RETENTION_DAYS", "30");
   const { pk } = orderOf(await functions.invokeHttp("createOrder", placeOrderEvent(TEA)));
 
@@ -165,7 +165,7 @@ describe("what is refused:", () => {
     { "content-type": "application/json; charset=" },
     { "content-type": "application/json", "content-encoding": "gzip" },
     { "content-type": "application/json", "content-encoding": "identity, gzip" },
-  ])("a body with the headers %o: 415, told which encoding is taken", async (headers) => {
+  ])("a body with the headers %o: 415, with the encodings that are accepted", async (headers) => {
     const event = httpEvent({ routeKey: "POST /orders", method: "POST", path: "/orders", headers, body: TEXT });
 
     await refused(event, 415, "unsupported-media-type");

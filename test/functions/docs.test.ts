@@ -186,7 +186,7 @@ describe("compression", () => {
     expect(content).toEqual(await file("openapi.yaml"));
   });
 
-  test("every reply is well below what Lambda may reply, and to a browser a tenth of it", async () => {
+  test("every reply is well below Lambda's limit, and to a browser below a tenth of the limit", async () => {
     for (const path of [...(await namedByPage()), "/openapi.json"]) {
       expect((await get(path)).body.length).toBeLessThan(MAX_REPLY_BYTES / 3);
       for (const coding of ["br", "gzip"]) {

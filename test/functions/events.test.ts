@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { declaredFunctions } from "../../infra/serverless-yml.ts";
 import { sampleEvent } from "../../lab/lambda-host/events.ts";
 import { readSettings } from "../../local/settings.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
@@ -55,7 +55,7 @@ afterAll(async () => {
 });
 
 test("there is one sample for every function, and one file for its handler", async () => {
-  const declared = Object.entries((await readServerlessYml()).functions);
+  const declared = Object.entries(declaredFunctions);
 
   const samples = declared.map(([name]) => `${name}.json`);
   expect((await readdir(`${PROJECT}/events`)).toSorted()).toEqual(samples.toSorted());

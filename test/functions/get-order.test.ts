@@ -85,7 +85,7 @@ test.for(["01jd7y4q2x8wz5v3t1r9p7n6mb", ""])("what is no pk (%j): 404 without as
   expect(functions.upstash.requests).toEqual([]);
 });
 
-test("a hash that is no order is a failure of ours, and what it holds is not told", async () => {
+test("a hash that is no order is a failure of ours, and the reply does not reveal it", async () => {
   await redis.client.hSet(`order:${UNKNOWN}`, { status: "something secret" });
 
   const reply = await read(UNKNOWN);

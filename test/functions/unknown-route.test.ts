@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { declaredFunctions } from "../../infra/serverless-yml.ts";
 import { OPERATIONS } from "../../lab/contract.ts";
-import { readServerlessYml } from "../../lab/lambda-host/build.ts";
 import { lambdaContext } from "../../lab/lambda-host/context.ts";
 import { httpEvent } from "../../lab/lambda-host/events.ts";
 import { ROUTES } from "../../lib/http/routes.ts";
@@ -68,9 +68,8 @@ describe("the routes that the functions know", () => {
   /** The functions whose routes are no part of the API: what describes it, and what takes no route. */
   const BESIDE_THE_API = ["docs", "unknownRoute"];
 
-  async function httpRoutes(counts: (functionName: string) => boolean = () => true): Promise<string[]> {
-    const { functions } = await readServerlessYml();
-    const counted = Object.entries(functions).filter(([name]) => counts(name));
+  function httpRoutes(counts: (functionName: string) => boolean = () => true): string[] {
+    const counted = Object.entries(declaredFunctions).filter(([name]) => counts(name));
     const events = counted.flatMap(([, definition]) => definition.events);
     return events.flatMap((event) => ("httpApi" in event ? [event.httpApi] : [])).toSorted();
   }
@@ -78,13 +77,13 @@ describe("the routes that the functions know", () => {
   test("are those that API Gateway has, with HEAD wherever they have GET, and one function takes all others", async () => {
     const known = Object.entries(ROUTES).flatMap(([path, methods]) => methods.map((method) => `${method} ${path}`));
 
-    expect(await httpRoutes()).toEqual([...known, "*"].toSorted());
+    expect(httpRoutes()).toEqual([...known, "*"].toSorted());
     for (const methods of Object.values(ROUTES)) expect(methods.includes("HEAD")).toBe(methods.includes("GET"));
   });
 
   test("are the operations of openapi.yaml and their HEAD, except those of the document itself", async () => {
     const heads = OPERATIONS.filter((route) => route.startsWith("GET ")).map((route) => route.replace("GET", "HEAD"));
 
-    expect(await httpRoutes((name) => !BESIDE_THE_API.includes(name))).toEqual([...OPERATIONS, ...heads].toSorted());
+    expect(httpRoutes((name) => !BESIDE_THE_API.includes(name))).toEqual([...OPERATIONS, ...heads].toSorted());
   });
 });

@@ -4,8 +4,8 @@ import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { listen } from "../../lab/lambda-host/serve.ts";
 import { createHttpClient, type HttpRequest } from "../../lib/http-client.ts";
+import { listen } from "../../local/ports.ts";
 import { answering, silent, text } from "../support/servers.ts";
 
 const MAX_BYTES = 1_000;

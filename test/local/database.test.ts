@@ -1,7 +1,7 @@
 import { createServer as createTcpServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { listen } from "../../lab/lambda-host/serve.ts";
 import { assertRedisAnswers, assertUpstashAnswers, startDatabase } from "../../local/database.ts";
+import { listen } from "../../local/ports.ts";
 import { READ_ONLY_TOKEN, readSettings } from "../../local/settings.ts";
 import { useRedis } from "../support/redis.ts";
 import { answering, freePorts, json, silent, text } from "../support/servers.ts";

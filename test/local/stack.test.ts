@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
-import { listen } from "../../lab/lambda-host/serve.ts";
+import { listen } from "../../local/ports.ts";
 import { forgetAwsSettings, localEnvironment, readSettings } from "../../local/settings.ts";
 import { startStack } from "../../local/stack.ts";
 import { PORTS } from "../support/offline.ts";

@@ -85,7 +85,7 @@ export class Model {
   readonly full = new Set<OwnStream>();
 
   /**
-   * @param price of one piece in cents, which the inventory would tell; undefined where there is none
+   * @param price the inventory's unit price in cents; undefined without one
    * @param newPk the pk that the service drew, if it made an order
    */
   place(
@@ -143,7 +143,7 @@ export class Model {
 
   /**
    * @param taken some of which another poller may have settled since
-   * @returns what became of each, by id
+   * @returns what happened to each, by id
    */
   settle(taken: readonly Request[]): Record<string, Settled> {
     // Whether there is an order is known later than whether there can be one.
@@ -160,7 +160,7 @@ export class Model {
 
   /**
    * A poller settles what is left and what is new, and leaves the rest on the stream. Then it tries what others have left there.
-   * @param sent how often each read is sent: what the first one took, the poller is never told
+   * @param sent how often each read is sent: the poller gets only the last reply
    */
   drain(sent: number): void {
     let keepsAll = true;

@@ -1,5 +1,5 @@
+import { RESP_TYPES } from "@redis/client";
 import type { Redis } from "@upstash/redis";
-import { RESP_TYPES } from "redis";
 import * as z from "zod";
 import { ServiceError } from "../../lib/errors.ts";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
@@ -62,7 +62,7 @@ export class Real {
     this.#front = front;
   }
 
-  /** Has each request reach Redis so often, and only the last reply reach the client: the others were lost. */
+  /** How often each request reaches Redis. Only the last reply reaches the client. */
   async sending<Result>(times: number, run: () => Promise<Result>): Promise<Result> {
     this.#front.answerWith(async (call) => {
       for (let lost = 1; lost < times; lost += 1) await call.forward();
@@ -75,7 +75,7 @@ export class Real {
     }
   }
 
-  /** @param price what the inventory says that one piece costs, in cents; without it there is none */
+  /** @param price the inventory's unit price in cents; undefined without one */
   async place(id: string, quantity: number, key: string | undefined, price: number | undefined, now: number) {
     const inventory = price === undefined ? undefined : { priceOf: async () => price / 100 };
     const placing = { request: { id, quantity }, idempotencyKey: key, now };
@@ -124,7 +124,7 @@ export class Real {
     return entries.map(([id, pk]) => refundRequest(id, pk));
   }
 
-  /** That poller settles the batch after all. Returns what became of each request. */
+  /** That poller settles the batch after all. Returns what happened to each request. */
   async settle(batch: Batch, now: number): Promise<Record<string, string | undefined>> {
     const requests = batch.filter((request) => "pk" in request);
     const refused = batch.filter((request) => "reason" in request);
@@ -211,7 +211,7 @@ const Text = z.instanceof(Buffer).transform((bytes) => bytes.toString("latin1"))
 const Entries = z.array(z.tuple([Text, z.array(Text)]));
 const RETENTION_S = 86_400;
 
-/** No test runs so long that a key's remaining time falls below this. */
+/** No test runs long enough for a key's remaining time to fall below this. */
 const LEAST_TTL_S = RETENTION_S - 3_600;
 
 export function modelState(model: Model): State {

@@ -16,8 +16,8 @@ export const replayPath = env.ORDERS_MODEL_REPLAY;
 export const ANY_TIME = 0;
 
 /**
- * How often a property is tried, and from which seed: at random unless the environment says which. What fails is told
- * with the variables that run it again.
+ * How often a property is tried, and from which seed: random by default, or as the environment says. A failure prints the
+ * variables that repeat it.
  * @param file the test's, from the project's folder
  * @param numRuns where ORDERS_MODEL_RUNS does not say how many
  */

@@ -57,7 +57,7 @@ function healthy(mode: Mode, orders: number, reads = 10 * orders): Minute {
   };
 }
 
-/** The pollers write their gauges, and nobody calls. */
+/** The pollers write their gauges, and there are no calls. */
 const IDLE: Minute = {
   OverdueOrders: 0,
   ConsumerLag: 0,
@@ -168,7 +168,7 @@ const HISTORIES: Readonly<Record<string, readonly [History, Outcome]>> = {
   "Redis is down for 30 minutes": [
     (minute, mode) => {
       if (during(minute, 30)) return { ...failing(busy(mode), 90, 910), ...DOWN };
-      // What was due meanwhile completes late.
+      // What was due in that time completes late.
       return minute === 30 ? { ...busy(mode), CompletionLag: [[900_000, 90]] } : busy(mode);
     },
     {
@@ -205,7 +205,7 @@ const HISTORIES: Readonly<Record<string, readonly [History, Outcome]>> = {
       tickets: ["failed-invocations"],
     },
   ],
-  "nobody looks at the pending orders any more": [
+  "nothing reads the pending orders any more": [
     (minute, mode) => (minute >= 0 ? without(quiet(minute, mode), ...COMPLETED) : quiet(minute, mode)),
     { pages: { scheduler: [["overdue-orders", 5, 5]], sweep: [["overdue-orders", 3, 3]] } },
   ],

@@ -51,7 +51,7 @@ test.for<[...wrong: string[], reason: string]>([
   ["logRetentionInDays=31", "logRetentionInDays must be one of 1, 3, 5, 7"],
   ["deletionProtection=yes", "deletionProtection must be true or false"],
   ["deadLettersPolicy=Keep", "deadLettersPolicy must be Delete or Retain"],
-  ["preflight=no", "preflight must be run or skip"],
+  ["doctor=no", "doctor must be run or skip"],
   ["alarmEmial=a@example.com", "there is no alarmEmial"],
   ...["", " ", "many", "-1", "Infinity", "NaN", "1e3", "0x10", "true"].map((text): [string, string] => [
     `alarmLatencyMs=${text}`,

@@ -1,8 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { declaredFunctions, FUNCTIONS } from "../../infra/serverless-yml.ts";
 import { stackResources } from "../../infra/stack.ts";
-import { bundle, readServerlessYml } from "../../lab/lambda-host/build.ts";
+import { bundle } from "../../lab/lambda-host/build.ts";
 import { copyProject, type Package, packageProject, SECRETS } from "./packager.ts";
 import { alarmsOf } from "./replay.ts";
 import {
@@ -59,10 +60,8 @@ const PACKAGES = {
 };
 const NAMES = ["dev", "prod", "full"] as const;
 
-const { functions } = await readServerlessYml();
-
 /** Where a function's bundle is in a package, without its extension. */
-const bundleOf = (name: string) => `${name}.zip/${functions[name]?.handler.replace(".handler", "")}`;
+const bundleOf = (name: string) => `${name}.zip/${declaredFunctions[name]?.handler.replace(".handler", "")}`;
 
 let project: string;
 const packages = new Map<string, Package>();
@@ -113,7 +112,7 @@ describe.for(NAMES)("the package %s", (name) => {
 
   test("uploads each bundle with its source map and nothing else", () => {
     const zipped = [...packageOf(name).files.keys()].filter((path) => path.includes(".zip"));
-    const bundles = Object.keys(functions).map(bundleOf);
+    const bundles = FUNCTIONS.map(bundleOf);
     expect(zipped.toSorted()).toEqual(bundles.flatMap((path) => [`${path}.mjs`, `${path}.mjs.map`]).toSorted());
   });
 
@@ -357,7 +356,7 @@ const DEPLOYED = /^(\.\.\/)+((functions|lib)\/|(openapi|asyncapi)\.yaml$)|^(left
 const SourceMap = z.object({ sources: z.array(z.string()) });
 const Lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().default(false) })) });
 
-test.for(Object.keys(functions))("%s is small, minified, and made of deployed code only", async (name) => {
+test.for(FUNCTIONS)("%s is small, minified, and made of deployed code only", async (name) => {
   const { files } = packageOf("dev");
   const text = files.get(`${bundleOf(name)}.mjs`) ?? "";
   const { sources } = SourceMap.parse(JSON.parse(files.get(`${bundleOf(name)}.mjs.map`) ?? ""));
@@ -380,7 +379,7 @@ test("what tests, benchmarks and the fault suite build is what is uploaded", asy
   expect(await readFile(built.path, "utf8")).toBe(packageOf("dev").files.get(`${bundleOf("createOrder")}.mjs`));
 });
 
-/** What nobody has to reason about, but what should not change unnoticed. */
+/** Parts that need no reasoning, but must not change unnoticed. */
 test("the rest of the stack is as reviewed", () => {
   const template = templateOf("prod");
   const shown = (type: string, shape: z.ZodType = z.unknown()) =>

@@ -1,14 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { loadAwsServiceSpecSync } from "@aws-cdk/aws-service-spec";
-import { parse } from "yaml";
 import { z } from "zod";
-import { readParameters } from "../../infra/parameters.ts";
+import { readParameters, readParametersYml } from "../../infra/parameters.ts";
 
 const Values = z.record(z.string(), z.unknown());
+
 /** infra/parameters.yml, as it is written. */
-export const PARAMETERS = z
-  .object({ default: Values, prod: Values })
-  .parse(parse(await readFile("infra/parameters.yml", "utf8")));
+export const PARAMETERS = readParametersYml();
 
 /** The parameters of a stage, with those of the command line. */
 export const parametersOf = (stage: "dev" | "prod", ...commandLine: string[]) =>

@@ -1,6 +1,6 @@
 import { type Call, startProxy } from "../../lab/chaos/proxy.ts";
 
-/** What becomes of a request. */
+/** What happens to a request. */
 export type Answer = (call: Call) => unknown;
 
 export interface HttpFront {

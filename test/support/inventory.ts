@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
-import { listen } from "../../lab/lambda-host/serve.ts";
 import { ServiceError } from "../../lib/errors.ts";
+import { listen } from "../../local/ports.ts";
 
 /** What the test inventory asks for every product until a test says otherwise. */
 export const PRICE = 19.9;
@@ -82,7 +82,7 @@ export function selling(price: unknown): RequestListener {
   };
 }
 
-/** The error that a question ends with, and all that a log would show of it. */
+/** The error of a question, and what a log would show of it. */
 export async function failureOf(question: Promise<unknown>): Promise<{ error: ServiceError; shown: string }> {
   const error: unknown = await question.then(
     (price) => expect.unreachable(`The price is ${price}`),

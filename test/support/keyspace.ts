@@ -1,4 +1,4 @@
-import { RESP_TYPES } from "redis";
+import { RESP_TYPES } from "@redis/client";
 import * as z from "zod";
 import type { TestRedisClient } from "./redis.ts";
 

@@ -65,7 +65,7 @@ export async function startOffline(
     ...extra,
     PATH: `${BINARIES}${delimiter}${process.env.PATH ?? ""}`,
   };
-  // A process group of its own, as a terminal makes one: Ctrl-C goes to all of it.
+  // A process group of its own, as in a terminal: Ctrl-C reaches every process in the group.
   const child = spawn("npm", ["start", "--", ...options], {
     cwd: folder,
     env,
@@ -99,9 +99,9 @@ export async function startOffline(
     throw new Error(`The service did not end on SIGINT:\n${output}`);
   }
 
-  const begun = await within(READY_TIMEOUT_MS, Promise.race([ready.then(() => "ready" as const), exited]));
-  if (begun !== "ready") {
-    if (begun === undefined) await stop();
+  const first = await within(READY_TIMEOUT_MS, Promise.race([ready.then(() => "ready" as const), exited]));
+  if (first !== "ready") {
+    if (first === undefined) await stop();
     throw new Error(`The service did not start:\n${output}`);
   }
   return { api: `http://localhost:${env.ORDERS_API_PORT}`, env, output: () => output, stop };

@@ -28,7 +28,7 @@ export async function storeOrder(
   return pk;
 }
 
-/** Stores so many pending orders. A slow machine does not answer thousands of commands at once in time. */
+/** Stores `count` pending orders in batches: a slow machine does not answer thousands of commands in time. */
 export async function storeOrders(client: TestRedisClient, count: number): Promise<string[]> {
   const pks: string[] = [];
   while (pks.length < count) {

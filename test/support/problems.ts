@@ -25,7 +25,7 @@ const Problem = z.strictObject({
 /**
  * Expects a problem document of RFC 9457 and nothing besides.
  * @param name of the problem, as docs/problems.md has it
- * @param pointers the fields that it refuses; each may be told to be wrong in more than one way
+ * @param pointers the fields that it refuses; each may be wrong in more than one way
  */
 export function expectProblem(reply: HttpReply, status: number, name: string, pointers?: readonly string[]): void {
   const problem = Problem.parse(reply.body);
@@ -41,7 +41,7 @@ export function expectProblem(reply: HttpReply, status: number, name: string, po
   expectNothingLeaks(JSON.stringify(reply));
 }
 
-/** Expects the one line that a refused request leaves, which tells its code and nothing that was sent. */
+/** Expects the one log line of a refused request, which has its code and nothing that was sent. */
 export function expectRefusalLogged(log: LogLines, code: string, status: number, route: string): void {
   expect(log.logged).toHaveLength(1);
   expect(log.logged[0]).toMatchObject({
@@ -60,7 +60,7 @@ export function expectNothingLeaks(text: string): void {
   for (const secret of NOT_FOR_CLIENTS) expect(text).not.toMatch(secret);
 }
 
-/** A check that `createOrder` refuses an event: nothing is stored, nobody is asked, one line is logged, nothing told. */
+/** Expects `createOrder` to refuse an event: it stores nothing, calls nothing, logs one line and reveals nothing. */
 export function refusal(redis: TestRedis, functions: Functions, log: LogLines) {
   return async (event: APIGatewayProxyEventV2, status: number, type: string, pointers?: readonly string[]) => {
     await storeOrder(redis.client);

@@ -16,14 +16,14 @@ export async function addRequest(client: TestRedisClient, fields: readonly (stri
   return z.string().parse(await client.sendCommand(["XADD", "refund_order", "*", ...fields]));
 }
 
-/** Has a consumer, by default the poller's own, take new requests and die: they stay pending, idle for so long. */
+/** Has a consumer, by default the poller's own, take new requests and die: they stay pending, idle for that long. */
 export async function crashPoller(client: TestRedisClient, idleMs = RECLAIM_IDLE_MS, consumer = "drain-refunds") {
   await client.xGroupCreate("refund_order", GROUP, "0", { MKSTREAM: true }).catch(ignoreExistingGroup);
   await client.xReadGroup(GROUP, consumer, { key: "refund_order", id: ">" }, { COUNT: 10_000 });
   if (idleMs > 0) await agePending(client, idleMs, consumer);
 }
 
-/** Makes all that is pending look as if its consumer took it so long ago. */
+/** Makes all pending requests look as if their consumer took them `idleMs` ago. */
 export async function agePending(client: TestRedisClient, idleMs = RECLAIM_IDLE_MS, consumer = "drain-refunds") {
   const ids = await pendingIds(client);
   if (ids.length === 0) return;

@@ -36,11 +36,11 @@ export async function runScript(
 
 const REDOCLY = join(PROJECT, "node_modules/@redocly/cli/bin/cli.js");
 
-/** Nothing of it leaves the machine. */
+/** Redocly sends nothing from this machine. */
 const ENV = { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
 
 /**
- * Runs Redocly's command in the project's folder, and gives what it prints.
+ * Runs Redocly's command in the project's folder, and returns what it prints.
  * @throws Error when it exits with another code than 0
  */
 export async function redocly(...args: readonly string[]): Promise<string> {

@@ -2,18 +2,13 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { nextPort } from "../../lab/chaos/proxy.ts";
-import { listen } from "../../lab/lambda-host/serve.ts";
+import { listen, reservePort } from "../../local/ports.ts";
 
 /** A free port of the loopback interface for each variable, as an environment. */
 export async function freePorts(...variables: string[]): Promise<Record<string, string>> {
-  const ports: Record<string, string> = {};
-  for (const variable of variables) {
-    let port = nextPort();
-    while (await isListening(port)) port = nextPort();
-    ports[variable] = String(port);
-  }
-  return ports;
+  const entries: [string, string][] = [];
+  for (const variable of variables) entries.push([variable, String(await reservePort())]);
+  return Object.fromEntries(entries);
 }
 
 /** Whether a connection is accepted there: a process id would also be that of one that is dead and not yet collected. */
@@ -29,7 +24,7 @@ export async function isListening(port: number): Promise<boolean> {
   }
 }
 
-/** A server that answers as told, for as long as the test runs. */
+/** A server that answers with `respond` until the test ends. */
 export async function answering(respond: RequestListener): Promise<string> {
   const server = createHttpServer(respond);
   onTestFinished(async () => {
@@ -39,7 +34,7 @@ export async function answering(respond: RequestListener): Promise<string> {
   return listen(server);
 }
 
-/** A server that takes connections and never says anything. */
+/** A server that accepts connections and never sends anything. */
 export async function silent(): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
@@ -50,7 +45,7 @@ export async function silent(): Promise<string> {
   return listen(server);
 }
 
-/** The address of a port on which nobody listens. */
+/** The address of a port that refuses connections. */
 export async function refused(): Promise<string> {
   const server = createServer();
   const url = await listen(server);
@@ -68,7 +63,7 @@ export function text(status: number, body: string): RequestListener {
   return (_request, response) => response.writeHead(status).end(body);
 }
 
-/** The beginning of an answer, of which the rest never comes: its connection ends. */
+/** The first half of an answer. Then its connection ends. */
 export function half(body: string): RequestListener {
   return (_request, response) => {
     response.writeHead(200, { "content-length": 2 * body.length }).write(body, () => response.destroy());

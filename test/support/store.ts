@@ -18,7 +18,7 @@ export interface TestStore {
   readonly url: string;
   readonly token: string;
   /**
-   * Has reads of a client that has not written see keys as they were so many ms ago, as a replica may, until the test ends.
+   * Has reads of a client that has not written see keys as they were `lagMs` ago, as a replica may, until the test ends.
    * @returns lets them see the present
    */
   lagReads(ms: number): Promise<() => Promise<void>>;

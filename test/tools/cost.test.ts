@@ -59,7 +59,7 @@ test("a counted run has the Redis commands, requests, time, log and memory of ea
 });
 
 test("alarms, metrics and dashboard are counted in the stack", async () => {
-  const { alarmMetrics, customMetrics, dashboards } = await readInfrastructure();
+  const { alarmMetrics, customMetrics, dashboards } = readInfrastructure();
 
   expect(alarmMetrics).toBeGreaterThan(20);
   expect(customMetrics).toBeGreaterThan(10);

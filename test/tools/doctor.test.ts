@@ -4,8 +4,8 @@ import { json } from "node:stream/consumers";
 import { startUpstashGateway, type UpstashGateway } from "upstash-rest-gateway";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { checkDeployment, checkReachable } from "../../infra/preflight.ts";
-import { listen } from "../../lab/lambda-host/serve.ts";
+import { checkDeployment, checkReachable } from "../../infra/doctor.ts";
+import { listen } from "../../local/ports.ts";
 import { useRedis } from "../support/redis.ts";
 import { runScript } from "../support/run.ts";
 import { answering, json as reply, silent } from "../support/servers.ts";
@@ -107,7 +107,7 @@ test.for([
   },
 );
 
-test("parameters that nobody has chosen are named", async () => {
+test("parameters that were not chosen are named", async () => {
   expect(await problems({ access: "", alarmEmail: "" })).toEqual([
     "access is not set for the stage dev: set it to jwt or open in infra/parameters.yml",
     "alarmEmail is not set for the stage dev: set it to an address or none in infra/parameters.yml",
@@ -191,7 +191,7 @@ const serverless = (args: string[], keys: object = WITH_KEYS) =>
 test("npm run doctor prints a line for each check, and ends with 1 after a problem", async () => {
   store(complete());
 
-  const { code, stdout, stderr } = await serverless(["preflight"]);
+  const { code, stdout, stderr } = await serverless(["check"]);
 
   expect(stderr).toContain(`✔ Secret ${NAME} is complete\n`);
   expect(stderr).toMatch(/^✖ The database 127\S+ is on this machine/m);
@@ -212,22 +212,19 @@ test.for<[keys: object, problem: RegExp]>([
   expect(asked.filter((operation) => !/GetSecretValue|^POST \/$/.test(operation))).toEqual([]);
 });
 
-test("in an emergency the preflight can be skipped", async () => {
-  const { stderr } = await serverless(["deploy", "--param", "preflight=skip", "--package", "none"]);
+test("in an emergency the checks can be skipped", async () => {
+  const { stderr } = await serverless(["deploy", "--param", "doctor=skip", "--package", "none"]);
 
-  expect(stderr).toContain("Preflight skipped");
+  expect(stderr).toContain("Checks skipped");
   expect(asked.filter((operation) => operation.endsWith("GetSecretValue"))).toEqual([]);
 });
 
-test.for(["--help", "deploy --help", "offline start --help", "preflight --help"])(
-  "serverless %s is help",
-  async (args) => {
-    const { code, stdout, stderr } = await serverless(args.split(" "), {});
+test.for(["--help", "deploy --help", "offline start --help", "check --help"])("serverless %s is help", async (args) => {
+  const { code, stdout, stderr } = await serverless(args.split(" "), {});
 
-    expect(stdout).toMatch(/^--help \/ -h +Show this message$/m);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  },
-);
+  expect(stdout).toMatch(/^--help \/ -h +Show this message$/m);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
 
 test("what does not package needs no choice of access", async () => {
   expect(await serverless(["print", "--stage", "prod"])).toMatchObject({ code: 0 });

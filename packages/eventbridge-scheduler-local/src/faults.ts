@@ -1,6 +1,6 @@
 import { SchedulerError } from "./errors.ts";
 
-/** What clients must survive. Nothing of it happens by default. Rates are shares of the requests, from 0 to 1. */
+/** What clients must survive. None of it happens by default. Rates are shares of the requests, from 0 to 1. */
 export interface Faults {
   /** Requests that get a ThrottlingException. */
   readonly throttleRate?: number | undefined;

@@ -54,7 +54,7 @@ export async function startHarness({ answer, ...options }: HarnessOptions = {}) 
       const { Schedules = [] } = await client.send(new ListSchedulesCommand({ GroupName: "orders", NamePrefix: name }));
       return Schedules.some(({ Name }) => Name === name);
     },
-    /** Moves the server's clock to `at`, and waits for so many invocations in all. @returns their payloads */
+    /** Moves the server's clock to `at`, and waits for `count` invocations in all. @returns their payloads */
     async fire(count: number, at = AT): Promise<string[]> {
       advance(at - Date.now() - aheadMs);
       await eventually(() => lambda.invocations.length >= count);

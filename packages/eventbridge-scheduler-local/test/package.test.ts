@@ -1,11 +1,12 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { CreateScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
-import { expect, onTestFinished, test } from "vitest";
+import getPort from "get-port";
+import { expect, test } from "vitest";
 import { usePackedPackage } from "../../packed-package.ts";
 import { schedule, target } from "./harness.ts";
+import { startLambdaEndpoint } from "./lambda-endpoint.ts";
 
 const ARN = "arn:aws:lambda:eu-central-1:123456789012:function:greet";
 
@@ -14,35 +15,20 @@ const { packagingProblems, readmeProgram, checkTypes, startProgram, start, cli }
   "@aws-sdk/client-scheduler",
 );
 
-/** An HTTP target, and the first event that it gets. */
-async function receiver() {
-  const event = Promise.withResolvers<string>();
-  const server = createServer(async (request, response) => {
-    event.resolve(await text(request));
-    response.end();
-  }).listen(0, "127.0.0.1");
-  onTestFinished(() => void server.close());
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  return { url: `http://127.0.0.1:${port}/greet`, event: event.promise };
-}
-
 test("publint and attw find nothing", async () => {
   expect(await packagingProblems()).toEqual([]);
 });
 
 test("the README's program is typed, its schedule fires, and it ends", async () => {
-  const { port } = new URL((await receiver()).url);
-  const program = (await readmeProgram()).replaceAll("8000", String(Number(port) + 1));
+  const program = (await readmeProgram()).replaceAll("8000", String(await getPort({ host: "127.0.0.1" })));
   await checkTypes(program);
   const { stdout } = await startProgram(program);
   expect(await text(stdout)).toBe('{"hello":"world"}\n');
 });
 
 test("its command starts a Scheduler for the official client, and ends at once on Ctrl-C", async () => {
-  const { url, event } = await receiver();
-  const child = start("--target", `${ARN}=${url}`, "--group", "night", "--port", "0");
+  await using receiver = await startLambdaEndpoint();
+  const child = start("--target", `${ARN}=${receiver.url}/greet`, "--group", "night", "--port", "0");
   const [line] = await once(createInterface(child.stdout), "line");
   const endpoint = String(line).replace("AWS_ENDPOINT_URL_SCHEDULER=", "");
   const credentials = { accessKeyId: "local", secretAccessKey: "local" };
@@ -50,14 +36,15 @@ test("its command starts a Scheduler for the official client, and ends at once o
 
   const input = schedule("hello", { GroupName: "night", Target: target({ Arn: ARN }) }, Date.now() + 2000);
   await client.send(new CreateScheduleCommand(input));
-  expect(await event).toBe('{"pk":"1"}');
+  await expect.poll(() => receiver.invocations, { timeout: 10_000 }).toMatchObject([{ payload: '{"pk":"1"}' }]);
 
   child.kill("SIGINT");
   expect(await once(child, "close")).toEqual([0, null]);
 });
 
 test("--help lists the options, and wrong ones and a port in use are errors in one line", async () => {
-  const { port } = new URL((await receiver()).url);
+  await using other = await startLambdaEndpoint();
+  const port = String(other.port);
   const [help, version, ...refusals] = await Promise.all([
     cli("-h"),
     cli("-v"),

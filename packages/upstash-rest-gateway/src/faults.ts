@@ -1,6 +1,6 @@
-/** What clients must survive. Nothing of it happens by default. */
+/** What clients must survive. None of it happens by default. */
 export interface Faults {
-  /** Each request waits so many ms before it runs. */
+  /** How long each request waits before it runs, in ms. */
   readonly latencyMs?: number | undefined;
   /** The share of requests, from 0 to 1, that get a 500 and do not run. */
   readonly errorRate?: number | undefined;
@@ -9,7 +9,7 @@ export interface Faults {
   /** The number of errors and lost replies after which there are no more. Default: no end. */
   readonly times?: number | undefined;
   /**
-   * Reads see each key as it was so many ms ago, as a replica may, unless the request has the `upstash-sync-token` of a later
+   * Reads see each key as it was this many ms ago, as a replica may, unless the request has the `upstash-sync-token` of a later
    * reply: https://upstash.com/docs/redis/howto/readyourwrites. A write is seen late if it comes through this gateway and names
    * its keys (a script names them in KEYS). A read sees the past if its keys have a fixed place, so not XREAD and SCAN.
    */

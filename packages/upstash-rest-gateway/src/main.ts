@@ -22,10 +22,10 @@ Who may connect:
   --allow-origin <origin>    an origin whose web pages may use it, or *; may be repeated
 
 What clients must survive:
-  --latency <ms>             each request waits so long
+  --latency <ms>             delays each request
   --error-rate <share>       the share of requests, 0 to 1, that get a 500 and do not run
   --lost-reply-rate <share>  the share of requests, 0 to 1, that run but get no reply
-  --read-lag <ms>            reads see keys as they were so long ago, as a replica's
+  --read-lag <ms>            reads see keys as they were this long ago, as a replica's
 
   -h, --help                 this text
   -v, --version              the version

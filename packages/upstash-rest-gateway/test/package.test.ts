@@ -1,8 +1,7 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { usePackedPackage } from "../../packed-package.ts";
 import { useRedis } from "./redis.ts";
 
@@ -37,12 +36,7 @@ test("its command starts the gateway, says where it is, and ends at once on Ctrl
 });
 
 test("--help lists the options, and wrong ones and a port in use are errors in one line", async () => {
-  const other = createServer();
-  onTestFinished(() => void other.close());
-  await once(other.listen(0, "127.0.0.1"), "listening");
-  const address = other.address();
-  const port = typeof address === "object" ? String(address?.port) : "";
-
+  const { port } = new URL(redis.url);
   const line = (start: string) => expect.stringMatching(new RegExp(`^${start}.*\\n$`));
   const [help, version, inUse, noHost, ...wrong] = await Promise.all([
     cli("-h"),

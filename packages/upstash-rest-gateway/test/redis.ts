@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient } from "@redis/client";
+import getPort from "get-port";
 import { afterAll, beforeAll, beforeEach, inject } from "vitest";
 
 declare module "vitest" {
@@ -17,7 +17,7 @@ declare module "vitest" {
   }
 }
 
-type Client = ReturnType<typeof connection>;
+export type TestRedisClient = ReturnType<typeof connection>;
 
 export interface RedisServer {
   readonly url: string;
@@ -26,7 +26,10 @@ export interface RedisServer {
   kill(): Promise<void>;
 }
 
-/** Gives the calling test file the Redis of its worker, empty before each test: no keys and no cached scripts. */
+/**
+ * Gives the calling test file the Redis of its worker, empty before each test: no keys and no cached scripts. Address and
+ * client can be read inside hooks and tests only.
+ */
 export function useRedis() {
   return connectedTo(async () => {
     const url = inject("redisUrls")[Number(process.env.VITEST_POOL_ID) - 1];
@@ -40,7 +43,7 @@ export const useOwnRedis = () => connectedTo(() => startRedis(inject("redisServe
 
 /** Starts a Redis that keeps nothing, on a free port of the loopback interface if none is given. */
 export async function startRedis(binary: string, wanted?: number): Promise<RedisServer> {
-  const port = wanted ?? (await freePort());
+  const port = wanted ?? (await getPort({ host: "127.0.0.1" }));
   const folder = await mkdtemp(join(tmpdir(), "gateway-redis-"));
   const args = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", "", "--appendonly", "no"];
   // Redis 7.2 and newer do not start with a locale that the machine lacks.
@@ -67,22 +70,13 @@ export async function startRedis(binary: string, wanted?: number): Promise<Redis
   throw new Error(`${binary} did not start on port ${port}`);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await once(server.close(), "close");
-  if (address === null || typeof address === "string") throw new Error("The system gave no TCP port");
-  return address.port;
-}
-
 function connection(url: string) {
   return createClient({ url, disableOfflineQueue: true });
 }
 
 function connectedTo(start: () => Promise<Pick<RedisServer, "url" | "kill">>) {
   let server: Awaited<ReturnType<typeof start>> | undefined;
-  let client: Client | undefined;
+  let client: TestRedisClient | undefined;
 
   beforeAll(async () => {
     server = await start();
@@ -108,7 +102,7 @@ function connectedTo(start: () => Promise<Pick<RedisServer, "url" | "kill">>) {
     get url(): string {
       return started(server).url;
     },
-    get client(): Client {
+    get client(): TestRedisClient {
       return started(client);
     },
   };

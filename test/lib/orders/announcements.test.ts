@@ -50,7 +50,7 @@ test.for([
   },
 );
 
-test.for(["a group that nobody reads", "no group"])("%s does not hold orders back", async (who) => {
+test.for(["a group without readers", "no group"])("%s does not hold orders back", async (who) => {
   await storeOrders(store.client, 2 * BOUND);
   if (who !== "no group") {
     await store.client.xAdd(STREAM, `${Date.now() - 100_000}-0`, { pk: "unread" });
@@ -60,4 +60,16 @@ test.for(["a group that nobody reads", "no group"])("%s does not hold orders bac
   await sweep();
 
   expect(await store.client.zCard("orders:pending")).toBe(0);
+});
+
+test("one sweep trims however much the stream has above its bound", async () => {
+  const entries = Array.from({ length: BOUND + 2_500 }, (_, number) => number);
+  const batch = store.client.multi();
+  for (const number of entries) batch.xAdd(STREAM, "*", { number: String(number) });
+  await batch.execAsPipeline();
+
+  await sweep();
+
+  const [first] = (await store.client.xRange(STREAM, "-", "+", { COUNT: 1 })) ?? [];
+  expect([await store.client.xLen(STREAM), first?.message]).toEqual([BOUND, { number: "2500" }]);
 });

@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { parse } from "yaml";
 import * as z from "zod";
+import { readParametersYml } from "../../../infra/parameters.ts";
 import { completeOrder, completeOrdersCommand } from "../../../lib/orders/complete-orders.ts";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { dumpKeyspace } from "../../support/keyspace.ts";
@@ -87,7 +86,7 @@ test("without a sweep order_completed exceeds its bound by a quarter and a node 
 test("the default bound keeps a full stream of priced orders under 100 MB without a sweep, with the longest product ids too", async () => {
   const { completedStreamMaxLength } = z
     .object({ completedStreamMaxLength: z.int() })
-    .parse(parse(await readFile(new URL("../../../infra/parameters.yml", import.meta.url), "utf8")).default);
+    .parse(readParametersYml().default);
   const order = { product_id: "大".repeat(128), quantity: "2", status: "pending", created_at: CREATED_AT };
   let entries = 0;
   for (; entries < 5_000; entries += 250) {

@@ -21,7 +21,7 @@ test("an order is found in one request, its product id a string and its quantity
   expect(requests()).toBe(1);
 });
 
-test("a key that holds something else is a failure of Redis, told without the key", async () => {
+test("a key that holds something else is a failure of Redis, and the error does not show the key", async () => {
   const pk = newPk();
   await store.client.set(`order:${pk}`, "secret");
 
@@ -32,7 +32,7 @@ test("a key that holds something else is a failure of Redis, told without the ke
 });
 
 test.for([{ status: "lost" }, { quantity: "two" }, { created_at: "yesterday" }, { completed_at: "" }, { pk: "abc" }])(
-  "a stored order that is none is told without its values: %o",
+  "the error of an invalid stored order does not show its values: %o",
   async (field) => {
     const pk = await storeOrder(store.client);
     await store.client.hSet(`order:${pk}`, { ...field, product_id: "secret-product" });

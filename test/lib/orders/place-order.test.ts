@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { readTimeouts } from "../../../lab/lambda-host/build.ts";
+import { timeoutMs } from "../../../infra/serverless-yml.ts";
 import { createInventory } from "../../../lib/integrations/inventory.ts";
 import { findOrder } from "../../../lib/orders/find-order.ts";
 import { idempotencyRedisKey } from "../../../lib/orders/idempotency-key.ts";
@@ -132,7 +132,7 @@ describe("with prices", () => {
   test.for([
     [0.01, 1],
     [10_000_000, 1_000_000],
-  ])("what is told of a new order is what is read: %d for a piece, %d pieces", async ([price, quantity = 0]) => {
+  ])("the reply to a new order is what is read later: unit price %d, quantity %d", async ([price, quantity = 0]) => {
     shop.sellAt(price);
 
     const { order } = await placePriced({ request: { id: "tea", quantity } });
@@ -174,7 +174,7 @@ describe("with prices", () => {
     expect(shop.questions).toEqual([]);
   });
 
-  test("of 30 requests at once one asks and places its order, and all others are told to come again", async () => {
+  test("of 30 requests at once one asks and places its order, and all others are told to retry", async () => {
     const replies = await Promise.allSettled(Array.from({ length: 30 }, () => placePriced({ key: KEY })));
 
     expect(shop.questions).toHaveLength(1);
@@ -207,7 +207,7 @@ describe("with prices", () => {
     }
 
     test("a request with the key asks, writes and places nothing, for as long as the function can run", async () => {
-      const functionTimeoutS = (await readTimeouts())("createOrder") / 1000;
+      const functionTimeoutS = timeoutMs("createOrder") / 1000;
       const { placing, answer } = await waiting();
       const before = await dumpKeyspace(store.client);
 
@@ -311,7 +311,7 @@ test.for([
   expect(await placing()).toMatchObject({ replayed: false });
 });
 
-test("an order with a claimed key that cannot be stored keeps the claim, so that nobody is told that its key is free while its request is sent again", async () => {
+test("an order with a claimed key that cannot be stored keeps the claim, so that no client learns that its key is free while its request is sent again", async () => {
   await warmUpScripts();
   const allow = await forbid(store.client, "hset");
   const outcomes: string[] = [];

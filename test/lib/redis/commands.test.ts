@@ -122,7 +122,7 @@ test.for<[string, RequestListener, object, least: number, most: number]>([
   ["refuses the user", json(401, { error: "NOPERM no permissions" }), { message: "NOPERM no permissions" }, 1, 1],
   ["knows no token", json(401, { error: "Unauthorized" }), { message: "Unauthorized" }, 1, 1],
 ])(
-  "a server that %s is sent a few requests at most, and the last failure is told in time",
+  "a server that %s gets a few requests at most, and the last failure is reported in time",
   async ([, respond, cause, least, most]) => {
     let requests = 0;
     const url = await answering((request, response) => {

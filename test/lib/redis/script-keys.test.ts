@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { glob, readFile } from "node:fs/promises";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
 import { placeOrder } from "../../../lib/orders/place-order.ts";

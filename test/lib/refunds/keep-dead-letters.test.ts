@@ -1,4 +1,4 @@
-import { RESP_TYPES } from "redis";
+import { RESP_TYPES } from "@redis/client";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { runCommand } from "../../../lib/redis/commands.ts";

@@ -1,6 +1,6 @@
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { readTimeouts } from "../../../lab/lambda-host/build.ts";
+import { timeoutMs } from "../../../infra/serverless-yml.ts";
 import { runCommand } from "../../../lib/redis/commands.ts";
 import { NEW, RECLAIM_IDLE_MS, readRefundsCommand } from "../../../lib/refunds/drain-refunds.ts";
 import { newPk, requestRefund, requestRefunds } from "../../support/orders.ts";
@@ -9,7 +9,7 @@ import { redisAt, useStore } from "../../support/store.ts";
 
 const END = "";
 const OPEN = 0;
-const MADE_ANEW = 1;
+const RECREATED = 1;
 const CLOSED = 2;
 const LAST_PK = newPk();
 const HIGHEST_ID = "18446744073709551615-18446744073709551615";
@@ -41,7 +41,7 @@ test.for([">", "0-0"])("a stream that is something else is an error, from '%s'",
 
 test("what a poller holds is left alone for as long as it can run", async () => {
   await requestRefund(store.client, newPk());
-  await crashPoller(store.client, (await readTimeouts())("drainRefunds"));
+  await crashPoller(store.client, timeoutMs("drainRefunds"));
 
   expect(await readBatch(store)).toEqual([[], [], 1, END, OPEN]);
 });
@@ -140,7 +140,7 @@ test("a trimmed request is named until it is acknowledged, and what is left besi
   expect(await readBatch(store)).toEqual([[], [], 1, END, OPEN]);
 });
 
-test("a stream that had the highest id is made anew when nothing is lost by it", async () => {
+test("a stream that had the highest id is recreated when this loses nothing", async () => {
   const pk = newPk();
   await store.client.xAdd("refund_order", HIGHEST_ID, { pk });
   expect(await readBatch(store)).toEqual([[[HIGHEST_ID, pk]], [], 1, END, CLOSED]);
@@ -153,7 +153,7 @@ test("a stream that had the highest id is made anew when nothing is lost by it",
   expect(await readBatch(store)).toEqual([[], [], 0, END, CLOSED]);
 
   await store.client.xGroupDestroy("refund_order", "another");
-  expect(await readBatch(store)).toEqual([[], [], 0, END, MADE_ANEW]);
+  expect(await readBatch(store)).toEqual([[], [], 0, END, RECREATED]);
 
   const id = await requestRefund(store.client, pk);
   expect(await readBatch(store)).toEqual([[[id, pk]], [], 1, END, OPEN]);

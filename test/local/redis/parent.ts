@@ -1,4 +1,4 @@
-/** A program that starts a Redis and ends in the way it is told: run by the tests of what becomes of that Redis. */
+/** A program that starts a Redis and ends in the given way. Tests run it to see what happens to that Redis. */
 import { existsSync } from "node:fs";
 import { startRedis } from "../../../local/redis/redis-server.ts";
 

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "redis";
+import { createClient } from "@redis/client";
 import { onTestFinished } from "vitest";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../local/redis/redis-server.ts";
 
@@ -11,14 +11,14 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** A Redis that ends with the test, whatever the test made of it. */
+/** A Redis that ends with the test, in any state. */
 export async function startedRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const server = await startRedis(options);
   onTestFinished(() => server.stop());
   return server;
 }
 
-/** Asks one thing on a connection of its own; rejects when nobody listens there. */
+/** Sends one command on a connection of its own; rejects when nothing listens there. */
 export async function ask(url: string, ...command: string[]): Promise<unknown> {
   const client = createClient({ url, socket: { reconnectStrategy: false } });
   // connect() and sendCommand() reject with the same error.

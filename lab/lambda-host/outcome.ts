@@ -5,7 +5,7 @@
 export interface Usage {
   /** From the handler's call to its reply, in ms. */
   readonly durationMs: number;
-  /** The CPU time of the process meanwhile, in ms: other work on the machine hardly changes it. */
+  /** The CPU time of the process in that time, in ms: other work on the machine hardly changes it. */
   readonly handlerCpuMs: number;
   /** The most memory that the instance ever had, in MB of 1024 * 1024 bytes. */
   readonly maxMemoryMb: number;

@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { RESP_TYPES } from "redis";
+import { RESP_TYPES } from "@redis/client";
 import { startUpstashGateway } from "upstash-rest-gateway";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as z from "zod";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { readOptions, run } from "../../tools/dead-refunds/command.ts";
-import { drop } from "../../tools/dead-refunds/dead-letters.ts";
+import { readOptions, run } from "../../tools/dead-letters/command.ts";
+import { drop } from "../../tools/dead-letters/dead-letters.ts";
 import { startHttpFront } from "../support/http-front.ts";
 import { newPk, statusOf, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
@@ -18,7 +18,7 @@ import { type Ran, runScript } from "../support/run.ts";
 import { useStore } from "../support/store.ts";
 
 const DATABASE = () => `Database: ${store.url}\n`;
-const COMMAND = "tools/dead-refunds/command.ts";
+const COMMAND = "tools/dead-letters/command.ts";
 
 /** Only root could listen on it, and no system serves HTTP there. */
 const CLOSED_PORT = "1";
@@ -89,8 +89,8 @@ describe("usage", () => {
 });
 
 describe("list", () => {
-  test("a letter is shown with its id, reason, time, first id and fields, the reasons are counted, and none is said so", async () => {
-    expect(await deadRefunds("list")).toEqual({ code: 0, stdout: "There are no such dead letters\n", stderr: "" });
+  test("a letter is shown with its id, reason, time, first id and fields, the reasons are counted, and an empty list says so", async () => {
+    expect(await deadLetters("list")).toEqual({ code: 0, stdout: "There are no such dead letters\n", stderr: "" });
 
     const pk = newPk();
     const first = await addRequest(store.client, ["pk", pk, "reason", "arrived broken"]);
@@ -98,7 +98,7 @@ describe("list", () => {
     await refused(["note", "by hand"]);
     const [letter, other] = await entries("refund_order:dead");
 
-    const { code, stdout, stderr } = await deadRefunds("list");
+    const { code, stdout, stderr } = await deadLetters("list");
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.split("\n")).toEqual([
@@ -125,7 +125,7 @@ describe("list", () => {
     ];
     await refused(values.flatMap(([value], at) => [`note-${at}`, value]));
 
-    const { stdout } = await deadRefunds("list");
+    const { stdout } = await deadLetters("list");
 
     const lines = stdout.split("\n").slice(2, 2 + values.length);
     expect(lines).toEqual(values.map(([, shown], at) => `    note-${at}  ${shown}`.trimEnd()));
@@ -135,7 +135,7 @@ describe("list", () => {
   test("of many fields the first are shown, and how many more there are", async () => {
     await refused(Array.from({ length: 300 }, (_, n) => [`f${n}`, `v${n}`]).flat());
 
-    const { stdout } = await deadRefunds("list");
+    const { stdout } = await deadLetters("list");
 
     expect(stdout).toContain("    f19  v19\n    … and 280 more fields\n");
   });
@@ -168,7 +168,7 @@ describe("replay", () => {
     const letter = await refused(["pk", pk, "reason", "arrived broken"]);
     await storeOrder(store.client, "completed", pk);
 
-    const { code, stdout, stderr } = await deadRefunds("replay", letter);
+    const { code, stdout, stderr } = await deadLetters("replay", letter);
     await drain();
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -189,7 +189,7 @@ describe("replay", () => {
     const ids = await Promise.all(requests.map((fields) => addRequest(store.client, fields)));
     await drain();
 
-    const { code } = await deadRefunds("replay", "--all");
+    const { code } = await deadLetters("replay", "--all");
 
     expect(code).toBe(0);
     const back = await entries("refund_order");
@@ -202,7 +202,7 @@ describe("replay", () => {
   test("an id that is not there is named and ends with 1; the others are put back", async () => {
     const [letter = ""] = await writeDeadLetters(1);
 
-    const { code, stdout, stderr } = await deadRefunds("replay", "1-1", letter, "2-2", letter);
+    const { code, stdout, stderr } = await deadLetters("replay", "1-1", letter, "2-2", letter);
 
     expect(code).toBe(1);
     expect(stderr).toBe("There is no dead letter 1-1\nThere is no dead letter 2-2\n");
@@ -210,11 +210,11 @@ describe("replay", () => {
     expect(await store.client.xLen("refund_order")).toBe(1);
   });
 
-  test("where refund_order is no stream, nothing is put back and the cause is told", async () => {
+  test("where refund_order is no stream, nothing is put back and the cause is reported", async () => {
     const [letter = ""] = await writeDeadLetters(1);
     await store.client.set("refund_order", "text");
 
-    await expect(deadRefunds("replay", letter)).rejects.toThrow(/^Redis refused the command: WRONGTYPE .*$/);
+    await expect(deadLetters("replay", letter)).rejects.toThrow(/^Redis refused the command: WRONGTYPE .*$/);
 
     expect(await store.client.xLen("refund_order:dead")).toBe(1);
   });
@@ -237,7 +237,7 @@ describe("an interrupted replay", () => {
     expect(dead.length).toBeGreaterThan(0);
     expect(byNumber([...back, ...dead])).toEqual(PKS);
 
-    const { code, stdout } = await deadRefunds("replay", "--all");
+    const { code, stdout } = await deadLetters("replay", "--all");
 
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`\\nPut back ${dead.length} dead letters on refund_order\\n$`));
@@ -260,7 +260,7 @@ describe("an interrupted replay", () => {
 
   test("a lost reply is asked for again: the letters are put back once, and no id is called unknown", async () => {
     const [cachesScripts = "", letter = ""] = await writeDeadLetters(2);
-    await deadRefunds("replay", cachesScripts);
+    await deadLetters("replay", cachesScripts);
     const server = await startHttpFront(store.url);
     onTestFinished(() => server.stop());
     let lost = 0;
@@ -301,8 +301,8 @@ describe("drop", () => {
   test("with --yes letters are dropped, more than a batch of them, and no others; the first are shown, an unknown id is named", async () => {
     const [kept = "", other = "", ...ids] = await writeDeadLetters(122);
 
-    const { code, stdout, stderr } = await deadRefunds("drop", "--yes", ...ids);
-    const again = await deadRefunds("drop", "1-1", other, "--yes");
+    const { code, stdout, stderr } = await deadLetters("drop", "--yes", ...ids);
+    const again = await deadLetters("drop", "1-1", other, "--yes");
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^120 dead letters: 120 unknown_order\n/);
@@ -320,17 +320,17 @@ describe("many", () => {
     const missing = await refused(["note", "by hand"]);
     const unknown = await writeDeadLetters(3);
 
-    expect(await deadRefunds("drop", "--yes", "--reason", "nothing")).toMatchObject({
+    expect(await deadLetters("drop", "--yes", "--reason", "nothing")).toMatchObject({
       code: 0,
       stdout: "There are no such dead letters\n",
     });
-    const { stdout } = await deadRefunds("drop", "--yes", "--reason", "missing_pk");
+    const { stdout } = await deadLetters("drop", "--yes", "--reason", "missing_pk");
     expect(stdout).toMatch(new RegExp(`^1 dead letter: 1 missing_pk\n${missing}`));
     expect(await deadIds()).toEqual(unknown);
-    await deadRefunds("replay", "--reason", "unknown_order");
+    await deadLetters("replay", "--reason", "unknown_order");
     expect(await deadIds()).toEqual([]);
     await writeDeadLetters(2);
-    expect(await deadRefunds("drop", "--yes", "--all")).toMatchObject({ code: 0 });
+    expect(await deadLetters("drop", "--yes", "--all")).toMatchObject({ code: 0 });
     expect(await deadIds()).toEqual([]);
   });
 
@@ -375,7 +375,7 @@ const startCommand = (...args: string[]) =>
   });
 
 /** Runs the command in this process. */
-async function deadRefunds(...args: string[]): Promise<Ran> {
+async function deadLetters(...args: string[]): Promise<Ran> {
   printed.stdout = "";
   printed.stderr = "";
   const { exitCode } = await run(readOptions(args, databaseEnv()));
@@ -392,7 +392,7 @@ async function refused(fields: Fields): Promise<string> {
 
 const drain = () => drainRefunds(store.redis, Date.now, () => 50_000);
 
-/** Writes so many dead letters as the poller would, each of an order of its own, and returns their ids. */
+/** Writes `count` dead letters as the poller would, each of its own order, and returns their ids. */
 function writeDeadLetters(count: number): Promise<string[]> {
   return Promise.all(
     Array.from({ length: count }, (_, n) =>

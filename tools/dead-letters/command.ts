@@ -114,7 +114,7 @@ function readDatabase(env: NodeJS.ProcessEnv, local: boolean): RedisEnv {
 }
 
 /**
- * @param input where the ids are when the options say so
+ * @param input has the ids when they are given as `-`
  * @throws Failure in one line when Redis fails
  */
 export async function run(
@@ -150,7 +150,7 @@ async function ask(question: string): Promise<boolean> {
   }
 }
 
-/** Gives plain Node what the bundler gives the functions: scripts imported `with { type: "text" }`. */
+/** Has plain Node import scripts `with { type: "text" }`, as the bundler does. */
 function importLuaAsText(): void {
   registerHooks({
     load(url, context, nextLoad) {

@@ -33,7 +33,7 @@ const PLACEHOLDER = "/your-org/";
 const GUIDE = 'docs/operations.md, "First deploy"';
 
 /** Keys that no order uses. The Redis users of a token rotation may read and write them. */
-const WRITTEN_KEY = "order:preflight";
+const WRITTEN_KEY = "order:doctor";
 const READ_KEY = "order:none";
 const EXPIRY_MS = 1_000;
 

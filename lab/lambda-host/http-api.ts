@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { httpEvent } from "./events.ts";
 import type { LambdaHost } from "./host.ts";
-import type { Outcome } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 import { serve } from "./serve.ts";
 
 const Reply = z.object({
@@ -15,7 +15,7 @@ const Reply = z.object({
  * An HTTP API before functions: a request becomes an event of payload version 2, a failed function a 500 in API
  * Gateway's own words. Bodies are text.
  */
-export function startApiGateway(
+export function startHttpApi(
   route: LambdaHost["route"],
   invoke: (functionName: string, event: unknown) => Promise<Outcome>,
 ) {

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CHANGES, PROJECT } from "./changes.ts";
+import { MUTANTS, PROJECT } from "./mutants.ts";
 
-const changes = Object.entries(CHANGES).flatMap(([name, ofName]) =>
+const mutations = Object.entries(MUTANTS).flatMap(([name, ofName]) =>
   ofName.map(([file, find]) => [name, file, find] as const),
 );
 
-test.each(changes)("%s still finds its place in %s", async (_, file, find) => {
+test.each(mutations)("%s still finds its place in %s", async (_, file, find) => {
   expect(await readFile(join(PROJECT, file), "utf8")).toMatch(find);
 });

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Command, runCommand, runPipeline, script } from "../../lib/redis/commands.ts";
 import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
-import readDeadRefundsLua from "./read-dead-refunds.lua" with { type: "text" };
+import readDeadLettersLua from "./read-dead-letters.lua" with { type: "text" };
 
 /** How many dead letters are read or put back at once: each may have some kilobytes. */
 const PAGE_SIZE = 50;
@@ -31,7 +31,7 @@ const UNITS = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80
 /** What would move a terminal's cursor, be invisible, or turn the reading direction; and what marks an ill-formed sequence. */
 const UNPRINTABLE = /\p{C}|\p{Zl}|\p{Zp}|\ufffd/u;
 
-const readDeadRefundsScript = script(readDeadRefundsLua);
+const readDeadLettersScript = script(readDeadLettersLua);
 
 /** A name or a value: its first bytes, and how many it has. */
 const TruncatedBytes = z
@@ -70,7 +70,7 @@ export async function list(redis: Redis): Promise<boolean> {
 }
 
 /**
- * Puts dead letters back on the stream of refund requests. Those refused again meanwhile stay for the next run.
+ * Puts dead letters back on the stream of refund requests. Those refused again during the run stay for the next one.
  * @returns false when an id was not found; the others are put back all the same
  */
 export async function replay(redis: Redis, selection: Selection): Promise<boolean> {
@@ -127,7 +127,7 @@ async function find(redis: Redis, selection: Selection): Promise<Found> {
       : readRange(redis, "-", "+", ID_PAGE_SIZE, REASON_ONLY);
   for await (const page of pages) {
     for (const letter of page) {
-      const reason = reasonOf(letter);
+      const reason = deadReason(letter);
       if (typeof selection === "object" && "reason" in selection && selection.reason !== reason) continue;
       ids.push(letter.id);
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
@@ -160,7 +160,7 @@ async function* readById(redis: Redis, ids: readonly string[]): AsyncGenerator<D
 }
 
 /**
- * Reads dead letters a page at a time, oldest first. Those written meanwhile are left out.
+ * Reads dead letters a page at a time, oldest first. Those written during the read are left out.
  * @param maxValues how many names and values of each are read
  */
 async function* readRange(
@@ -195,13 +195,13 @@ function formatDeadLetter({ id, words, fieldCount }: DeadLetter): string {
 }
 
 /** Why the request was refused. */
-function reasonOf({ words }: DeadLetter): string {
+function deadReason({ words }: DeadLetter): string {
   return textOf(words[0]) === HEAD[0] ? (textOf(words[1]) ?? "") : "unknown";
 }
 
 /** By the read-only commands, so that a read-only token can list. */
 function range(first: string, last: string, count: number, maxValues: number): Command<Page> {
-  const { sha1, lua } = readDeadRefundsScript;
+  const { sha1, lua } = readDeadLettersScript;
   const args = [first, last, count, maxValues, MAX_VALUE_BYTES];
   return {
     reply: Page,

@@ -10,7 +10,7 @@ const SETTLE = "lib/refunds/settle-refunds.lua";
 const KEEP = "lib/refunds/keep-dead-letters.lua";
 
 /** Other text in a source file. */
-type Change = readonly [file: string, find: RegExp, replacement: string];
+type Mutation = readonly [file: string, find: RegExp, replacement: string];
 
 /** What keeps orders correct, and how a bundle is built without it. */
 const UNDONE = {
@@ -68,7 +68,7 @@ const UNDONE = {
   "catch-up-pause": [[SWEEP, /(?<=this\.#isPaused = )groups\.length > 0/, "false"]],
   sweep: [[SWEEP, /run\.completeDue\(\)/, "Promise.resolve()"]],
   reclaim: [["lib/refunds/read-refund-requests.lua", /\n {2}read_left_pending\(\)/, ""]],
-} satisfies Record<string, readonly Change[]>;
+} satisfies Record<string, readonly Mutation[]>;
 
 /** Bugs that the suite must find. */
 const DEFECTS = {
@@ -112,27 +112,27 @@ const DEFECTS = {
     ],
   ],
   "refund-counted-twice": [[DRAIN, /(?<=countMetric\("RefundsApplied", )refunded\.length/, "2 * $&"]],
-} satisfies Record<string, readonly Change[]>;
+} satisfies Record<string, readonly Mutation[]>;
 
 /** A sweep run that lasts a little longer than a minute of the suite (`MINUTE_MS` in run.ts), as it does on AWS. */
 const SCALED = {
   "short-runs": [["lib/orders/completion-delay.ts", /(?<=SWEEP_RUN_MS = )65_000/, "6_500"]],
-} satisfies Record<string, readonly Change[]>;
+} satisfies Record<string, readonly Mutation[]>;
 
-/** Every change, by name. */
-export const CHANGES = { ...UNDONE, ...DEFECTS, ...SCALED } satisfies Record<string, readonly Change[]>;
+/** Every mutant of the service, by name. */
+export const MUTANTS = { ...UNDONE, ...DEFECTS, ...SCALED } satisfies Record<string, readonly Mutation[]>;
 
 export const PROTECTIONS = keysOf(UNDONE);
 export const DEFECT_NAMES = keysOf(DEFECTS);
 
-/** Builds bundles with changes: one plugin for all of them, because only one may load a file. */
-export function change(names: readonly (keyof typeof CHANGES)[]): Plugin {
-  const changes = names.flatMap((name): readonly Change[] => CHANGES[name]);
+/** Builds bundles of mutants: one plugin for all of them, because only one may load a file. */
+export function mutate(names: readonly (keyof typeof MUTANTS)[]): Plugin {
+  const mutations = names.flatMap((name): readonly Mutation[] => MUTANTS[name]);
   return {
-    name: "change",
+    name: "mutate",
     setup(build) {
       build.onLoad({ filter: /\/(functions|lib)\/.*\.(ts|lua)$/ }, async ({ path }) => {
-        const matching = changes.filter(([file]) => join(PROJECT, file) === path);
+        const matching = mutations.filter(([file]) => join(PROJECT, file) === path);
         if (matching.length === 0) return undefined;
         let contents = await readFile(path, "utf8");
         for (const [, find, replacement] of matching) {
