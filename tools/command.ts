@@ -64,6 +64,8 @@ export async function runTool<Options>(tool: Tool<Options>): Promise<never> {
   });
   const { output, exitCode = 0 } = await outcomeOf(tool, process.argv.slice(2));
   await new Promise((resolve) => process.stdout.write(output, resolve));
+  // An exit drops what a slow reader has not taken yet.
+  await new Promise((resolve) => process.stderr.write("", resolve));
   // Explicitly, because Node 24 sometimes loops forever in its own clean-up (node::Environment::CleanupHandles) after
   // everything has stopped.
   process.exit(exitCode);

@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { ulid } from "ulid";
 import { z } from "zod";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM } from "../lib/redis/keys.ts";
+import { COMPLETED_STREAM, DEAD_LETTER_STREAM } from "../lib/redis/keys.ts";
 import { reasonOf } from "../local/error-reason.ts";
 import { readSettings, type Settings } from "../local/settings.ts";
 import { Failure, type Outcome, parseOptions, printLine, runTool, table, waitFor } from "./command.ts";
@@ -162,7 +162,7 @@ async function smoke({
     );
     const dead = await collect(
       waitFor(
-        async () => (await entriesOf(DEAD_REFUND_STREAM)).find(({ dead_id }) => dead_id === unknownRequest),
+        async () => (await entriesOf(DEAD_LETTER_STREAM)).find(({ dead_id }) => dead_id === unknownRequest),
         timeout * 1_000,
         () => `Refund request ${unknownRequest}, for an unknown order, is no dead letter after ${timeout} s`,
       ),
@@ -172,7 +172,7 @@ async function smoke({
 
     const announced = (await entriesOf(COMPLETED_STREAM)).filter(({ pk = "" }) => pks.has(pk));
     printEntries(`${COMPLETED_STREAM}, of these orders`, ["id", "pk", "product_id", "quantity", "status"], announced);
-    printEntries(`${DEAD_REFUND_STREAM}, of this run`, ["id", "pk", "dead_reason", "dead_id"], letters);
+    printEntries(`${DEAD_LETTER_STREAM}, of this run`, ["id", "pk", "dead_reason", "dead_id"], letters);
     if (announced.length !== pks.size) {
       failures.push(`${COMPLETED_STREAM} has ${announced.length} entries of ${pks.size} completed orders`);
     }

@@ -76,7 +76,7 @@ export function createBoundaries({ options, faults, journal, interceptor, prices
       }
       // Only a call that names a script by its hash can miss it.
       const weights = { ...RARE, reset_after: 2, noscript: call.body.includes('"evalsha"') ? 1 : 0 };
-      const fate = faults.ended ? undefined : await interceptor.spring(functionName, call);
+      const fate = faults.ended ? undefined : await interceptor.intercept(functionName, call);
       await treat("redis", call, call.body, { ...REDIS_FAULTS, ...INSTANCE_FAULTS, noscript }, weights, { fate });
     }
 

@@ -19,11 +19,11 @@ const LOST_SHARE = 0.5;
 /** With prices and every fifth call struck, more than half of the attempts fail: of 10,000 clients, some fail 15 times in a row. */
 const MAX_ATTEMPTS = 40;
 
-/** The second and later pauses are so many times as long as the first. */
+/** By how much the pauses grow at most. */
 const MAX_PATIENCE = 3;
 
-/** A client comes again so many times sooner than it is told, while its key is in use. */
-const HASTE = 10;
+/** Of the `Retry-After` of a key in use a client waits a tenth. */
+const IN_USE_SHARE = 0.1;
 
 /** Longer than a key may be in use: the longest request, and what is left of its claim when it dies. */
 const MAX_USE_MS = 45_000;
@@ -31,7 +31,7 @@ const MAX_USE_MS = 45_000;
 /** Longer than API Gateway lets any request take. */
 const TIMEOUT_MS = 60_000;
 
-/** So many orders are read, each so often over its life: an illegal move is seen between two reads only. */
+/** How many orders are read, and how often each: an illegal move shows between two reads only. */
 const SAMPLE = 200;
 const READS = 25;
 const READ_PAUSE_MS = 300;
@@ -135,7 +135,7 @@ export function createClients(context: Context, apiUrl: string, onPlaced: (order
         await wait(Math.min(attempt, MAX_PATIENCE) * pauseMs);
         attempt += 1;
       } else if (performance.now() - (endedMs.get(placement.order) ?? startedMs) <= MAX_USE_MS) {
-        await wait(retryAfterMs / HASTE);
+        await wait(retryAfterMs * IN_USE_SHARE);
       } else {
         placement.wrongReplies.push(`its key was in use for more than ${MAX_USE_MS} ms`);
         return;

@@ -1,7 +1,7 @@
 import { createClient, RESP_TYPES } from "@redis/client";
 import pRetry from "p-retry";
 import { z } from "zod";
-import { DEAD_REFUND_STREAM, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { DEAD_LETTER_STREAM, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { startRedis } from "../../local/redis/redis-server.ts";
 import { temporaryFolder } from "../lambda-host/temporary-folder.ts";
 
@@ -114,7 +114,7 @@ export async function readFacts(client: DirectClient) {
     /** By pk, from the key. */
     orders: new Map(keys.map((key, index): [string, Hash] => [key.slice("order:".length), { ...hashes[index] }])),
     /** The fields of each dead letter, names and values in turn. */
-    deadLetters: await entriesOf(client, ["XRANGE", DEAD_REFUND_STREAM, "-", "+"]),
+    deadLetters: await entriesOf(client, ["XRANGE", DEAD_LETTER_STREAM, "-", "+"]),
     pendingPks: await client.zRange(PENDING_KEY, 0, -1),
     /** On `refund_order`, and pending in its group. */
     requestsLeft: await client.xLen(REFUND_STREAM),

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
   COMPLETED_STREAM,
-  DEAD_REFUND_STREAM,
+  DEAD_LETTER_STREAM,
   PENDING_KEY,
   REFUND_GROUP,
   REFUND_STREAM,
@@ -13,7 +13,7 @@ import type { Call } from "./proxy.ts";
 import type { Refunds } from "./refunds.ts";
 import type { Context } from "./run.ts";
 
-/** One order in so many, at a rate of 1, comes with an accident of each kind. */
+/** At a rate of 1, how many orders there are for each accident of a kind. */
 const ORDERS_PER_ACCIDENT = 150;
 
 /** Where on the way from the first order to the last: not while the flood is settled, or it would often be removed. */
@@ -27,7 +27,7 @@ const MAX_TRIMMED = 3;
 /** Of an order whose store was refused other faults may end the request: so more than one. */
 const REFUSED_STORES = 5;
 
-/** Of more orders than these it is not tried: on a busy machine the second client's reply comes late. */
+/** How many orders are tried: on a busy machine the second client's reply often comes late. */
 const MAX_TRIED = 60;
 
 /** The request whose store was refused tries again for longer than this, in ms (`FIRST_REQUEST` in lib/redis/commands.ts). */
@@ -48,7 +48,7 @@ const REMOVE = `
 /** A key is claimed, and its order is stored: the price is known. */
 const STORES_CLAIMED = /"orders:pending","idempotency:/;
 
-/** When no function makes the call for so long, in ms, what would befall it happens without it. */
+/** When no function makes the awaited call within this time, in ms, the accident happens without one. */
 const PATIENCE_MS = 60_000;
 
 /** What becomes of the function's call; undefined: it goes on. */
@@ -64,8 +64,8 @@ interface Trap {
 type Moment = "settling" | "storing";
 
 /**
- * The accidents that befall the whole database: each kind strikes at least once, when an order drawn from the seed is
- * placed. Those of the refund stream strike a poller that has a batch in hand.
+ * The accidents of the whole database: each kind happens at least once, when an order drawn from the seed is
+ * placed. Those of the refund stream wait for a poller that has a batch in hand.
  * @returns runs the accidents that belong to an order
  */
 export function createDisasters(
@@ -84,8 +84,8 @@ export function createDisasters(
       await makeRoomLater(COMPLETED_STREAM);
     },
     "redis.dead_letters_full": async () => {
-      await underPoller((client) => fillStream(client, DEAD_REFUND_STREAM));
-      await makeRoomLater(DEAD_REFUND_STREAM);
+      await underPoller((client) => fillStream(client, DEAD_LETTER_STREAM));
+      await makeRoomLater(DEAD_LETTER_STREAM);
     },
     "refunds.group_deleted": () =>
       underPoller((client) => client.xGroupDestroy(REFUND_STREAM, REFUND_GROUP).catch(withoutGroup)),
@@ -99,7 +99,7 @@ export function createDisasters(
 
   /** @returns whether it happened: without a poller none is killed */
   async function underPoller(work: (client: DirectClient) => Promise<unknown>, fate?: Fate): Promise<boolean> {
-    const struck = interceptor.lay("settling", () => database.direct(work), fate);
+    const struck = interceptor.before("settling", () => database.direct(work), fate);
     // So that there is a batch to have in hand.
     for (const kind of ["unknown", "malformed", "without_pk"] as const) await refunds.askInvalid(kind);
     return (await struck) || fate === undefined;
@@ -135,7 +135,7 @@ export function createDisasters(
     }
 
     while (refused < REFUSED_STORES && tried.size < MAX_TRIED) {
-      const happened = await interceptor.lay("storing", refuseBoth, "reset_before", isWanted);
+      const happened = await interceptor.before("storing", refuseBoth, "reset_before", isWanted);
       if (!happened) return;
     }
   }
@@ -172,7 +172,7 @@ export function createDisasters(
   };
 }
 
-/** What befalls a function at the worst time, such as a poller that has a batch in hand and is about to settle it. */
+/** Makes accidents happen at the worst time, such as when a poller has a batch in hand and is about to settle it. */
 export function createInterceptor() {
   const waiting = { settling: new Set<Trap>(), storing: new Set<Trap>() };
   const underWay = new Map<string, Promise<Fate>>();
@@ -182,7 +182,7 @@ export function createInterceptor() {
      * Resolves once `work` has been done, before the next such call of a living function goes on.
      * @returns whether there was one
      */
-    lay(
+    before(
       moment: Moment,
       work: (call: Call | undefined) => Promise<unknown>,
       fate: Fate,
@@ -200,8 +200,8 @@ export function createInterceptor() {
       waiting[moment].add(trap);
       return promise;
     },
-    /** Runs what waits for this call. */
-    async spring(functionName: string, call: Call): Promise<Fate> {
+    /** Does what waits for this call, and returns what becomes of it. */
+    async intercept(functionName: string, call: Call): Promise<Fate> {
       const { body } = call;
       // The function may give up and send it again meanwhile.
       if (underWay.has(body)) await underWay.get(body);

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
-import { DEAD_REFUND_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { DEAD_LETTER_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { type ChaosDatabase, fillStream, makeRoom } from "./database.ts";
 import type { Context } from "./run.ts";
 
@@ -136,7 +136,7 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
      * @param drain runs the poller, and must settle the valid ones
      */
     async behindInvalid(drain: () => Promise<unknown>): Promise<void> {
-      await database.direct((client) => fillStream(client, DEAD_REFUND_STREAM));
+      await database.direct((client) => fillStream(client, DEAD_LETTER_STREAM));
       await Promise.all(Array.from({ length: INVALID_WHILE_FULL }, () => askInvalid("unknown")));
       const valid = notAsked.slice(0, VALID_WHILE_FULL);
       const asked = await Promise.all(valid.map(({ order, pk }) => ask(order, pk)));
@@ -148,7 +148,7 @@ export function createRefunds({ options, chance, faults, journal }: Context, dat
         heldUp = asked.filter((_, index) => statuses[index] !== "refunded");
       }
       for (const request of heldUp) request.heldUp = true;
-      await database.direct((client) => makeRoom(client, DEAD_REFUND_STREAM));
+      await database.direct((client) => makeRoom(client, DEAD_LETTER_STREAM));
       faults.count("refunds.behind_invalid");
     },
     /** Resolves when all planned requests are made. */

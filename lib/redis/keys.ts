@@ -7,6 +7,6 @@ export const COMPLETED_STREAM = "order_completed";
 /** Stream on which other services ask for refunds, its consumer group, and where refused requests are kept. */
 export const REFUND_STREAM = "refund_order";
 export const REFUND_GROUP = "payment-group";
-export const DEAD_REFUND_STREAM = "refund_order:dead";
+export const DEAD_LETTER_STREAM = "refund_order:dead";
 
 export const orderKey = (pk: string): string => `order:${pk}`;

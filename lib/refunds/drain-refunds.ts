@@ -11,7 +11,7 @@ import {
   script,
   scriptCommand,
 } from "../redis/commands.ts";
-import { DEAD_REFUND_STREAM, orderKey, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../redis/keys.ts";
+import { DEAD_LETTER_STREAM, orderKey, PENDING_KEY, REFUND_GROUP, REFUND_STREAM } from "../redis/keys.ts";
 import { countMetric, gaugeMetric, logger } from "../telemetry.ts";
 import keepDeadLettersLua from "./keep-dead-letters.lua" with { type: "text" };
 import readRefundsLua from "./read-refund-requests.lua" with { type: "text" };
@@ -50,7 +50,7 @@ const settleRefundsScript = script(settleRefundsLua);
 const keepDeadLettersScript = script(keepDeadLettersLua);
 
 const refundBacklog = lengthOf(REFUND_STREAM);
-const deadRefunds = lengthOf(DEAD_REFUND_STREAM);
+const deadLetters = lengthOf(DEAD_LETTER_STREAM);
 
 /** Whether the stream takes no more entries, in the reply of `read-refund-requests.lua`. */
 const ClosedCode = { open: 0, madeAnew: 1, closed: 2 } as const;
@@ -116,7 +116,7 @@ export async function drainRefunds(redis: Redis, clock: () => number, remainingT
   let replies: Replies | undefined;
   try {
     while (steps.length > 0) {
-      const gauges = drain.left === undefined ? [refundBacklog, deadRefunds] : [deadRefunds];
+      const gauges = drain.left === undefined ? [refundBacklog, deadLetters] : [deadLetters];
       replies = await runPipeline(redis, [...steps.map(({ command }) => command), ...gauges]);
       for (const { apply } of steps) apply(replies);
       steps = drain.next(clock(), remainingTimeMs());
@@ -125,7 +125,7 @@ export async function drainRefunds(redis: Redis, clock: () => number, remainingT
     // Also when the run fails, because alarms need the metrics then.
     if (drain.left !== undefined) gaugeMetric("RefundBacklog", drain.left);
     else if (replies) reportGauge("RefundBacklog", replies, refundBacklog);
-    if (replies) reportGauge("RefundDeadLetters", replies, deadRefunds);
+    if (replies) reportGauge("RefundDeadLetters", replies, deadLetters);
   }
 }
 
@@ -307,7 +307,7 @@ export function keepDeadLettersCommand(
   return scriptCommand(
     keepDeadLettersScript,
     settlementsOf(refused, z.enum(DeadLetterCode)),
-    [REFUND_STREAM, DEAD_REFUND_STREAM],
+    [REFUND_STREAM, DEAD_LETTER_STREAM],
     [REFUND_GROUP, new Date(now).toISOString(), ...refused.flatMap(({ id, reason }) => [id, reason])],
   );
 }

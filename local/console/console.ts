@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { ulid } from "ulid";
 import { z } from "zod";
 import { OrderPk } from "../../lib/orders/order.ts";
-import { DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { DEAD_LETTER_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { reasonOf } from "../error-reason.ts";
 import { refuseForeignPages } from "../loopback-guard.ts";
 import { SCHEDULE_GROUP } from "../settings.ts";
@@ -266,7 +266,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
         return replay(action.id);
       case "drop":
         assertBreakable();
-        await store.commands(["XDEL", DEAD_REFUND_STREAM, action.id]);
+        await store.commands(["XDEL", DEAD_LETTER_STREAM, action.id]);
         return `Dead letter ${action.id} is deleted.`;
       case "break": {
         const { action: _, ...changed } = action;
@@ -319,7 +319,7 @@ export async function startConsole(options: ConsoleOptions): Promise<ConsoleServ
   }
 
   async function replay(id: string): Promise<string> {
-    await store.commands(["EVAL", readFileSync(REPLAY, "utf8"), 2, DEAD_REFUND_STREAM, REFUND_STREAM, id]);
+    await store.commands(["EVAL", readFileSync(REPLAY, "utf8"), 2, DEAD_LETTER_STREAM, REFUND_STREAM, id]);
     return `Dead letter ${id} is back on ${REFUND_STREAM}.`;
   }
 

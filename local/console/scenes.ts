@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { COMPLETED_STREAM, DEAD_LETTER_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { Completion } from "./activity.ts";
 import type { Faults } from "./faults.ts";
 import { Entries } from "./store.ts";
@@ -141,7 +141,7 @@ export const SCENES = {
         stage.expect("Somebody restores the order.");
         await sleep(3_000, undefined, stage);
         await stage.commands(["RENAME", hidden, key]);
-        const [letters] = await stage.commands(["XRANGE", DEAD_REFUND_STREAM, "-", "+"]);
+        const [letters] = await stage.commands(["XRANGE", DEAD_LETTER_STREAM, "-", "+"]);
         const letter = Entries.parse(letters).find(({ fields }) => fields.dead_id === since);
         stage.log(`The order is restored. ${await stage.replay(letter?.id ?? "")}`);
         await stage.invoke("drainRefunds");

@@ -3,7 +3,7 @@ import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import { Order, OrderPk } from "../../lib/orders/order.ts";
 import {
   COMPLETED_STREAM,
-  DEAD_REFUND_STREAM,
+  DEAD_LETTER_STREAM,
   orderKey,
   PENDING_KEY,
   REFUND_GROUP,
@@ -90,7 +90,7 @@ export function openStore({ url, token }: { readonly url: string; readonly token
   }
 
   async function read() {
-    const streams = [COMPLETED_STREAM, REFUND_STREAM, DEAD_REFUND_STREAM];
+    const streams = [COMPLETED_STREAM, REFUND_STREAM, DEAD_LETTER_STREAM];
     const replies = await commands(
       ["ZRANGE", PENDING_KEY, 0, SHOWN - 1, "REV"],
       ["ZCARD", PENDING_KEY],

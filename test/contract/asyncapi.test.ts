@@ -5,9 +5,9 @@ import { completeOrdersCommand } from "../../lib/orders/complete-orders.ts";
 import { Order } from "../../lib/orders/order.ts";
 import { type PlaceOrderInput, placeOrder } from "../../lib/orders/place-order.ts";
 import { runCommand } from "../../lib/redis/commands.ts";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { COMPLETED_STREAM, DEAD_LETTER_STREAM, REFUND_GROUP, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
+import { replayDeadLetters } from "../../lib/refunds/replay-dead-letters.ts";
 import { newPk, STREAM_MAX_LENGTH, statusOf, storeOrder } from "../support/orders.ts";
 import { addRequest } from "../support/refunds.ts";
 import { useStore } from "../support/store.ts";
@@ -43,7 +43,7 @@ test("asyncapi.yaml has the streams and the group that the service uses", () => 
   const channels = asyncapi.at("channels");
   const addresses = namesOf(channels).map((name) => childOf(childOf(channels, name), "address"));
 
-  expect(addresses).toEqual([COMPLETED_STREAM, REFUND_STREAM, DEAD_REFUND_STREAM]);
+  expect(addresses).toEqual([COMPLETED_STREAM, REFUND_STREAM, DEAD_LETTER_STREAM]);
   expect(asyncapi.at("channels", "refundOrder", "description")).toContain(`\`${REFUND_GROUP}\``);
 });
 
@@ -84,13 +84,13 @@ describe("every entry is one that asyncapi.yaml has:", () => {
     // when
     await settleAll();
     // then
-    const [letter] = await entries(DEAD_REFUND_STREAM);
+    const [letter] = await entries(DEAD_LETTER_STREAM);
     expectDocumentedEntry("DeadRefundRequest", letter);
     expect(letter).toEqual({ ...payload, dead_reason, dead_id: id, dead_at: expect.any(String) });
     expect(Object.keys(letter ?? {})).toEqual(Object.keys(payload));
     // when it is put back
-    const [kept] = (await store.client.xRange(DEAD_REFUND_STREAM, "-", "+")) ?? [];
-    await replayDeadRefunds(store.redis, [kept?.id ?? ""]);
+    const [kept] = (await store.client.xRange(DEAD_LETTER_STREAM, "-", "+")) ?? [];
+    await replayDeadLetters(store.redis, [kept?.id ?? ""]);
     // then
     const [again] = await entries(REFUND_STREAM);
     expect(again).toEqual({ dead_id: id, ...own });
@@ -102,7 +102,7 @@ describe("every entry is one that asyncapi.yaml has:", () => {
 
     await settleAll();
 
-    const [letter] = await entries(DEAD_REFUND_STREAM);
+    const [letter] = await entries(DEAD_LETTER_STREAM);
     expectDocumentedEntry("DeadRefundRequest", letter);
     expect(Object.keys(letter ?? {})).toEqual(["dead_reason", "dead_id", "dead_at", "dead_truncated", "pk", "note"]);
   });

@@ -8,7 +8,7 @@ import { placeOrder } from "../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../lib/orders/sweep-orders.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { drainRefunds } from "../../lib/refunds/drain-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
+import { replayDeadLetters } from "../../lib/refunds/replay-dead-letters.ts";
 import { useLogLines } from "../support/log-lines.ts";
 import { newPk, requestRefund, STREAM_MAX_LENGTH, storeOrder } from "../support/orders.ts";
 import { useRedis } from "../support/redis.ts";
@@ -63,7 +63,7 @@ test("the user that writes may do all that the service does", async () => {
   // then
   expect(await findOrder(service, order.pk)).toMatchObject({ status: "refunded" });
   const letters = await redis.client.xRange("refund_order:dead", "-", "+");
-  expect(await replayDeadRefunds(service, [letters?.[0]?.id ?? ""])).toEqual([1]);
+  expect(await replayDeadLetters(service, [letters?.[0]?.id ?? ""])).toEqual([1]);
 });
 
 test("the user that reads may read an order, and nothing else", async () => {

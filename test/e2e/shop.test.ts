@@ -6,7 +6,7 @@ import { createClient } from "@redis/client";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { shopServer } from "../../examples/shop/main.ts";
-import { COMPLETED_STREAM, DEAD_REFUND_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import { COMPLETED_STREAM, DEAD_LETTER_STREAM, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { listen } from "../../local/ports.ts";
 import { invokeFunction, readSettings } from "../../local/settings.ts";
 import { type Offline, startOffline } from "../support/offline.ts";
@@ -117,7 +117,7 @@ describe.skipIf(NO_CHROMIUM || NO_PYTHON)("the example shop", { timeout: 3 * PAT
     expect(await redis.hGet(`order:${first}`, "status")).toBe("completed");
     expect(await redis.get("stock:tea-green")).toBe("3");
     expect(await redis.xLen(REFUND_STREAM)).toBe(0);
-    expect(await redis.exists(DEAD_REFUND_STREAM)).toBe(0);
+    expect(await redis.exists(DEAD_LETTER_STREAM)).toBe(0);
   });
 
   test("a refusal is shown, what was typed stays, and a button that is clicked twice makes one order", async () => {

@@ -20,7 +20,7 @@ import {
   refundRequest,
   settleRefundsCommand,
 } from "../../lib/refunds/drain-refunds.ts";
-import { replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
+import { replayDeadLetters } from "../../lib/refunds/replay-dead-letters.ts";
 import type { HttpFront } from "../support/http-front.ts";
 import { pairs } from "../support/keyspace.ts";
 import { STREAM_MAX_LENGTH } from "../support/orders.ts";
@@ -147,7 +147,7 @@ export class Real {
   /** Puts back all dead letters, and returns the ids that they have on the stream of requests. */
   async replayDead(): Promise<string[]> {
     const ids = ((await this.client.xRange("refund_order:dead", "-", "+")) ?? []).map(({ id }) => id);
-    if (ids.length > 0) await replayDeadRefunds(this.#redis, ids);
+    if (ids.length > 0) await replayDeadLetters(this.#redis, ids);
     const requests = (await this.client.xRevRange("refund_order", "+", "-")) ?? [];
     return requests
       .slice(0, ids.length)

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { Redis } from "@upstash/redis";
 import { z } from "zod";
 import { type Command, runCommand, runPipeline, script } from "../../lib/redis/commands.ts";
-import { DEAD_REFUND_STREAM } from "../../lib/redis/keys.ts";
-import { ReplayDeadRefundCode, replayDeadRefunds } from "../../lib/refunds/replay-dead-letters.ts";
+import { DEAD_LETTER_STREAM } from "../../lib/redis/keys.ts";
+import { ReplayCode, replayDeadLetters } from "../../lib/refunds/replay-dead-letters.ts";
 import readDeadLettersLua from "./read-dead-letters.lua" with { type: "text" };
 
 /** How many dead letters are read or put back at once: each may have some kilobytes. */
@@ -80,8 +80,8 @@ export async function replay(redis: Redis, selection: Selection): Promise<boolea
   await print(summary);
   let replayed = 0;
   for (const page of pagesOf(ids, PAGE_SIZE)) {
-    const codes = await replayDeadRefunds(redis, page);
-    replayed += codes.filter((code) => code === ReplayDeadRefundCode.replayed).length;
+    const codes = await replayDeadLetters(redis, page);
+    replayed += codes.filter((code) => code === ReplayCode.replayed).length;
     if (ids.length > PAGE_SIZE) await print(`${replayed.toLocaleString("en")} put back, up to ${page.at(-1)}`);
   }
   await print(`Put back ${deadLetters(replayed)} on refund_order`);
@@ -112,7 +112,7 @@ export async function drop(
   }
   let dropped = 0;
   for (const page of pagesOf(ids, ID_PAGE_SIZE)) {
-    dropped += await runCommand(redis, { reply: z.int(), add: (pipeline) => pipeline.xdel(DEAD_REFUND_STREAM, page) });
+    dropped += await runCommand(redis, { reply: z.int(), add: (pipeline) => pipeline.xdel(DEAD_LETTER_STREAM, page) });
   }
   await print(`Deleted ${deadLetters(dropped)}`);
   return allKnown;
@@ -206,7 +206,7 @@ function range(first: string, last: string, count: number, maxValues: number): C
   return {
     reply: Page,
     add: (pipeline, cached) =>
-      cached ? pipeline.evalshaRo(sha1, [DEAD_REFUND_STREAM], args) : pipeline.evalRo(lua, [DEAD_REFUND_STREAM], args),
+      cached ? pipeline.evalshaRo(sha1, [DEAD_LETTER_STREAM], args) : pipeline.evalRo(lua, [DEAD_LETTER_STREAM], args),
   };
 }
 

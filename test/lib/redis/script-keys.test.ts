@@ -6,7 +6,7 @@ import * as z from "zod";
 import { placeOrder } from "../../../lib/orders/place-order.ts";
 import { sweepOrders } from "../../../lib/orders/sweep-orders.ts";
 import { drainRefunds } from "../../../lib/refunds/drain-refunds.ts";
-import { replayDeadRefunds } from "../../../lib/refunds/replay-dead-letters.ts";
+import { replayDeadLetters } from "../../../lib/refunds/replay-dead-letters.ts";
 import { newPk, requestRefund, storeOrders } from "../../support/orders.ts";
 import { useStore } from "../../support/store.ts";
 
@@ -47,7 +47,7 @@ test("every script locks its keys only, and uses no key that is not in its KEYS,
   for (const pk of [order.pk, newPk(), "malformed"]) await requestRefund(store.client, pk);
   await drainRefunds(store.redis, Date.now, () => 50_000);
   const [letter] = (await store.client.xRange("refund_order:dead", "-", "+")) ?? [];
-  await replayDeadRefunds(store.redis, [letter?.id ?? ""]);
+  await replayDeadLetters(store.redis, [letter?.id ?? ""]);
   await expect.poll(() => commands.filter(({ words }) => words.includes("refund_order")).length).toBeGreaterThan(5);
 
   // then
