@@ -309,7 +309,9 @@ const inTimeMs = ({ completion }: Parameters) => (completion === "sweep" ? 5_000
 const lateOrders = (stack: string, parameters: Parameters): MetricMath => ({
   expressions: {
     late: "100 - in_time",
-    result: `IF(late * completed >= ${100 * MIN_LATE_ORDERS}, late, 0)`,
+    late_enough: `IF(late * completed >= ${100 * MIN_LATE_ORDERS}, late, 0)`,
+    // Without the 0, an alarm repeats on a stage where no order completes afterwards: older data points are compared then.
+    result: "FILL(late_enough, 0)",
   },
   inputs: {
     in_time: [serviceMetric(stack, "CompletionLag"), `PR(:${inTimeMs(parameters)})`],

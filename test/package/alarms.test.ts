@@ -266,6 +266,17 @@ const HISTORIES: Readonly<Record<string, readonly [History, Outcome]>> = {
     (minute, mode) => (minute >= 0 ? { ...busy(mode), CompletionLag: [[20_000, 90]] } : busy(mode)),
     { modes: ["sweep"], pages: [["late-orders", 5, 10]], tickets: ["late-orders-slow"] },
   ],
+  "two minutes of late orders, after which nobody calls": [
+    (minute) => (during(minute, 2) ? { ...IDLE, CompletionLag: [[95_000, 500]] } : IDLE),
+    {
+      // The window slides: the second page is for the same two minutes, in other periods.
+      pages: [
+        ["late-orders", 6, 7, 8],
+        ["late-orders", 11, 12, 13],
+      ],
+      tickets: ["late-orders-slow"],
+    },
+  ],
   "an order that cannot be completed": [
     (minute, mode) => ({ ...busy(mode), OverdueOrders: minute >= 0 ? 1 : 0 }),
     { pages: { scheduler: [["overdue-orders", 5, 6]], sweep: [["overdue-orders", 3, 4]] } },
