@@ -20,10 +20,9 @@ export const MAX_PIPELINE_MS = 6_500;
 
 /**
  * Temporary errors of a command: Redis loads its data, runs a long script, or fails over
- * (https://redis.io/docs/latest/develop/clients/error-handling/), or Upstash throttles
- * (https://upstash.com/docs/redis/troubleshooting/max_requests_limit).
+ * (https://redis.io/docs/latest/develop/clients/error-handling/). Where Upstash throttles, the whole request is 429.
  */
-const TRANSIENT = /^(LOADING|BUSY|READONLY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN)\b|max requests limit|too many requests/i;
+const TRANSIENT = /^(LOADING|BUSY|READONLY|TRYAGAIN|MASTERDOWN|CLUSTERDOWN)\b/;
 
 /** Upstash refuses the token. Retrying does not help. */
 export const TOKEN_REFUSED = /^(WRONGPASS|NOPERM|NOAUTH|Unauthorized)/;

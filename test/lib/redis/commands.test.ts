@@ -81,7 +81,6 @@ test.for([
   "LOADING Redis is loading the dataset in memory",
   "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
   "READONLY You can't write against a read only replica.",
-  "ERR max requests limit exceeded",
 ])("a command that Redis refuses for a moment is sent again, its neighbours are not: %s", async (error) => {
   const sent: unknown[] = [];
   const url = await answering(async (request, response) => {
