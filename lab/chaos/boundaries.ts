@@ -8,10 +8,10 @@ import {
   SCHEDULER_FAULTS,
   type Treatment,
 } from "./call-faults.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase } from "./database.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { type Call, startProxy } from "./proxy.ts";
-import type { Context } from "./run.ts";
 
 /** What createOrder holds of an Idempotency-Key while it asks for a price: the key in Redis, and its value. */
 const CLAIM = /"(idempotency:\w+)","(claim:\w+)"/;

@@ -2,8 +2,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Order } from "../../lib/orders/order.ts";
 import { faultsOf } from "../contract.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
+import type { Context } from "./context.ts";
 import { productOf } from "./history.ts";
-import type { Context } from "./run.ts";
 
 /** How a client places its order. */
 const BEHAVIOURS = { once: 2, retry: 5, gives_up: 1, five_at_once: 1, two_bodies: 1 };

@@ -2,9 +2,9 @@ import { ulid } from "ulid";
 import { z } from "zod";
 import { dueTime } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, orderKey, PENDING_KEY } from "../../lib/redis/keys.ts";
+import type { Context } from "./context.ts";
 import type { ChaosDatabase, Hash } from "./database.ts";
 import { productOf } from "./history.ts";
-import type { Context } from "./run.ts";
 
 /** About how many entries `order_completed` keeps in a run: more than are announced between two reads, also during faults. */
 export const STREAM_MAX_LENGTH = 400;

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { waitFor } from "../../tools/command.ts";
 import { SCHEDULE_GROUP } from "../lambda-host/environment.ts";
 import type { Outcome } from "../lambda-host/outcome.ts";
+import type { Context } from "./context.ts";
 import type { Call } from "./proxy.ts";
-import type { Context } from "./run.ts";
 
 /** Only some of the orders are delivered early, or the ordinary delivery would hardly be tried. */
 const EARLY_SHARE = 0.3;

@@ -1,8 +1,7 @@
 import pLimit from "p-limit";
-import { z } from "zod";
-import { Completion } from "../../lib/orders/completion-delay.ts";
 import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./mutants.ts";
+import { Options } from "./options.ts";
 import type { Findings } from "./report.ts";
 import { run } from "./run.ts";
 
@@ -19,18 +18,6 @@ const USAGE = `npm run chaos -- [options]
                    ${DEFECT_NAMES.join(", ")}
   --prove          runs all of these, and the sound service; succeeds when each is found and the sound one passes
 `;
-
-const Options = z.strictObject({
-  orders: z.coerce.number().int().min(1).max(1_000_000).default(200),
-  faults: z.coerce.number().min(0).max(1).default(0.2),
-  seed: z.coerce.number().int().min(0).default(1),
-  completion: z.enum(Completion.def.entries).default("scheduler"),
-  priced: z.boolean().default(false),
-  undo: z.enum(PROTECTIONS).optional(),
-  defect: z.enum(DEFECT_NAMES).optional(),
-  prove: z.boolean().default(false),
-});
-export type Options = z.infer<typeof Options>;
 
 /** What `--prove` runs: small, but large enough that the suite finds what is wrong. */
 const PROOFS: readonly Partial<Options>[] = [

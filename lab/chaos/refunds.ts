@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { ulid } from "ulid";
 import { DEAD_LETTER_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
+import type { Context } from "./context.ts";
 import { type ChaosDatabase, fillStream, makeRoom } from "./database.ts";
-import type { Context } from "./run.ts";
 
 /** The weights of the ways in which an order is refunded. */
 const PLANS = { none: 55, while_pending: 12, around_completion: 10, after_completion: 12, duplicates: 6, in_flood: 5 };

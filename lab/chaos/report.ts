@@ -1,7 +1,7 @@
 import { retries } from "./clients.ts";
+import type { Context } from "./context.ts";
 import { type Evidence, judge, latenessOf, numberOf, type Violation } from "./invariants.ts";
 import { refOf } from "./refunds.ts";
-import type { Context } from "./run.ts";
 
 const MAX_FIELD_LENGTH = 100;
 

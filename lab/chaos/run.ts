@@ -3,14 +3,12 @@ import pLimit from "p-limit";
 import { PENDING_KEY, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import { createClients, startReader } from "./clients.ts";
 import { createConsumer } from "./consumer.ts";
+import { type Context, createContext } from "./context.ts";
 import { readFacts } from "./database.ts";
 import { untilAllFired } from "./deliveries.ts";
-import { createDisasters, createInterceptor } from "./disasters.ts";
-import { createFaults, createSeededRandom } from "./faults.ts";
-import { createJournal } from "./history.ts";
-import { createPriceBook } from "./inventory.ts";
-import type { Options } from "./main.ts";
+import { createDisasters } from "./disasters.ts";
 import { mutate } from "./mutants.ts";
+import type { Options } from "./options.ts";
 import { createRefunds } from "./refunds.ts";
 import { type Findings, findingsOf } from "./report.ts";
 import { type ChaosStack, startStack } from "./stack.ts";
@@ -49,26 +47,6 @@ const TIMED = {
   scheduler: ["drainRefunds", "drainRefunds", "sweepOrders", "sweepOrders"],
   sweep: ["drainRefunds", "drainRefunds"],
 };
-
-/** What the parts of a run share. */
-export type Context = ReturnType<typeof createContext>;
-
-function createContext(options: Options) {
-  const chance = createSeededRandom(options.seed);
-  return {
-    options,
-    chance,
-    faults: createFaults(chance, options.faults),
-    journal: createJournal(),
-    interceptor: createInterceptor(),
-    /** What the inventory said, in a run that has one. */
-    prices: options.priced ? createPriceBook() : undefined,
-    /** What the functions have counted, by metric. */
-    metrics: new Map<string, number>(),
-    /** HTTP requests of the clients so far. */
-    requests: 0,
-  };
-}
 
 /**
  * One whole run: orders and refunds under faults, then calm, then judgement. Everything that it starts ends with it.

@@ -11,10 +11,10 @@ import { startInvokeEndpoint } from "../lambda-host/invoke-endpoint.ts";
 import type { Outcome } from "../lambda-host/outcome.ts";
 import { createBoundaries } from "./boundaries.ts";
 import { STREAM_MAX_LENGTH } from "./consumer.ts";
+import type { Context } from "./context.ts";
 import { startDatabase } from "./database.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { startInventory } from "./inventory.ts";
-import type { Context } from "./run.ts";
 
 const Count = z.union([z.number(), z.array(z.number())]);
 

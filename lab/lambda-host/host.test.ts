@@ -171,7 +171,8 @@ test.for([
 
   const line = lines.find((line) => line.includes('"level":"ERROR"')) ?? "";
   const { error } = ErrorLine.parse(JSON.parse(line));
-  const [, source = "", number] = /((?:lib|functions)\/[\w/-]+\.ts):(\d+)$/.exec(error.location) ?? [];
+  // The last folder of that name: that of the project may have it too.
+  const [, source = "", number] = /.*\b((?:lib|functions)\/[\w/-]+\.ts):(\d+)$/.exec(error.location) ?? [];
   const text = await readFile(new URL(`../../${source}`, import.meta.url), "utf8");
   expect(text.split("\n")[Number(number) - 1]).toContain(code);
   expect(error.stack).toContain(`${error.message}\n    at `);

@@ -1,6 +1,7 @@
 import { RESP_TYPES } from "@redis/client";
 import type { Redis } from "@upstash/redis";
 import * as z from "zod";
+import { fillStream, makeRoom } from "../../lab/chaos/database.ts";
 import { ServiceError } from "../../lib/errors.ts";
 import { completeOrder } from "../../lib/orders/complete-orders.ts";
 import { findOrder } from "../../lib/orders/find-order.ts";
@@ -43,8 +44,6 @@ const DEAD_LETTER_CODES = namesOf(DeadLetterCode);
 type Batch = readonly (RefundRequest | RefusedRequest)[];
 
 const PLENTY_MS = () => 50_000;
-
-const HIGHEST_ID = "18446744073709551615-18446744073709551615";
 
 /** The service on a real Redis, over the REST protocol; each method is what one invocation does. */
 export class Real {
@@ -170,16 +169,12 @@ export class Real {
     for (const key of keys) await this.client.del(idempotencyRedisKey(key));
   }
 
-  /** At its highest id a stream takes no entry, as a record at Upstash's limit. */
   async fill(stream: OwnStream): Promise<void> {
-    await this.client.xGroupCreate(stream, "fault", "$", { MKSTREAM: true });
-    await this.client.xGroupDestroy(stream, "fault");
-    await this.client.sendCommand(["XSETID", stream, HIGHEST_ID]);
+    await fillStream(this.client, stream);
   }
 
   async makeRoom(stream: OwnStream): Promise<void> {
-    const [newest] = (await this.client.xRevRange(stream, "+", "-", { COUNT: 1 })) ?? [];
-    await this.client.sendCommand(["XSETID", stream, newest?.id ?? "0-0"]);
+    await makeRoom(this.client, stream);
   }
 
   async loseScripts(): Promise<void> {

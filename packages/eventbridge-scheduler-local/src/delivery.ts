@@ -4,6 +4,7 @@ import { formatSecond } from "./expression.ts";
 import type { LambdaRetries } from "./lambda-retries.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TargetClient } from "./targets.ts";
+import type { Deliver } from "./timers.ts";
 
 /** Enough to find a cause, and a bound on memory when everything fails for a night. */
 const MAX_DEAD_LETTERS = 1000;
@@ -17,9 +18,6 @@ interface DeliveryOptions {
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
-
-/** @param dueMs the time for which the schedule fires */
-export type Deliver = (schedule: Schedule, dueMs: number) => Promise<void>;
 
 interface Payload {
   readonly text: string;

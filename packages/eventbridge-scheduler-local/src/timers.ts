@@ -1,6 +1,8 @@
 import type { Clock } from "./clock.ts";
-import type { Deliver } from "./delivery.ts";
 import { type Schedule, timeAfter } from "./schedule.ts";
+
+/** @param dueMs the time for which the schedule fires */
+export type Deliver = (schedule: Schedule, dueMs: number) => Promise<void>;
 
 interface TimersOptions {
   readonly clock: Clock;
