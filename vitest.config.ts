@@ -3,10 +3,11 @@ import { defineConfig } from "vitest/config";
 import { bypassProxyForLoopback } from "./local/proxy.ts";
 import { forgetAwsSettings } from "./local/settings.ts";
 
-// What a test needs, it sets: the shell's profile, endpoints and proxy are of no concern to it.
+// What a test needs, it sets: the shell's profile, endpoints, proxy and colours are of no concern to it.
 forgetAwsSettings(process.env);
 bypassProxyForLoopback();
 delete process.env.NODE_USE_ENV_PROXY;
+delete process.env.FORCE_COLOR;
 
 /** Vite's twin of the esbuild loader in serverless.yml: both make a text file the default export of its module. */
 const textFiles = {
