@@ -242,14 +242,14 @@ async function ask(route: string, url: string, init: RequestInit = {}): Promise<
     const { ok, status, headers } = reply;
     const text = await reply.text();
     const body = parsed(text);
-    const faults = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
-    const undocumented = `openapi.yaml has no such reply (${faults.join("; ")}): ${status} ${text}`;
+    const flaws = faultsOf(route, { statusCode: status, headers: Object.fromEntries(headers), body });
+    const undocumented = `openapi.yaml has no such reply (${flaws.join("; ")}): ${status} ${text}`;
     return {
       status,
       text,
       placed: ok ? Order.safeParse(body).data : undefined,
       retryAfterMs: Number(headers.get("retry-after")) * 1_000,
-      undocumented: faults.length > 0 ? undocumented : undefined,
+      undocumented: flaws.length > 0 ? undocumented : undefined,
     };
   } catch (error) {
     failUnlessNetwork(error);

@@ -3,7 +3,6 @@ import { type Outcome, parseOptions, runTool } from "../../tools/command.ts";
 import { DEFECT_NAMES, PROTECTIONS } from "./mutants.ts";
 import { Options } from "./options.ts";
 import type { Findings } from "./report.ts";
-import { run } from "./run.ts";
 
 const USAGE = `npm run chaos -- [options]
 
@@ -83,6 +82,8 @@ async function prove(): Promise<Outcome> {
 
 /** @throws the first failure: closing what a failed run has started may fail too */
 async function findings(options: Options, log: (line: string) => void): Promise<Findings> {
+  // Only now, so that --help is quick.
+  const { run } = await import("./run.ts");
   try {
     return await run(options, log);
   } catch (error) {

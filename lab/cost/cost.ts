@@ -2,18 +2,10 @@ import { z } from "zod";
 import { readParameters, readParametersYml } from "../../infra/parameters.ts";
 import { stackResources } from "../../infra/stack.ts";
 import { type Completion, SWEEP_MIN_WAIT_MS, SWEEP_RUN_MS } from "../../lib/orders/completion-delay.ts";
-import { type Outcome, parseOptions, runTool, table } from "../../tools/command.ts";
+import { type Outcome, table } from "../../tools/command.ts";
 import { writeResults } from "../results.ts";
 import { type Counts, countOperations, type Operation, SWEPT_ORDERS, SWEPT_PER_SECOND } from "./count.ts";
 import priceList from "./prices.json" with { type: "json" };
-
-const USAGE = `npm run cost -- [--orders 500] [--write]
-
-Places orders at the built functions on real Redis, counts what AWS and Upstash would bill, and prints what a million cost.
-
-  --orders <n>  how many orders are placed and counted
-  --write       writes the results into docs/cost.md
-`;
 
 const COMMANDS = "Upstash, commands";
 const OF_POLLERS = " of the pollers";
@@ -43,10 +35,6 @@ const COMPLETIONS = ["scheduler", "sweep"] as const;
 /** Numbers are aligned to the right. */
 const RIGHT = { numbersFrom: 1 };
 
-const Options = z.object({
-  orders: z.coerce.number().int().min(1).max(100_000).default(500),
-  write: z.boolean().default(false),
-});
 const Resource = z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()) });
 
 const { prices, assumptions, upstashPlans, upstashPlansSource } = priceList;
@@ -65,7 +53,8 @@ type Use = (operation: Operation) => number;
 /** What exists all month, as `infra/` generates it. */
 export type Infrastructure = Readonly<Record<"alarmMetrics" | "customMetrics" | "dashboards", number>>;
 
-async function cost({ orders, write }: z.infer<typeof Options>): Promise<Outcome> {
+/** @param write whether the results are written into docs/cost.md */
+export async function cost(orders: number, write: boolean): Promise<Outcome> {
   const counts = await countOperations(orders, (step) => process.stderr.write(`${step}\n`));
   const report = reportOf(counts, readInfrastructure());
   if (write) await writeResults("cost.md", `From ${decimal(orders)} orders:\n\n${report}\n\n${sourcesOf()}`);
@@ -383,7 +372,3 @@ function sourcesOf(): string {
 const dollars = (usd: number): string => `$${usd.toFixed(2)}`;
 
 const decimal = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 });
-
-if (import.meta.main) {
-  await runTool({ usage: USAGE, readOptions: (args) => parseOptions(Options, args), run: cost });
-}

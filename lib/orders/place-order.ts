@@ -19,7 +19,7 @@ import {
 } from "./idempotency-key.ts";
 import type { Order } from "./order.ts";
 import type { OrderRequest } from "./order-request.ts";
-import { type Prices, priceOrder } from "./prices.ts";
+import { type Amounts, priceOrder } from "./prices.ts";
 
 const DAY_S = 86_400;
 
@@ -85,13 +85,13 @@ export async function placeOrder(
     const firstPk = await claimKey(redis, key, pk, request);
     if (firstPk !== undefined) return replay(redis, firstPk);
   }
-  const prices = inventory && (await lookUpPrices(redis, inventory, request, key, pk));
-  const order = newOrder(pk, request, now, prices);
+  const amounts = inventory && (await lookUpAmounts(redis, inventory, request, key, pk));
+  const order = newOrder(pk, request, now, amounts);
   const due = now + COMPLETION_DELAY_MS;
   const keys = [orderKey(pk), PENDING_KEY, ...(key === undefined ? [] : [key])];
   const args = [pk, due, retentionDays * DAY_S, IDEMPOTENCY_RETENTION_S, recordOf(pk, request), claimOf(pk)];
-  // Prices are stored with two decimals, as the stream has them.
-  const fields = namesAndValues({ ...order, ...prices });
+  // Amounts are stored with two decimals, as the stream has them.
+  const fields = namesAndValues({ ...order, ...amounts });
   const held = await runCommand(redis, scriptCommand(createOrderScript, HeldReply, keys, [...args, ...fields]));
   const firstPk = firstPkOf(held, pk, request);
   if (firstPk !== undefined) return replay(redis, firstPk);
@@ -108,13 +108,13 @@ async function replay(redis: Redis, pk: string): Promise<PlaceOrderResult> {
 }
 
 /** Without a price no order is placed, so the key is released for the next request. */
-async function lookUpPrices(
+async function lookUpAmounts(
   redis: Redis,
   inventory: Inventory,
   { id, quantity }: OrderRequest,
   key: string | undefined,
   pk: string,
-): Promise<Prices> {
+): Promise<Amounts> {
   try {
     return priceOrder(await inventory.priceOf(id), quantity);
   } catch (error) {
@@ -123,12 +123,12 @@ async function lookUpPrices(
   }
 }
 
-function newOrder(pk: string, { id, ...ordered }: OrderRequest, now: number, prices: Prices | undefined): Order {
+function newOrder(pk: string, { id, ...ordered }: OrderRequest, now: number, amounts: Amounts | undefined): Order {
   return {
     pk,
     product_id: id,
     ...ordered,
-    ...(prices && { price: Number(prices.price), fee: Number(prices.fee), total: Number(prices.total) }),
+    ...(amounts && { price: Number(amounts.price), fee: Number(amounts.fee), total: Number(amounts.total) }),
     status: "pending",
     created_at: new Date(now).toISOString(),
   };

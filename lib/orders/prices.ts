@@ -20,7 +20,7 @@ export const UnitPrice = z.number().check(
 );
 
 /** The unit price, the fee and the total of an order, as decimals with exactly two places. */
-export interface Prices {
+export interface Amounts {
   readonly price: string;
   readonly fee: string;
   readonly total: string;
@@ -31,7 +31,7 @@ export interface Prices {
  * price × quantity plus the fee.
  * @param unitPrice a `UnitPrice`
  */
-export function priceOrder(unitPrice: number, quantity: number): Prices {
+export function priceOrder(unitPrice: number, quantity: number): Amounts {
   // As text: big.js would keep the sign of -0.
   const price = Big(String(unitPrice));
   const net = price.times(quantity);

@@ -12,8 +12,8 @@ import { refuseForeignPages } from "../loopback-guard.ts";
 import { SCHEDULE_GROUP } from "../settings.ts";
 import { type Activity, type Completion, type Invocation, type Second, WINDOW_S } from "./activity.ts";
 import { DELIVERIES, type Faults, NO_FAULTS } from "./faults.ts";
+import { openStore, SHOWN, type Store } from "./redis.ts";
 import { inSeconds, placeMany, SCENES, type Scene, type SceneName, type Stage, sceneNames } from "./scenes.ts";
-import { openStore, SHOWN, type Store } from "./store.ts";
 
 const POLL_MS = 500;
 

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Snapshot } from "./console.ts";
-import { type Entry, SHOWN, type ShownOrder, type Store } from "./store.ts";
+import { type Entry, SHOWN, type ShownOrder, type Store } from "./redis.ts";
 import { type Act, clock, count, goods, inSeconds, STATES, short, stateOf, Term, useNow } from "./view.tsx";
 
 declare const confirm: (question: string) => boolean;

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { COMPLETION_DELAY_MS, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import type { Snapshot } from "./console.ts";
-import type { ShownOrder, Store } from "./store.ts";
+import type { ShownOrder, Store } from "./redis.ts";
 import { type Act, count, goods, inSeconds, STATES, short, stateOf, Term, useNow } from "./view.tsx";
 
 /** How long an order is shown at the end of its way. */

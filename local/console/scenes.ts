@@ -5,7 +5,7 @@ import { dueTime, SWEEP_GRACE_MS } from "../../lib/orders/completion-delay.ts";
 import { COMPLETED_STREAM, DEAD_LETTER_STREAM, orderKey, REFUND_STREAM } from "../../lib/redis/keys.ts";
 import type { Completion } from "./activity.ts";
 import type { Faults } from "./faults.ts";
-import { Entries } from "./store.ts";
+import { Entries } from "./redis.ts";
 
 const PRODUCTS = ["tea", "coffee", "cocoa", "rooibos"];
 const ORDER = { id: "tea", quantity: 2 };

@@ -1,6 +1,6 @@
 import { useEffect, useId, useState } from "react";
 import type { Action } from "./console.ts";
-import type { ShownOrder } from "./store.ts";
+import type { ShownOrder } from "./redis.ts";
 
 const TICK_MS = 250;
 

@@ -149,7 +149,7 @@ describe("the smoke test", () => {
   });
 });
 
-test.for(["tools/smoke", "tools/dead-letters/command", "lab/chaos/main", "lab/bench/main", "lab/cost/cost"])(
+test.for(["tools/smoke", "tools/dead-letters/command", "lab/chaos/main", "lab/bench/main", "lab/cost/main"])(
   "%s.ts --help prints its usage and ends with 0",
   async (tool) => {
     const { code, stdout, stderr } = await runScript(`${tool}.ts`, ["--help"], process.env);
