@@ -9,13 +9,19 @@ import {
 } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
-import { reservePort } from "../../local/ports.ts";
 import { failUnlessNetwork } from "../lambda-host/serve.ts";
 
 /** How long a port refuses connections: longer than any client's pause before its first retry. */
 const REFUSING_MS = 250;
 
 const LISTEN_PAUSE_MS = 50;
+
+/**
+ * Below the ports that systems give out (https://docs.kernel.org/networking/ip-sysctl.html), so that nobody gets one that refuses
+ * connections. A run takes thousands: too many for `reservePort`, which keeps each.
+ */
+const PORTS = { first: 10_000, count: 22_000 };
+let portNumber = process.pid * 101;
 
 export interface Reply {
   readonly status: number;
@@ -34,7 +40,7 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
   const agent = new Agent({ keepAlive: true });
   let stopped = false;
   // Its own: a call that is sent again while the port refuses connections must not reach another server.
-  let port = await reservePort();
+  let port = nextPort();
 
   const server = createServer(async (incoming, outgoing) => {
     try {
@@ -46,7 +52,7 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       failUnlessNetwork(error);
     }
   });
-  while (!(await isListening())) port = await reservePort();
+  while (!(await isListening())) port = nextPort();
 
   function isListening(): Promise<boolean> {
     return once(server.listen(port, "127.0.0.1"), "listening").then(
@@ -74,6 +80,12 @@ export async function startProxy(target: string, treat: (call: Call) => Promise<
       agent.destroy();
     },
   };
+}
+
+/** A port that no other proxy of this process has. It may be in use. */
+function nextPort(): number {
+  portNumber = (portNumber + 1) % PORTS.count;
+  return PORTS.first + portNumber;
 }
 
 function callOf(
