@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createRedis, RedisEnv } from "../lib/redis/client.ts";
 import { redisFailure } from "../lib/redis/commands.ts";
 import { REFUND_STREAM } from "../lib/redis/keys.ts";
+import { pairsOf } from "../lib/redis/pairs.ts";
 import { invokeFunction, localEnvironment, type Settings } from "../local/settings.ts";
 import { describeRedisError } from "./command.ts";
 
@@ -40,8 +41,8 @@ export async function localRefunds(settings: Settings) {
     async entriesOf(stream: string): Promise<Record<string, string>[]> {
       const entries = Entries.parse(await redis.xrange(stream, `${startSeconds}000`, "+").catch(explain));
       return entries.map(([id, words]) => {
-        const pairs = words.flatMap((word, at) => (at % 2 === 0 ? [[word, words[at + 1] ?? ""] as const] : []));
-        return { ...Object.fromEntries(pairs), id };
+        const fields = pairsOf(words).map(([name, value = ""]) => [name, value] as const);
+        return { ...Object.fromEntries(fields), id };
       });
     },
   };

@@ -1,5 +1,6 @@
 import { RESP_TYPES } from "@redis/client";
 import * as z from "zod";
+import { pairsOf } from "../../lib/redis/pairs.ts";
 import type { TestRedisClient } from "./redis.ts";
 
 /** What a key holds. Strings are latin1, one character a byte, so that two dumps differ where their bytes do. */
@@ -55,5 +56,5 @@ export async function dumpKeyspace(client: TestRedisClient): Promise<Record<stri
 
 /** The fields of an entry or a hash, in turn a name and its value. */
 export function pairs(flat: readonly string[]): [string, string][] {
-  return flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""] as [string, string]] : []));
+  return pairsOf(flat).map(([name, value = ""]) => [name, value]);
 }
