@@ -18,7 +18,7 @@ const PLACES = [
 
 const MAX_TRIMMED = 3;
 
-/** Of an order whose store was refused other faults may end the request: so more than one. */
+/** More than one, because another fault may end a request whose store was refused. */
 const REFUSED_STORES = 5;
 
 /** How many orders are tried: on a busy machine the second client's reply often comes late. */
@@ -27,7 +27,7 @@ const MAX_TRIED = 60;
 /** The request whose store was refused tries again for longer than this, in ms (`FIRST_REQUEST` in lib/redis/commands.ts). */
 const STILL_TRYING_MS = 2_000;
 
-/** What a second client with the same key is told: the key is in use, or it claimed the key and got no price. */
+/** The replies to a second client with the same key: the key is in use, or the client claimed it and got no price. */
 const SECOND_CLIENT = [409, 502];
 
 /** Long enough for a few polls and retries of what is refused. */
